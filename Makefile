@@ -1,0 +1,57 @@
+# `make` alone lists what there is. Everything works from a fresh clone: each target makes .venv first
+# if it is missing or the lock has changed (scripts/setup).
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup check fix test demo bench chaos requirements golden wheel lock clean
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+ARGS ?=
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Make .venv with the locked dependencies (all others do this when needed)
+	@scripts/setup
+
+demo: setup ## See it work: one family's episode through the hub, in under a minute
+	@$(BIN)/ecaf demo $(ARGS)
+
+test: setup ## The whole suite, with a real RabbitMQ and PostgreSQL (ARGS="-k consent" for a part)
+	@scripts/test-servers
+	$(PYTEST) -m "not slow" $(ARGS)
+
+check: setup ## Format, lint, types, arrows: what a change must pass besides the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pip check
+
+fix: setup ## Format, and repair what ruff can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## Measure beside the peers, in one run (tests/bench/README.md)
+	@scripts/test-servers
+	$(BIN)/python -m tests.bench $(ARGS)
+
+chaos: setup ## Kill, cut and empty things twenty times over; nothing may be lost
+	@scripts/test-servers
+	$(PYTEST) -m slow tests/chaos $(ARGS)
+
+requirements: setup ## The requirements with their proofs, and the open ones
+	@$(BIN)/python -m tests.acceptance.requirements $(ARGS)
+
+golden: setup ## Rewrite the expected outputs of the mapping cases; review the difference like code
+	ECAF_TEST_GOLDEN=write $(PYTEST) tests/golden $(ARGS)
+
+wheel: setup ## Build dist/*.whl
+	$(BIN)/python -m build --wheel --no-isolation
+
+lock: ## Choose versions anew from pyproject.toml and write both locks (ARGS=--upgrade for newer ones)
+	scripts/lock $(ARGS)
+
+clean: ## Remove everything that was made here
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist demo-out
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""One module a step; names say before which code they may run."""

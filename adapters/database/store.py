@@ -1,0 +1,201 @@
+"""The record on SQLite or PostgreSQL: `hub.ports.Store` by group commit.
+
+SQLite has one writer, for it has one connection.  PostgreSQL may have several, which take turns
+on an episode by its row lock.  Reads wait their turn with the writes: they see what is committed
+and nothing else, and on SQLite there is no second connection to read with.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import DBAPIError
+
+from adapters.database.engine import FileLock, check_postgresql, database, engine, unreachable
+from adapters.database.keys import owner_of
+from adapters.database.migrate import upgrade
+from adapters.database.rows import micros
+from adapters.database.session import SqlSession
+from adapters.database.statements import Statements, statements
+from adapters.database.vault import Vault
+from adapters.database.writer import DRIVER_ERRORS, Job, Waiting, Writer
+from hub.domain.exchange import Delivery
+from hub.errors import Code, HubError, Misconfigured, Unavailable
+from hub.ports import Needs, Unit
+
+T = TypeVar("T")
+
+RAW_DAYS = timedelta(days=30)
+"""How long a message's raw bytes are kept at most (`design.md` section 7)."""
+
+_NOTHING = Needs()
+
+
+class SqlStore:
+    """`hub.ports.Store` on the database at *url*; migrated, checked and locked when it is made."""
+
+    def __init__(
+        self,
+        url: str,
+        vault: Vault,
+        *,
+        connections: int = 1,
+        group: int = 200,
+        limit: int = 20_000,
+    ) -> None:
+        """Open; raises `Misconfigured` if the database is not fit, `Unavailable` if it is not
+        there.
+
+        *connections* counts for PostgreSQL only.  More than *limit* waiting units are refused.
+        """
+        where = database(url)
+        self._sql = statements(where.get_backend_name())
+        self._lock = None if self._sql.postgresql else FileLock(where)
+        self._limit = limit
+        self._waiting: Waiting = Waiting()
+        self._closed = False
+        self._writers: list[Writer] = []
+        try:
+            upgrade(url)
+            made = engine(where)
+            for number in range(connections if self._sql.postgresql else 1):
+                writer = Writer(
+                    made, self._sql, vault, self._waiting, group=group, name=f"writer-{number}"
+                )
+                self._writers.append(writer)
+            cursor = self._writers[0].cursor()
+            if self._sql.postgresql:
+                check_postgresql(cursor)
+            check_vault(cursor, self._sql, vault)
+        except BaseException as fault:
+            for writer in self._writers:
+                writer.disconnect()
+            if self._lock is not None:
+                self._lock.release()
+            if isinstance(fault, (*DRIVER_ERRORS, DBAPIError)):
+                raise unreachable(fault) from fault
+            raise
+        for writer in self._writers:
+            writer.start()
+
+    async def run(self, unit: Unit[T], needs: Needs = _NOTHING) -> T:
+        """Run *unit* in a transaction shared with other waiting units and return after the commit.
+
+        *unit* may run more than once, and runs in another thread: it touches nothing but its
+        session.
+        """
+        return await self._submit(unit, needs, alone=False)
+
+    async def due(self, now: datetime, limit: int) -> Sequence[str]:
+        """Return ids of deliveries that may be attempted now, most urgent first."""
+
+        def find(session: SqlSession) -> Sequence[str]:
+            found = session.rows_of(self._sql.lapsed, micros(session.clock()), limit)
+            heads = [(priority, name) for name, priority in found]
+            priority = -(1 << 30)
+            while len(heads) < limit:
+                ((least,),) = session.rows_of(self._sql.next_priority, priority)
+                if least is None:
+                    break
+                priority = least
+                found = session.rows_of(self._sql.due, priority, micros(now), limit)
+                heads += [(priority, name) for (name,) in found]
+            heads.sort(key=lambda head: head[0])
+            return tuple(name for _, name in heads[:limit])
+
+        return await self._submit(find, _NOTHING, alone=False)
+
+    async def inbox_of(self, partner: str, after: int, limit: int) -> Sequence[Delivery]:
+        """Return what waits for *partner* to fetch, in lane order, without the first *after*."""
+        return await self._submit(
+            lambda s: s.opened(s.rows_of(self._sql.inbox_of, partner, limit, after)),
+            _NOTHING,
+            alone=False,
+        )
+
+    async def stuck(self, older_than: datetime) -> Sequence[str]:
+        """Return ids of unsettled deliveries created before *older_than*, oldest first."""
+        return await self._submit(
+            lambda s: tuple(name for (name,) in s.rows_of(self._sql.stuck, micros(older_than))),
+            _NOTHING,
+            alone=False,
+        )
+
+    async def counts(self) -> Mapping[str, int]:
+        """Return the number of deliveries by state."""
+        return await self._submit(
+            lambda s: dict(s.rows_of(self._sql.counts)), _NOTHING, alone=False
+        )
+
+    async def purge(self, now: datetime) -> int:
+        """Destroy unmatched notices and raw bodies past their time, keys first; return how many."""
+
+        def sweep(session: SqlSession) -> int:
+            sql = self._sql
+            notices = [n for (n,) in session.rows_of(sql.old_notices, micros(now))]
+            messages = [m for (m,) in session.rows_of(sql.old_raw, micros(now - RAW_DAYS))]
+            owners = [owner_of("notice", n) for n in notices]
+            owners += [owner_of("message", m) for m in messages]
+            session.change(sql.drop_keys, sql.many(owners))
+            session.change(sql.drop_notices, sql.many(notices))
+            session.change(sql.drop_raw, sql.many(messages))
+            session.change(sql.drop_tokens, micros(session.clock()))
+            return len(owners)
+
+        return await self._submit(sweep, _NOTHING, alone=True)
+
+    async def shred(self, episode_id: str, subject_id: str = "") -> bool:
+        """Destroy the key of one child's part, or of the shared part if no child is named.
+
+        What it sealed is unreadable from then on, in this database and in every copy of its
+        content. Returns whether there was a key.
+        """
+
+        def destroy(session: SqlSession) -> bool:
+            session.episode(episode_id)
+            name = owner_of("episode", episode_id)
+            there = session.change(self._sql.drop_key, name, subject_id) > 0
+            session.change(self._sql.shredded, episode_id)
+            return there
+
+        return await self._submit(destroy, Needs(episodes=(episode_id,)), alone=True)
+
+    async def close(self) -> None:
+        """Finish what was accepted and release everything; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        for _ in self._writers:
+            self._waiting.put(None)
+        loop = asyncio.get_running_loop()
+        for writer in self._writers:
+            await loop.run_in_executor(None, writer.join)
+        if self._lock is not None:
+            self._lock.release()
+
+    async def _submit(self, unit: Callable[[SqlSession], T], needs: Needs, *, alone: bool) -> T:
+        if self._closed:
+            raise Unavailable(Code.STORE, "the store is closed")
+        if self._waiting.qsize() >= self._limit:
+            raise Unavailable(Code.BUSY, "too much waits to be written")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.put(Job(unit, needs, future, alone=alone))
+        return await future
+
+
+def check_vault(cursor: Any, sql: Statements, vault: Vault) -> None:
+    """Raise `Misconfigured` unless *vault* is the one that this database was begun with."""
+    name = "store/check"
+    cursor.execute(sql.keys, (sql.many([name]),))
+    row = cursor.fetchone()
+    if row is None:
+        _, wrapped = vault.new_key(name)
+        cursor.execute(sql.add_key.text(1) + " ON CONFLICT DO NOTHING", (name, "", 0, wrapped))
+        return
+    try:
+        vault.unwrap(name, bytes(row[3]))
+    except HubError as fault:
+        raise Misconfigured(
+            Code.VAULT, "this database was begun with another vault key file"
+        ) from fault

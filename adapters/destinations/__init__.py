@@ -1,0 +1,3 @@
+"""How parcels leave: webhook, queue, or waiting to be fetched. Nothing here knows what is
+inside.
+"""

@@ -1,0 +1,1 @@
+"""What the child index and people outside are told; never any content."""

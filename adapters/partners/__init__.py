@@ -1,0 +1,1 @@
+"""Partner systems: worked example profiles, and the double that plays one."""

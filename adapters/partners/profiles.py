@@ -1,0 +1,379 @@
+"""Partner profiles: one YAML file a partner, read strictly, every fault shown at once with its
+place.
+
+Source: `design.md` section 3 (configuration), `domain.md` 5.1.  A folder holds ``hub.yaml`` and
+``partners/<NAME>.yaml``; paths in a profile are relative to that folder.  Secrets are files of
+their own that only their owner may read; a profile never holds one.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, NoReturn
+from urllib.parse import urlsplit
+
+from adapters.partners.jwks import read_jwks
+from hub.domain.codes import Standing, check
+from hub.domain.partner import (
+    OPERATIONS,
+    ApiKey,
+    Channel,
+    Coordinator,
+    Credentials,
+    Delivering,
+    Partner,
+    Registry,
+    Service,
+)
+from hub.errors import Code, Fault, Misconfigured
+from hub.positioned import Fields, PositionedError, Problems, Value, read_file
+from hub.secrets import permission_fault
+from hub.settings import is_loopback
+
+CHANNELS: Final[tuple[Channel, ...]] = ("webhook", "amqp", "pull", "index")
+_NAME: Final = re.compile(r"[A-Z0-9][A-Z0-9-]{0,38}", re.ASCII)
+_SERVICE: Final = re.compile(r"([A-Z0-9][A-Z0-9-]{0,38})/([A-Z]{1,8})", re.ASCII)
+_FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,63}", re.ASCII)
+_KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
+_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_LIVE_KEYS: Final = 2
+_LONGEST: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """One read profile, with the values whose uniqueness is checked across the folder."""
+
+    partner: Partner
+    credentials: Credentials
+    services: Mapping[str, Value]
+    deliver: Value
+
+
+def load_registry(config_dir: Path) -> Registry:
+    """Return every partner under *config_dir*; `Misconfigured` with all faults where any is wrong.
+
+    Each fault's path is ``file:line:column``, and its remedy says what was expected there.
+    """
+    problems = Problems()
+    hub, support = "", ""
+    coordinators: Mapping[str, Coordinator] = {}
+    with problems.kept():
+        hub, support, coordinators = _hub_file(config_dir)
+    profiles: dict[str, _Profile] = {}
+    for path in sorted((config_dir / "partners").glob("*.yaml")):
+        with problems.kept():
+            profile = _profile(path, config_dir, problems)
+            if profile is not None:
+                profiles[profile.partner.name] = profile
+    _across(profiles, problems)
+    if problems.errors:
+        raise _misconfigured(problems.errors)
+    return Registry(
+        hub=hub,
+        support_contact=support,
+        partners={name: profile.partner for name, profile in profiles.items()},
+        credentials={name: profile.credentials for name, profile in profiles.items()},
+        coordinators=coordinators,
+    )
+
+
+def _misconfigured(errors: list[PositionedError]) -> Misconfigured:
+    faults = [
+        Fault(Code.CONFIGURATION, path=str(error.place), remedy=error.message) for error in errors
+    ]
+    detail = "\n".join(str(error) for error in errors)
+    return Misconfigured(Code.CONFIGURATION, f"partner profiles:\n{detail}", faults)
+
+
+def _hub_file(config_dir: Path) -> tuple[str, str, dict[str, Coordinator]]:
+    top = read_file(config_dir / "hub.yaml", "hub.yaml").mapping(
+        "hub", "support_contact", "coordinators"
+    )
+    coordinators = {}
+    given = top.get("coordinators")
+    for authority, value in given.items() if given else ():
+        _authority(authority, value)
+        told = value.mapping("name", "organisation", "contact_tel", "email")
+        coordinators[authority] = Coordinator(
+            name=_line(told.need("name")),
+            organisation=_line(told.need("organisation")),
+            contact_tel=_optional(told, "contact_tel"),
+            email=_optional(told, "email"),
+        )
+    return _line(top.need("hub")), _line(top.need("support_contact")), coordinators
+
+
+def _profile(path: Path, config_dir: Path, problems: Problems) -> _Profile | None:
+    """Read one profile, or keep everything that is wrong with it and return ``None``."""
+    shown = f"partners/{path.name}"
+    top = read_file(path, shown).mapping(
+        "partner", "organisation", "accredited", "support_contact", "services", "operations",
+        "deliver", "credentials",
+    )  # fmt: skip
+    before = len(problems.errors)
+    parts: dict[str, Any] = {}
+    readers: dict[str, Callable[[], Any]] = {
+        "name": lambda: _own_name(top.need("partner"), path),
+        "organisation": lambda: _organisation(top.need("organisation")),
+        "accredited": lambda: _accredited(top.need("accredited")),
+        "support": lambda: _line(top.need("support_contact")),
+        "services": lambda: _services(top.need("services")),
+        "operations": lambda: _operations(top.need("operations")),
+        "deliver": lambda: _delivering(top.need("deliver"), config_dir),
+        "credentials": lambda: _credentials(top.get("credentials"), config_dir),
+    }
+    for part, read in readers.items():
+        with problems.kept():
+            parts[part] = read()
+    if len(problems.errors) > before:
+        return None
+    code, name, kind, authority = parts["organisation"]
+    begins, ends, protocol, protocol_ends = parts["accredited"]
+    services: Mapping[str, tuple[Service, Value]] = parts["services"]
+    for ref, (_service, value) in services.items():
+        if not ref.startswith(f"{code}/"):
+            value.error(f"must begin with the organisation's code: {code}/")
+    delivering: Delivering = parts["deliver"]
+    operations: frozenset[str] = parts["operations"]
+    fetches = delivering.channel == "pull" or delivering.body == "thin"
+    if fetches and delivering.channel != "index" and "read" not in operations:
+        top.need("operations").error("needs read, because this partner fetches its deliveries")
+    partner = Partner(
+        name=parts["name"],
+        organisation=code,
+        organisation_name=name,
+        organisation_type=kind,
+        authority=authority,
+        accredited_from=begins,
+        accredited_until=ends,
+        protocol_reference=protocol,
+        protocol_expires_on=protocol_ends,
+        services=tuple(service for service, _value in services.values()),
+        operations=operations,
+        delivering=delivering,
+        support_contact=parts["support"],
+    )
+    places = {ref: value for ref, (_service, value) in services.items()}
+    return _Profile(partner, parts["credentials"], places, top.need("deliver"))
+
+
+def _line(value: Value) -> str:
+    text = value.text()
+    if len(text) > _LONGEST or not text.isprintable():
+        value.error(f"must be one line of at most {_LONGEST} characters")
+    return text
+
+
+def _optional(told: Fields, name: str) -> str | None:
+    value = told.get(name)
+    return None if value is None else _line(value)
+
+
+def _matching(value: Value, pattern: re.Pattern[str], expected: str) -> str:
+    text = value.text()
+    if not pattern.fullmatch(text):
+        value.error(f"must be {expected}")
+    return text
+
+
+def _day(value: Value) -> date:
+    text = value.text()
+    try:
+        if len(text) == len("2026-01-01"):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    return _refuse(value, "must be a day like 2026-01-31")
+
+
+def _refuse(value: Value, message: str) -> NoReturn:
+    value.error(message)
+
+
+def _coded(value: Value, list_id: str) -> str:
+    code = value.text()
+    if check(list_id, code) is Standing.REFUSED:
+        value.error(f"must be a code of {list_id}")
+    return code
+
+
+def _authority(code: str, value: Value) -> str:
+    if check("CL-29", code) is Standing.REFUSED:
+        value.error("must be named by the three digits of an authority (CL-29)")
+    return code
+
+
+def _own_name(value: Value, path: Path) -> str:
+    name = _matching(value, _NAME, "capitals, digits and hyphens, at most 39")
+    if name != path.stem:
+        value.error(f"must be the name of its file: {path.stem}")
+    return name
+
+
+def _organisation(value: Value) -> tuple[str, str, str, str | None]:
+    told = value.mapping("code", "name", "type", "authority")
+    authority = told.get("authority")
+    return (
+        _matching(told.need("code"), _NAME, "capitals, digits and hyphens, at most 39"),
+        _line(told.need("name")),
+        _coded(told.need("type"), "CL-10"),
+        None if authority is None else _authority(authority.text(), authority),
+    )
+
+
+def _accredited(value: Value) -> tuple[date, date, str, date]:
+    told = value.mapping("from", "until", "protocol", "protocol_expires")
+    begins, ends = _day(told.need("from")), _day(told.need("until"))
+    if ends < begins:
+        told.need("until").error("must not be before from")
+    return begins, ends, _line(told.need("protocol")), _day(told.need("protocol_expires"))
+
+
+def _services(value: Value) -> Mapping[str, tuple[Service, Value]]:
+    found: dict[str, tuple[Service, Value]] = {}
+    for item in value.sequence():
+        told = item.mapping("service", "name", "contact_tel", "email")
+        place = told.need("service")
+        shape = _SERVICE.fullmatch(place.text())
+        if shape is None or check("CL-11", shape[2]) is Standing.REFUSED:
+            place.error("must be ORGANISATION/TYPE with a type of CL-11, like EHM-A/FSW")
+        if place.text() in found:
+            place.error("is listed twice")
+        found[place.text()] = (
+            Service(
+                ref=place.text(),
+                name=_line(told.need("name")),
+                contact_tel=_optional(told, "contact_tel"),
+                email=_optional(told, "email"),
+            ),
+            place,
+        )
+    return found
+
+
+def _operations(value: Value) -> frozenset[str]:
+    return frozenset(item.one_of(*sorted(OPERATIONS)) for item in value.sequence())
+
+
+def _delivering(value: Value, config_dir: Path) -> Delivering:
+    told = value.mapping(
+        "channel", "url", "body", "content", "notification", "secret_file", "ca_file"
+    )
+    channel_value = told.need("channel")
+    channel = next(c for c in CHANNELS if c == channel_value.one_of(*CHANNELS))
+    url, secret, authority = told.get("url"), told.get("secret_file"), told.get("ca_file")
+    if channel == "webhook" and url is None:
+        value.error("a webhook needs the key url")
+    if channel in ("amqp", "pull"):
+        for given in (url, secret, authority):
+            if given is not None:
+                given.error(f"means nothing for the channel {channel}")
+    if url is not None:
+        _address(url)
+        if secret is None:
+            value.error("a webhook needs the key secret_file, to sign what is sent")
+    content, notification = told.get("content"), told.get("notification")
+    body = told.get("body")
+    thin = body is None or body.one_of("full", "thin") == "thin"
+    return Delivering(
+        channel=channel,
+        body="thin" if thin and channel != "index" else "full",
+        content=_format(content) if content else "caf-json",
+        notification=_format(notification) if notification else "caf-json",
+        url=None if url is None else url.text(),
+        secret_file=None if secret is None else _secret_file(secret, config_dir),
+        ca_file=None if authority is None else _file(authority, config_dir),
+    )
+
+
+def _format(value: Value) -> str:
+    return _matching(value, _FORMAT, "the name of a format, like fhir-r4/episode")
+
+
+def _address(value: Value) -> None:
+    """Check a webhook address: https, or http to this machine; no userinfo, query or fragment."""
+    text = value.text()
+    try:
+        parts = urlsplit(text)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        value.error("must be a URL")
+    if parts.scheme not in ("http", "https") or not host or not text.isascii():
+        value.error("must be an https:// URL")
+    if parts.username is not None or parts.query or parts.fragment:
+        value.error("must have no user, query or fragment: addresses are logged by others")
+    if parts.scheme == "http" and not is_loopback(host):
+        value.error("must be https:// unless it is this machine")
+
+
+def _file(value: Value, config_dir: Path) -> Path:
+    given = Path(value.text())
+    if given.is_absolute() or ".." in given.parts:
+        value.error("must be relative to the configuration folder and stay inside it")
+    path = (config_dir / given).absolute()
+    if not path.is_file():
+        value.error("there is no such file")
+    return path
+
+
+def _secret_file(value: Value, config_dir: Path) -> Path:
+    path = _file(value, config_dir)
+    wrong = permission_fault(path)
+    if wrong is not None:
+        value.error(wrong)
+    return path
+
+
+def _credentials(value: Value | None, config_dir: Path) -> Credentials:
+    if value is None:
+        return Credentials()
+    told = value.mapping("api_keys", "jwks_file")
+    keys: list[ApiKey] = []
+    listed = told.get("api_keys")
+    for item in listed.sequence() if listed else ():
+        key = item.mapping("id", "sha256", "expires")
+        keys.append(
+            ApiKey(
+                key_id=_matching(key.need("id"), _KEY_ID, "letters, digits, - and _"),
+                sha256=_matching(key.need("sha256"), _SHA256, "64 lower-case hex digits"),
+                expires_on=_day(key.need("expires")),
+            )
+        )
+        if len({k.key_id for k in keys}) < len(keys):
+            key.need("id").error("is given twice")
+        if len(keys) > _LIVE_KEYS:
+            item.error("at most two keys, so that one can replace the other")
+    jwks = told.get("jwks_file")
+    if jwks is None:
+        return Credentials(api_keys=tuple(keys))
+    path = _file(jwks, config_dir)
+    try:
+        return Credentials(api_keys=tuple(keys), keys=read_jwks(path))
+    except ValueError as wrong:
+        jwks.error(str(wrong))
+
+
+def _across(profiles: Mapping[str, _Profile], problems: Problems) -> None:
+    """Check what only the whole folder can show: one partner a service, one index, no shared
+    key.
+    """
+    served: dict[str, str] = {}
+    used: dict[str, str] = {}
+    index = ""
+    for name, profile in profiles.items():
+        for ref, value in profile.services.items():
+            with problems.kept():
+                if ref in served:
+                    value.error(f"is served by {served[ref]} already")
+                served[ref] = name
+        with problems.kept():
+            if profile.partner.delivering.channel == "index":
+                if index:
+                    profile.deliver.error(f"there is an index partner already: {index}")
+                index = name
+            for key in profile.credentials.api_keys:
+                if used.setdefault(key.sha256, name) != name:
+                    profile.deliver.error("another partner has the same API key")

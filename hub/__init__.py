@@ -1,0 +1,1 @@
+"""What an episode is, who may see it, where it goes next."""

@@ -1,0 +1,1 @@
+"""The HTTP door: authenticates, bounds, parses nothing, and answers with codes."""

@@ -1,0 +1,140 @@
+"""The two applications: the partners' on the network, the operator's on a socket of its own."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hub.api import openapi, routes
+from hub.api.auth import Authenticator, Recogniser
+from hub.api.declared import Declared, DeclaredRoute, Endpoint
+from hub.api.door import Door
+from hub.api.endpoints import Endpoints
+from hub.api.facade import Hub
+from hub.api.guard import Guard
+from hub.api.limits import Limits, Load
+from hub.api.metrics import Metrics
+from hub.api.problem import internal, malformed, missing
+from hub.api.token_endpoint import Desk, TokenEndpoint
+from hub.errors import Code, HubError
+
+
+def create_app(
+    hub: Hub,
+    *,
+    recogniser: Recogniser | None = None,
+    desk: Desk | None = None,
+    limits: Limits | None = None,
+) -> FastAPI:
+    """Return the partners' application over *hub*.
+
+    *desk* exchanges assertions and *recogniser* knows the tokens again (`adapters.tokens.TokenDesk`
+    is both); without them there is no ``/token``, and only API keys prove who is calling.
+    """
+    limits = limits or Limits()
+    measured = Metrics()
+    door = Door(hub, Authenticator(hub, recogniser), limits)
+    readable = list(hub.reader.content_types())
+    do = Endpoints(
+        hub,
+        measured,
+        TokenEndpoint(hub, desk) if desk is not None else None,
+        openapi.document(hub.settings.public_url, readable),
+    )
+    table: list[tuple[Declared, Endpoint]] = [
+        (routes.SUBMIT, do.messages),
+        (routes.MESSAGE, do.message),
+        (routes.EPISODE, do.episode),
+        (routes.CONSENT, do.record_consent),
+        (routes.CONSENTS, do.consents),
+        (routes.INDEX, do.check_index),
+        (routes.NOTIFY, do.notifications),
+        (routes.DIRECTORY, do.directory),
+        (routes.INBOX, do.inbox),
+        (routes.DELIVERY, do.delivery),
+        (routes.ACKNOWLEDGE, do.acknowledge),
+        (routes.TOKEN, do.token),
+        (routes.ALIVE, do.alive),
+        (routes.READY, do.ready),
+        (routes.METRICS, do.measured),
+        (routes.DOCS, do.docs),
+        (routes.OPENAPI, do.openapi),
+    ]
+    return _application(hub, door, table, limits, measured)
+
+
+def create_operator_app(hub: Hub, *, limits: Limits | None = None) -> FastAPI:
+    """Return the operator's application; serve it on a unix socket with mode 0600 and nowhere
+    else.
+    """
+    limits = limits or Limits()
+    measured = Metrics()
+    door = Door(hub, Authenticator(hub, None), limits)
+    do = Endpoints(hub, measured, None, openapi.document(hub.settings.public_url, []))
+    table: list[tuple[Declared, Endpoint]] = [
+        (routes.SUMMARY, do.summary),
+        (routes.PAUSE, do.pause),
+        (routes.RESUME, do.resume),
+        (routes.OPERATOR_READY, do.ready),
+        (routes.OPERATOR_METRICS, do.measured),
+    ]
+    return _application(hub, door, table, limits, measured)
+
+
+def _application(
+    hub: Hub,
+    door: Door,
+    table: Sequence[tuple[Declared, Endpoint]],
+    limits: Limits,
+    measured: Metrics,
+) -> FastAPI:
+    # FastAPI's own documents are off: they would describe nothing (bodies are bytes), and its
+    # viewer # loads scripts from elsewhere.
+    app = FastAPI(
+        title="eCAF hub", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    app.router.route_class = DeclaredRoute
+    for declared, handler in table:
+        app.add_api_route(
+            declared.path,
+            door.endpoint(declared, handler),
+            methods=[declared.method],
+            response_model=None,
+            name=handler.__name__,
+        )
+
+    async def unmatched(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        problem: HubError
+        extra: dict[str, str] = {}
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = _methods(app, request)
+            problem = malformed(Code.METHOD, "method", "use " + " or ".join(allowed))
+            extra["allow"] = ", ".join(allowed)
+        elif status == HTTPStatus.NOT_FOUND:
+            problem = missing()
+        else:
+            problem = internal()
+        return door.refusal(request, problem, extra=extra)
+
+    app.add_exception_handler(HTTPException, unmatched)
+    app.add_middleware(
+        Guard,
+        load=Load(limits),
+        metrics=measured,
+        support_contact=lambda: hub.registry.support_contact,
+    )
+    return app
+
+
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    path = request.scope["path"]
+    found: set[str] = set()
+    for route in app.routes:
+        if isinstance(route, Route | DeclaredRoute) and route.path_regex.match(path):
+            found |= set(route.methods or ())
+    return sorted(found)

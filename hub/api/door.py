@@ -1,0 +1,143 @@
+"""The door itself: the same checks in the same order for every route.
+
+Order: caller, accept, query, headers, body.  Who may not come in is told so before a byte of the
+body is read, and a body is only read where a route takes one.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hub.api import headers
+from hub.api.auth import Authenticator, Principal
+from hub.api.declared import Call, Declared, Endpoint
+from hub.api.facade import Hub
+from hub.api.guard import BODY_READ, CODE, HELD, REQUEST_ID
+from hub.api.limits import Limits, declared_length, read_body
+from hub.api.problem import answer, malformed, missing, status_of
+from hub.domain.partner import OPERATIONS
+from hub.errors import Code, HubError, Unavailable
+from hub.logging import failure, log
+from hub.settings import is_loopback
+
+JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+_REFERENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
+_FORWARDED: Final = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
+
+
+class Door:
+    """Makes endpoints out of declarations and handlers."""
+
+    def __init__(self, hub: Hub, authenticator: Authenticator, limits: Limits) -> None:
+        self._hub = hub
+        self._authenticator = authenticator
+        self._limits = limits
+
+    def endpoint(
+        self, declared: Declared, handler: Endpoint
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Return what a `DeclaredRoute` serves: *handler* behind every check of *declared*."""
+
+        async def serve(request: Request) -> Response:
+            try:
+                return await handler(await self._call(declared, request))
+            except HubError as error:
+                return self.refusal(request, error)
+
+        serve.declared = declared  # type: ignore[attr-defined]
+        return serve
+
+    def refusal(
+        self,
+        request: Request,
+        error: HubError,
+        members: Mapping[str, str] | None = None,
+        extra: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Return the problem answer for *error*; what is our own fault goes to the log as well."""
+        own_fault = status_of(error) >= 500 and not isinstance(error, Unavailable)
+        request.scope[CODE] = Code.INTERNAL if own_fault else error.code
+        if own_fault:
+            log.error(
+                "door.failed",
+                request_id=request.scope[REQUEST_ID],
+                code=error.code,
+                **failure(error),
+            )
+        return answer(
+            error,
+            support_contact=self._hub.registry.support_contact,
+            request_id=request.scope[REQUEST_ID],
+            members=members,
+            headers=extra,
+        )
+
+    async def _call(self, declared: Declared, request: Request) -> Call:
+        scope = request.scope
+        given = headers.single(scope["headers"])
+        principal = self._caller(declared, scope, given)
+        wanted = headers.accept(given)
+        if declared.gives and not headers.accepts(wanted, declared.gives):
+            raise headers.not_acceptable([declared.gives])
+        query = headers.query(scope["query_string"], declared.query)
+        for value in request.path_params.values():
+            if not _REFERENCE.fullmatch(value):
+                raise missing()
+        key = headers.idempotency_key(given) if declared.idempotent else ""
+        kind, body = "", b""
+        if declared.takes != "nothing":
+            kind = headers.content_type(given, self._readable(declared))
+            limit = (
+                self._limits.body_bytes
+                if declared.takes in ("message", "notice")
+                else self._limits.small_body_bytes
+            )
+            body = await read_body(
+                request.receive,
+                declared_length(given, limit),
+                limit=limit,
+                seconds=self._limits.body_seconds,
+                held=scope[HELD],
+            )
+            scope[BODY_READ] = True
+            if not body:
+                raise malformed(Code.REQUIRED, "body", "send a body")
+        return Call(
+            request=request,
+            principal=principal,
+            body=body,
+            content_type=kind,
+            key=key,
+            query=query,
+            accept=wanted or "*/*",
+        )
+
+    def _readable(self, declared: Declared) -> Collection[str]:
+        if declared.takes == "message":
+            return self._hub.reader.content_types()
+        if declared.takes == "notice":
+            return {JSON, *self._hub.reader.content_types()}
+        return (FORM,) if declared.takes == "form" else (JSON,)
+
+    def _caller(
+        self, declared: Declared, scope: Mapping[str, Any], given: Mapping[bytes, bytes]
+    ) -> Principal | None:
+        """Return who is calling; whatever is not declared as open needs a partner."""
+        if declared.who in ("public", "operator"):
+            # The operator's application listens on a socket that only the operator can open.
+            return None
+        if declared.who == "local":
+            client = scope.get("client")
+            far = client is not None and not is_loopback(client[0])
+            if far or any(name in given for name in _FORWARDED):
+                raise missing()
+            return None
+        credential = given.get(b"authorization", b"")[: self._limits.authorization_bytes]
+        return self._authenticator.principal(
+            credential.decode("latin-1") or None,
+            declared.who if declared.who in OPERATIONS else None,
+        )

@@ -1,0 +1,124 @@
+"""The OpenAPI 3.1 document, made from the declarations that the routes are made from."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+from hub.api.declared import Declared
+from hub.api.problem import CONTENT_TYPE as PROBLEM
+from hub.api.routes import PARTNER_ROUTES
+from hub.api.schemas import EXAMPLES, SCHEMAS
+
+_WHO: Final = {
+    "public": "anybody",
+    "local": "this machine only",
+    "partner": "any accredited partner",
+}
+_BODY_TYPE: Final = {"form": "application/x-www-form-urlencoded"}
+_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "The same for every attempt at the same message.",
+    "schema": {"type": "string", "pattern": "^[\\x21-\\x7E]{1,128}$"},
+}
+
+
+def _media(schema: str) -> Mapping[str, Any]:
+    return {
+        "schema": {"$ref": f"#/components/schemas/{schema}"},
+        "examples": {"example": {"value": EXAMPLES[schema]}},
+    }
+
+
+def _parameters(route: Declared) -> Sequence[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = [
+        {
+            "name": part[1:-1],
+            "in": "path",
+            "required": True,
+            "description": "An opaque reference.",
+            "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"},
+        }
+        for part in route.path.split("/")
+        if part.startswith("{")
+    ]
+    found += [{"name": name, "in": "query", **more} for name, more in route.query.items()]
+    if route.idempotent:
+        found.append(_KEY)
+    return found
+
+
+def _operation(route: Declared, readable: Sequence[str]) -> Mapping[str, Any]:
+    told = route.document
+    responses: dict[str, Any] = {}
+    for status, (description, schema) in told["answers"].items():
+        kinds = (route.gives.split(";")[0],) if route.gives else tuple(readable)
+        media = _media(schema) if schema else {"schema": {"type": "string"}}
+        responses[str(status)] = {
+            "description": description,
+            "content": dict.fromkeys(kinds or ("application/json",), media),
+        }
+    for status in told["refusals"]:
+        responses[str(status)] = {
+            "description": HTTPStatus(status).phrase,
+            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+    operation: dict[str, Any] = {
+        "operationId": told["operationId"],
+        "summary": told["summary"],
+        "description": told["description"],
+        "x-who": _WHO.get(route.who, f"partners with the operation `{route.who}`"),
+        "parameters": list(_parameters(route)),
+        "responses": responses,
+        "security": [] if route.who in ("public", "local") else [{"bearer": []}],
+    }
+    if told["body"] is not None:
+        kinds = {
+            "message": tuple(readable),
+            "notice": ("application/json", *readable),
+        }.get(route.takes, (_BODY_TYPE.get(route.takes, "application/json"),))
+        operation["requestBody"] = {
+            "required": True,
+            "content": dict.fromkeys(kinds, _media(told["body"])),
+        }
+    return operation
+
+
+def _version() -> str:
+    try:
+        return version("ecaf-hub")
+    except PackageNotFoundError:
+        # Run from a source tree that was never installed.
+        return "0"
+
+
+def document(public_url: str, readable: Sequence[str]) -> Mapping[str, Any]:
+    """Return the document; *readable* are the content types that messages may have."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in PARTNER_ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, readable)
+    problem = {**SCHEMAS["Problem"], "examples": [EXAMPLES["Problem"]]}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "eCAF hub",
+            "version": _version(),
+            "description": "Carries CAF episodes between children's services under the family's "
+            "consent. Every refusal is a problem body with a stable code, a place and a remedy.",
+        },
+        "servers": [{"url": public_url}],
+        "paths": paths,
+        "components": {
+            "schemas": {**SCHEMAS, "Problem": problem},
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An access token from POST /token; on loopback and unix sockets "
+                    "also an API key.",
+                }
+            },
+        },
+    }

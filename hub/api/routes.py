@@ -1,0 +1,328 @@
+"""The table of routes: who may call each, what it takes, what it gives, and how it is
+documented.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hub.api import metrics
+from hub.api.declared import Declared
+
+JSON: Final = "application/json"
+# Refusals that any route can give, by status.
+_ALWAYS: Final = (400, 406, 500, 503)
+
+
+def _document(
+    operation: str,
+    summary: str,
+    description: str,
+    *,
+    answers: Mapping[int, tuple[str, str | None]],
+    body: str | None = None,
+    refusals: tuple[int, ...] = (),
+) -> Mapping[str, Any]:
+    """Return what `hub.api.openapi` needs: *answers* are status → (description, schema name)."""
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "description": description,
+        "answers": answers,
+        "body": body,
+        "refusals": tuple(sorted({*_ALWAYS, *refusals})),
+    }
+
+
+_CODE: Final = {"type": "string", "minLength": 1, "maxLength": 128}
+_PARTNER: Final = (401, 403)
+_BODY: Final = (408, 413, 415)
+
+SUBMIT: Final = Declared(
+    "POST",
+    "/messages",
+    "submit",
+    JSON,
+    takes="message",
+    idempotent=True,
+    document=_document(
+        "sendMessage",
+        "Send a message",
+        "Any content type that the hub reads. Answered after the commit: what is accepted cannot "
+        "be lost. The same Idempotency-Key with the same content gets the same answer for 35 days; "
+        "with other content it is refused (E_IDEMPOTENCY).",
+        body="Message",
+        answers={202: ("Accepted, durably.", "Receipt")},
+        refusals=(*_PARTNER, *_BODY, 409, 422),
+    ),
+)
+MESSAGE: Final = Declared(
+    "GET",
+    "/messages/{message_id}",
+    "partner",
+    JSON,
+    document=_document(
+        "getMessage",
+        "Ask what became of a message",
+        "The caller's own messages only.",
+        answers={200: ("What became of it.", "Receipt")},
+        refusals=(*_PARTNER, 404),
+    ),
+)
+EPISODE: Final = Declared(
+    "GET",
+    "/episodes/{ref}",
+    "read",
+    "",
+    query={
+        "purpose": {
+            "required": True,
+            "description": "What for: a code of the list CL-21b.",
+            "schema": _CODE,
+        },
+        "service": {
+            "description": "Which of the caller's services asks; needed where the caller "
+            "has several.",
+            "schema": _CODE,
+        },
+    },
+    document=_document(
+        "viewEpisode",
+        "See an episode as consent allows it now",
+        "The gate runs for this request, and the disclosure is audited before the first byte "
+        "leaves. Accept chooses the format.",
+        answers={200: ("What this service may see.", "Message")},
+        refusals=(*_PARTNER, 404),
+    ),
+)
+CONSENT: Final = Declared(
+    "POST",
+    "/episodes/{ref}/consents",
+    "consent",
+    JSON,
+    takes="json",
+    idempotent=True,
+    document=_document(
+        "recordConsent",
+        "Record a consent decision",
+        "A full decision record, from the assessor's or lead professional's system or a consent "
+        "register. It takes effect before the next dispatch.",
+        body="ConsentDecision",
+        answers={
+            200: ("Recorded; nothing was on its way.", "Receipt"),
+            201: ("Recorded.", "Receipt"),
+            202: ("Recorded; what was on its way is listed.", "Receipt"),
+        },
+        refusals=(*_PARTNER, *_BODY, 404, 409, 422),
+    ),
+)
+CONSENTS: Final = Declared(
+    "GET",
+    "/episodes/{ref}/consents",
+    "consent",
+    JSON,
+    document=_document(
+        "listConsents",
+        "List consent decisions",
+        "Those that the caller may know of.",
+        answers={200: ("Decisions, oldest first.", "Consents")},
+        refusals=(*_PARTNER, 404),
+    ),
+)
+INDEX: Final = Declared(
+    "POST",
+    "/index/check",
+    "index",
+    JSON,
+    takes="json",
+    document=_document(
+        "checkIndex",
+        "Ask whether a CAF exists",
+        "The child index knows that an episode exists and whom to ring; no path leads from it to "
+        "content. Every question is audited.",
+        body="IndexQuestion",
+        answers={200: ("NONE, OPEN, PREVIOUS, POSSIBLE or MEDIATED.", "IndexAnswer")},
+        refusals=(*_PARTNER, *_BODY, 422, 429),
+    ),
+)
+NOTIFY: Final = Declared(
+    "POST",
+    "/notifications",
+    "notify",
+    JSON,
+    takes="notice",
+    idempotent=True,
+    document=_document(
+        "sendNotification",
+        "Send a notification from a school or health system",
+        "The answer is the same whether or not an episode exists.",
+        body="Notification",
+        answers={202: ("Taken.", "Receipt")},
+        refusals=(*_PARTNER, *_BODY, 409, 422),
+    ),
+)
+DIRECTORY: Final = Declared(
+    "GET",
+    "/directory",
+    "partner",
+    JSON,
+    document=_document(
+        "getDirectory",
+        "List accredited services",
+        "Services, codes and channels.",
+        answers={200: ("The directory.", "Directory")},
+        refusals=_PARTNER,
+    ),
+)
+INBOX: Final = Declared(
+    "GET",
+    "/inbox",
+    "read",
+    JSON,
+    query={
+        "after": {
+            "description": "`next` of the previous page.",
+            "schema": {"type": "integer", "minimum": 0, "default": 0},
+        },
+        "limit": {
+            "description": "How many at most.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+        },
+    },
+    document=_document(
+        "listInbox",
+        "List what waits",
+        "In the order in which it is to be applied, by episode.",
+        answers={200: ("Deliveries that wait.", "Inbox")},
+        refusals=_PARTNER,
+    ),
+)
+DELIVERY: Final = Declared(
+    "GET",
+    "/deliveries/{delivery_id}",
+    "read",
+    "",
+    document=_document(
+        "fetchDelivery",
+        "Fetch a delivery",
+        "In the format of the caller's profile. The gate runs now: consent that was withdrawn "
+        "since the notice is respected.",
+        answers={200: ("The delivery.", "Message")},
+        refusals=(*_PARTNER, 404, 409),
+    ),
+)
+ACKNOWLEDGE: Final = Declared(
+    "POST",
+    "/deliveries/{delivery_id}/ack",
+    "partner",
+    JSON,
+    takes="json",
+    document=_document(
+        "acknowledgeDelivery",
+        "Acknowledge a delivery",
+        "The receiver's own word; only then is a delivery called delivered.",
+        body="Acknowledgement",
+        answers={200: ("Noted.", "Receipt")},
+        refusals=(*_PARTNER, *_BODY, 404, 409, 422),
+    ),
+)
+TOKEN: Final = Declared(
+    "POST",
+    "/token",
+    "public",
+    JSON,
+    takes="form",
+    document=_document(
+        "getToken",
+        "Get an access token",
+        "SMART Backend Services: client credentials with private_key_jwt.",
+        body="TokenRequest",
+        answers={200: ("A token for at most 300 seconds.", "Token")},
+        refusals=(401, 404, *_BODY),
+    ),
+)
+ALIVE: Final = Declared(
+    "GET",
+    "/healthz",
+    "public",
+    JSON,
+    document=_document(
+        "isAlive",
+        "Is the process alive?",
+        "Touches nothing.",
+        answers={200: ("It is.", "State")},
+    ),
+)
+READY: Final = Declared(
+    "GET",
+    "/readyz",
+    "public",
+    JSON,
+    document=_document(
+        "isReady",
+        "Can the hub accept?",
+        "For load balancers; 503 with the same body where not.",
+        answers={200: ("It can.", "State")},
+    ),
+)
+METRICS: Final = Declared(
+    "GET",
+    "/metrics",
+    "local",
+    "text/plain",
+    document=_document(
+        "getMetrics",
+        "Metrics for Prometheus",
+        "From this machine only; others are told 404.",
+        answers={200: ("The exposition page.", None)},
+        refusals=(404,),
+    ),
+)
+DOCS: Final = Declared(
+    "GET",
+    "/docs",
+    "public",
+    "text/html",
+    document=_document(
+        "getDocs",
+        "This documentation",
+        "Plain HTML, without scripts.",
+        answers={200: ("The page.", None)},
+    ),
+)
+OPENAPI: Final = Declared(
+    "GET",
+    "/openapi.json",
+    "public",
+    JSON,
+    document=_document(
+        "getOpenapi",
+        "This documentation for machines",
+        "OpenAPI 3.1.",
+        answers={200: ("The document.", "State")},
+    ),
+)
+SUMMARY: Final = Declared("GET", "/admin/summary", "operator", JSON)
+PAUSE: Final = Declared("POST", "/admin/pause", "operator", JSON)
+RESUME: Final = Declared("POST", "/admin/resume", "operator", JSON)
+OPERATOR_READY: Final = Declared("GET", "/admin/ready", "operator", JSON)
+OPERATOR_METRICS: Final = Declared("GET", "/metrics", "operator", metrics.CONTENT_TYPE)
+
+PARTNER_ROUTES: Final = (
+    SUBMIT,
+    MESSAGE,
+    EPISODE,
+    CONSENT,
+    CONSENTS,
+    INDEX,
+    NOTIFY,
+    DIRECTORY,
+    INBOX,
+    DELIVERY,
+    ACKNOWLEDGE,
+    TOKEN,
+    ALIVE,
+    READY,
+    METRICS,
+    DOCS,
+    OPENAPI,
+)

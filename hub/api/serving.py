@@ -1,0 +1,200 @@
+"""Serving: sockets, TLS, time-outs and a clean stop for the HTTP door and the operator's socket."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+import stat
+from collections.abc import AsyncIterator, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from hub.api.protocol import HEAD_SECONDS, BoundedHttp, bounded
+from hub.errors import Code, Fault, Misconfigured
+from hub.logging import log, watch
+from hub.settings import Settings
+
+# A second fence: the door itself refuses earlier and with a problem body (hub.api.limits).
+CONNECTIONS: Final = 2_048
+IDLE_SECONDS: Final = 60
+STOP_SECONDS: Final = 10
+_BACKLOG: Final = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running server; *address* is ``http(s)://host:port`` or ``unix:/path``."""
+
+    server: uvicorn.Server
+    address: str
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: whoever composed the process decides when it
+    stops.
+    """
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave the signals alone."""
+        yield
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    """Return a socket at *path*, mode 0600 from its first moment."""
+    if path.exists():
+        if not stat.S_ISSOCK(path.stat().st_mode) or _answers(path):
+            raise Misconfigured(
+                Code.CONFIGURATION,
+                f"{path} is in use",
+                [Fault(Code.CONFIGURATION, path=str(path), remedy="stop whoever listens there")],
+            )
+        # Left behind by a process that was killed.
+        path.unlink()
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    old = os.umask(0o177)
+    try:
+        bound.bind(str(path))
+    finally:
+        os.umask(old)
+    return bound
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def _tcp_socket(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise Misconfigured(
+            Code.CONFIGURATION,
+            "ECAF_LISTEN: the address cannot be used",
+            [Fault(Code.CONFIGURATION, path="ECAF_LISTEN", remedy="choose a free address")],
+        ) from error
+    return bound
+
+
+def _config(app: FastAPI, protocol: type[BoundedHttp], settings: Settings | None) -> uvicorn.Config:
+    secure = settings is not None and settings.tls_cert_file is not None
+    config = uvicorn.Config(
+        app,
+        # The loop is made by whoever runs us (uvloop in production).
+        loop="none",
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        ssl_certfile=settings.tls_cert_file if settings and secure else None,
+        ssl_keyfile=settings.tls_key_file if settings and secure else None,
+    )
+    try:
+        config.load()
+    except (ssl.SSLError, OSError) as error:
+        raise Misconfigured(
+            Code.CONFIGURATION,
+            "the TLS certificate and key cannot be used",
+            [Fault(Code.CONFIGURATION, path="ECAF_TLS_CERT_FILE", remedy="give a matching pair")],
+        ) from error
+    if config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    return config
+
+
+async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    while not server.started:
+        if task.done():
+            await task
+            raise Misconfigured(Code.CONFIGURATION, "the HTTP server did not start")
+        await asyncio.sleep(0.005)
+
+
+def _sockets(settings: Settings, *, operator: bool) -> list[tuple[socket.socket, str]]:
+    """Return the bound sockets with their addresses: the door's, and the operator's if wanted."""
+    where = settings.listen
+    if where.unix is not None:
+        found = [(_unix_socket(where.unix), f"unix:{where.unix}")]
+    else:
+        door = _tcp_socket(where.host, where.port)
+        scheme = "https" if settings.tls_cert_file is not None else "http"
+        host = f"[{where.host}]" if ":" in where.host else where.host
+        found = [(door, f"{scheme}://{host}:{door.getsockname()[1]}")]
+    if operator and settings.operator_socket is not None:
+        try:
+            found.append(
+                (_unix_socket(settings.operator_socket), f"unix:{settings.operator_socket}")
+            )
+        except Misconfigured:
+            found[0][0].close()
+            raise
+    return found
+
+
+def _release(bound: socket.socket, address: str) -> None:
+    bound.close()
+    if address.startswith("unix:"):
+        Path(address.removeprefix("unix:")).unlink(missing_ok=True)
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    app: FastAPI,
+    settings: Settings,
+    *,
+    support_contact: str,
+    operator: FastAPI | None = None,
+    head_seconds: float = HEAD_SECONDS,
+) -> AsyncIterator[Sequence[Served]]:
+    """Serve *app* (and *operator* on its own socket) while the block runs; then stop cleanly.
+
+    On leaving, nothing new is accepted, and what is being answered has ten seconds to end.  Port 0
+    chooses a free port; the yielded address has the real one.
+    """
+    protocol = bounded(support_contact, head_seconds=head_seconds)
+    configs = [_config(app, protocol, settings)]
+    if operator is not None:
+        configs.append(_config(operator, protocol, None))
+    watch(asyncio.get_running_loop())
+    sockets = _sockets(settings, operator=operator is not None)
+    served = [
+        Served(_Server(config), address)
+        for config, (_, address) in zip(configs, sockets, strict=False)
+    ]
+    tasks = [
+        asyncio.create_task(one.server.serve(sockets=[bound]), name="http")
+        for one, (bound, _) in zip(served, sockets, strict=True)
+    ]
+    try:
+        for one, task in zip(served, tasks, strict=True):
+            await _started(one.server, task)
+        log.info("door.open", count=len(served))
+        yield served
+    finally:
+        for one in served:
+            one.server.should_exit = True
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for bound, address in sockets:
+            _release(bound, address)
+        log.info("door.closed", count=len(served))

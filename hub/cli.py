@@ -1,0 +1,228 @@
+"""The operator's and the integration engineer's command line: `ecaf`.
+
+Exit codes: 0 ok, 1 refused or failed, 2 wrong usage.  Every command has ``--json``.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import orjson
+import typer
+
+from hub.errors import HubError
+
+app = typer.Typer(
+    name="ecaf",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The eCAF hub: carries CAF episodes between systems, under the family's consent.\n\n"
+    "Start with `ecaf demo`; then `ecaf render`, `ecaf scenario run` and `ecaf serve`.",
+)
+scenario = typer.Typer(no_args_is_help=True, help="Play scenario files against a real hub.")
+config = typer.Typer(no_args_is_help=True, help="Check the configuration of a site.")
+database = typer.Typer(no_args_is_help=True, help="Prepare the database.")
+keys = typer.Typer(no_args_is_help=True, help="Make keys and certificates.")
+app.add_typer(scenario, name="scenario")
+app.add_typer(config, name="config")
+app.add_typer(database, name="database")
+app.add_typer(keys, name="keys")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+T = TypeVar("T")
+
+
+def _fail(error: HubError, *, as_json: bool = False) -> NoReturn:
+    """Print what is wrong, where, and what would put it right; exit 1."""
+    if as_json:
+        faults = [
+            {
+                "code": fault.code.value,
+                "path": fault.path,
+                "remedy": fault.remedy,
+                "code_list": fault.code_list,
+                "allowed": list(fault.allowed),
+            }
+            for fault in error.faults
+        ]
+        body = {"code": error.code.value, "detail": error.detail, "errors": faults}
+        typer.echo(orjson.dumps(body).decode())
+    else:
+        typer.echo(f"{error.code.value}: {error.detail}", err=True)
+        for fault in error.faults:
+            allowed = f" (allowed: {', '.join(fault.allowed)})" if fault.allowed else ""
+            typer.echo(f"  {fault.path or '-'}: {fault.remedy}{allowed}", err=True)
+    raise typer.Exit(1)
+
+
+def _guarded(work: Callable[[], T], *, as_json: bool = False) -> T:
+    try:
+        return work()
+    except HubError as error:
+        _fail(error, as_json=as_json)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where received bytes are kept.")] = Path("demo-out"),
+    as_json: Json = False,
+) -> None:
+    """Play S1 on one screen: one family, several systems, each seeing what the family agreed to."""
+    from hub.scenarios.demo import run_demo
+
+    raise typer.Exit(run_demo(out))
+
+
+@scenario.command("run")
+def scenario_run(
+    file: Annotated[Path, typer.Argument(help="A scenario file (tests/acceptance/README.md).")],
+    out: Annotated[Path | None, typer.Option(help="Keep received bytes here.")] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option("--database", help="postgresql://… instead of a fresh SQLite file."),
+    ] = None,
+    broker_url: Annotated[
+        str | None, typer.Option("--broker", help="amqp://… instead of the embedded relay.")
+    ] = None,
+    tls: Annotated[
+        bool, typer.Option(help="TLS and signed assertions instead of API keys.")
+    ] = False,
+    keep: Annotated[bool, typer.Option(help="Keep the hub's folder for a look.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Play one scenario against a real hub and print who received what, and what was withheld.
+
+    Expectations are closed-world: a message that no step lists is a failure.  Exit 1 with the first
+    difference.
+    """
+    from hub.scenarios.runner import run_scenario
+
+    code = run_scenario(
+        file,
+        out=out,
+        database_url=database_url,
+        broker_url=broker_url,
+        tls=tls,
+        keep=keep,
+        json=as_json,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def serve(
+    role: Annotated[str, typer.Option(help="all, api or worker.")] = "all",
+) -> None:
+    """Run the hub: API, relay and workers in one process, or one role of it.
+
+    Reads the environment: ECAF_CONFIG_DIR and ECAF_VAULT_KEY_FILE are required (`ecaf keys init`
+    makes keys); ECAF_DATABASE_URL and ECAF_BROKER_URL move it to PostgreSQL and RabbitMQ.
+    """
+    if role not in {"all", "api", "worker"}:
+        typer.echo("--role is all, api or worker", err=True)
+        raise typer.Exit(2)
+    from hub.serving import run
+
+    _guarded(lambda: run(os.environ, role))
+
+
+@app.command(
+    "partner-double", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def partner_double(ctx: typer.Context) -> None:
+    """Run a simulated partner in this process; `ecaf partner-double --help-double` lists its
+    options.
+    """
+    from adapters.partners.double.__main__ import main as double
+
+    arguments = ["--help" if a == "--help-double" else a for a in ctx.args]
+    raise typer.Exit(double(arguments) or 0)
+
+
+@app.command()
+def schema(out: Annotated[Path | None, typer.Option(help="Write here.")] = None) -> None:
+    """Print the JSON Schema of the canonical message, with section and sensitivity of every field."""
+    from mappings.schemas.canonical import schema_text
+
+    text = schema_text()
+    if out is None:
+        typer.echo(text)
+    else:
+        out.write_text(text, "utf-8")
+
+
+@database.command("upgrade")
+def database_upgrade(as_json: Json = False) -> None:
+    """Bring the database of ECAF_DATABASE_URL to this version's tables; safe to run twice."""
+    from adapters.database.migrate import upgrade
+
+    url = os.environ.get("ECAF_DATABASE_URL", "sqlite:///ecaf.db")
+    _guarded(lambda: upgrade(url), as_json=as_json)
+    typer.echo('{"upgraded":true}' if as_json else "the database is up to date")
+
+
+@keys.command("init")
+def keys_init(
+    folder: Annotated[Path, typer.Option(help="The site's folder (ECAF_CONFIG_DIR).")],
+    host: Annotated[str, typer.Option(help="The name by which partners reach the hub.")],
+    partner: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=URL of a webhook, or NAME alone; repeat for each example partner."),
+    ] = None,
+    name: Annotated[str, typer.Option(help="What the hub calls itself.")] = "eCAF hub",
+    as_json: Json = False,
+) -> None:
+    """Make a site: TLS, token and vault keys, and partners' profiles and credentials.
+
+    Partners are made from the examples that are shipped.  What exists is never changed, so it is
+    safe to run again, with more partners.
+    """
+    from adapters.partners.site import init_site
+
+    pairs = (given.partition("=") for given in partner or ())
+    addresses = {who: url or None for who, _, url in pairs}
+    site = _guarded(
+        lambda: init_site(folder, hub_name=name, host=host, partners=addresses), as_json=as_json
+    )
+    if as_json:
+        made = [str(path) for path in site.made]
+        typer.echo(orjson.dumps({"folder": str(folder), "made": made}).decode())
+    else:
+        typer.echo(f"{len(site.made)} files made in {folder}; what was there is unchanged")
+        typer.echo(f"export ECAF_CONFIG_DIR={folder} ECAF_VAULT_KEY_FILE={site.vault_key}")
+        typer.echo(f"export ECAF_TOKEN_KEY_FILE={site.keys.token_key}")
+        typer.echo(f"export ECAF_TLS_CERT_FILE={site.keys.server_cert}")
+        typer.echo(f"export ECAF_TLS_KEY_FILE={site.keys.server_key}")
+
+
+@config.command("check")
+def config_check(
+    folder: Annotated[
+        Path | None, typer.Argument(help="The site's folder; default ECAF_CONFIG_DIR.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check partners and mappings as a whole; every fault is named with file, line and column."""
+    from adapters.partners.profiles import load_registry
+
+    chosen = folder or Path(os.environ.get("ECAF_CONFIG_DIR", "."))
+    registry = _guarded(lambda: load_registry(chosen), as_json=as_json)
+    found = {"partners": sorted(registry.partners), "hub": registry.hub}
+    if as_json:
+        typer.echo(orjson.dumps(found).decode())
+    else:
+        typer.echo(f"{registry.hub}: {len(registry.partners)} partners, no faults")
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    return app(args=arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

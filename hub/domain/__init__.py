@@ -1,0 +1,1 @@
+"""The CAF in plain Python: episode, people, assessment, plan, consent, lifecycle, events, codes."""

@@ -1,0 +1,138 @@
+"""Partners: the connected systems, the services that they serve, and what each may do.
+
+Source: `design.md` section 4 (words), `domain.md` 5.1 and 5.2.  An organisation is accredited for a
+period; a partner is one of its connected systems; a service is what consent names.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+OPERATIONS = frozenset({"submit", "consent", "index", "notify", "read"})
+"""What a profile may allow: sending episodes and contributions, recording consent decisions, asking
+the
+child index, posting notifications, reading what was released to the partner's services."""
+
+Channel = Literal["webhook", "amqp", "pull", "index"]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service that a partner serves; *ref* is ``ORGANISATION/TYPE`` (TYPE from CL-11)."""
+
+    ref: str
+    name: str
+    contact_tel: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivering:
+    """How messages reach the partner.
+
+    *body* ``thin`` carries a reference only; the partner then fetches through the gate.  *content*
+    and *notification* name formats.  *secret_file* signs webhooks, *ca_file* is the only authority
+    whose certificate the partner's address may show; both are absolute.
+    """
+
+    channel: Channel
+    body: Literal["full", "thin"] = "thin"
+    content: str = "caf-json"
+    notification: str = "caf-json"
+    url: str | None = None
+    secret_file: Path | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """One connected system with its organisation's accreditation."""
+
+    name: str
+    organisation: str
+    organisation_name: str
+    organisation_type: str
+    authority: str | None
+    accredited_from: date
+    accredited_until: date
+    protocol_reference: str
+    protocol_expires_on: date
+    services: tuple[Service, ...]
+    operations: frozenset[str]
+    delivering: Delivering
+    support_contact: str
+
+    def accredited(self, on: date) -> bool:
+        """Return whether accreditation and the signed protocol both cover that day, ends
+        included.
+        """
+        return self.accredited_from <= on <= min(self.accredited_until, self.protocol_expires_on)
+
+    def serves(self, ref: str) -> bool:
+        """Return whether *ref* is one of its services."""
+        return any(service.ref == ref for service in self.services)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key by its SHA-256 (lower-case hex of the whole key); the key itself is never kept."""
+
+    key_id: str
+    sha256: str
+    expires_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """By what a partner proves who it is: API keys (loopback only) and public keys (JWK
+    members).
+    """
+
+    api_keys: tuple[ApiKey, ...] = ()
+    keys: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinator:
+    """The CAF co-ordinator of an authority, whom the index names where it may name nobody else."""
+
+    name: str
+    organisation: str
+    contact_tel: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Every partner of this hub, as one validated whole; never changed, only replaced."""
+
+    hub: str
+    support_contact: str
+    partners: Mapping[str, Partner]
+    credentials: Mapping[str, Credentials]
+    coordinators: Mapping[str, Coordinator] = field(default_factory=dict)
+    _by_service: Mapping[str, Partner] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_service = {
+            service.ref: partner
+            for partner in self.partners.values()
+            for service in partner.services
+        }
+        object.__setattr__(self, "_by_service", by_service)
+
+    def by_service(self, ref: str) -> Partner | None:
+        """Return the partner that serves *ref*."""
+        return self._by_service.get(ref)
+
+    @property
+    def index_partner(self) -> Partner | None:
+        """The child index, if this hub keeps one."""
+        found = [p for p in self.partners.values() if p.delivering.channel == "index"]
+        return found[0] if found else None
+
+    def with_api_keys(self) -> Sequence[str]:
+        """Return the names of partners that may use API keys."""
+        return sorted(name for name, held in self.credentials.items() if held.api_keys)

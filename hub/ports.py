@@ -1,0 +1,331 @@
+"""What the hub needs from outside, as Protocols; adapters and mappings satisfy them by shape."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from hub.domain.exchange import (
+    Audited,
+    Decision,
+    Delivery,
+    EpisodeHead,
+    InboxEntry,
+    IndexEntry,
+    Involvement,
+    Notice,
+    ReleasedRecord,
+    Tree,
+    Version,
+)
+from hub.errors import Fault
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """The business clock; scenarios move it.  Leases and time-outs never use it."""
+
+    def now(self) -> datetime:
+        """Return the current moment, timezone-aware, in UTC."""
+        ...
+
+
+class Session(Protocol):
+    """One unit of work inside a group transaction: reads see its own writes, writes land together.
+
+    All reads of an episode happen under its head's row lock.  If the unit raises, none of its
+    writes land, and the other units of the same group are not harmed.
+    """
+
+    def clock(self) -> datetime:
+        """Return real time in UTC, by the database's clock where it has one: for leases only."""
+        ...
+
+    def use_token(self, issuer: str, token_id: str, expires_at: datetime) -> bool:
+        """Remember a client assertion's id; ``False`` if this issuer used it before."""
+        ...
+
+    def inbox(self, partner: str, key: str) -> InboxEntry | None:
+        """Return what this partner sent before under this key."""
+        ...
+
+    def add_inbox(self, entry: InboxEntry) -> None:
+        """Keep one message; a second with the same (partner, key) fails the unit."""
+        ...
+
+    def message(self, message_id: str) -> InboxEntry | None:
+        """Return the message that the hub received under its own id *message_id* (without raw)."""
+        ...
+
+    def episode(self, episode_id: str) -> EpisodeHead | None:
+        """Return the head, locked until the transaction ends."""
+        ...
+
+    def put_episode(self, head: EpisodeHead) -> None:
+        """Insert or replace the head."""
+        ...
+
+    def version(self, episode_id: str, version: int) -> Version | None:
+        """Return one version with its whole tree."""
+        ...
+
+    def add_version(self, version: Version) -> None:
+        """Append a version; versions are never changed."""
+        ...
+
+    def decisions(self, episode_id: str) -> Sequence[Decision]:
+        """Return every decision of the episode, oldest first."""
+        ...
+
+    def add_decision(self, decision: Decision) -> None:
+        """Append a decision; decisions are never changed."""
+        ...
+
+    def involvements(self, episode_id: str) -> Sequence[Involvement]:
+        """Return the services' relationships to the episode, open and ended."""
+        ...
+
+    def put_involvement(self, involvement: Involvement) -> None:
+        """Insert or replace one relationship."""
+        ...
+
+    def delivery(self, delivery_id: str) -> Delivery | None:
+        """Return one delivery."""
+        ...
+
+    def deliveries(self, episode_id: str) -> Sequence[Delivery]:
+        """Return every delivery of the episode, in order of creation."""
+        ...
+
+    def unsettled(self, episode_id: str, partner: str | None = None) -> Sequence[Delivery]:
+        """Return the deliveries of the episode (and partner) that are not final or are quarantined,
+        in lane order (priority, lane sequence).
+        """
+        ...
+
+    def next_sequence(self, partner: str, episode_id: str) -> int:
+        """Return the next number of the lane; gapless per (partner, episode)."""
+        ...
+
+    def put_delivery(self, delivery: Delivery) -> None:
+        """Insert or replace one delivery."""
+        ...
+
+    def add_released(self, record: ReleasedRecord) -> None:
+        """Append to the ledger of what recipients were given."""
+        ...
+
+    def last_released(self, episode_id: str, service: str) -> Sequence[ReleasedRecord]:
+        """Return the newest ledger record for each message type that *service* was given."""
+        ...
+
+    def add_audit(self, row: Audited) -> None:
+        """Append one audit row."""
+        ...
+
+    def audit(self, episode_id: str) -> Sequence[Audited]:
+        """Return the audit rows of an episode, oldest first."""
+        ...
+
+    def index_entry(self, reference: str) -> IndexEntry | None:
+        """Return the index entry with this opaque reference."""
+        ...
+
+    def index_matches(self, tokens: Iterable[bytes]) -> Sequence[IndexEntry]:
+        """Return the entries that share any of these blind indexes."""
+        ...
+
+    def put_index_entry(self, entry: IndexEntry) -> None:
+        """Insert or replace one index entry."""
+        ...
+
+    def subject_episodes(self, tokens: Iterable[bytes]) -> Sequence[tuple[str, str, bytes]]:
+        """Return (episode id, subject id, token) of subjects that share any of these blind indexes."""
+        ...
+
+    def put_subject_tokens(self, episode_id: str, subject_id: str, tokens: Iterable[bytes]) -> None:
+        """Replace the blind indexes by which a subject of an episode is found."""
+        ...
+
+    def notice(self, partner: str, key: str) -> Notice | None:
+        """Return what this partner notified before under this key."""
+        ...
+
+    def put_notice(self, notice: Notice) -> None:
+        """Insert or replace one notice."""
+        ...
+
+
+Unit = Callable[[Session], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a unit will read, so that a group can fetch for all of its units at once.
+
+    Only a hint: what is not named here is read when it is asked for.
+    """
+
+    inbox: tuple[tuple[str, str], ...] = ()
+    episodes: tuple[str, ...] = ()
+    deliveries: tuple[str, ...] = ()
+
+
+class Store(Protocol):
+    """The record: commits units of work in groups, durably, before it answers."""
+
+    async def run(self, unit: Unit[T], needs: Needs = ...) -> T:
+        """Run *unit* in a transaction shared with other waiting units and return after the commit.
+
+        Raises what the unit raises (its writes are dropped); `Unavailable` with
+        ``E_OUTCOME_UNKNOWN`` when the commit itself failed and nobody knows.
+        """
+        ...
+
+    async def due(self, now: datetime, limit: int) -> Sequence[str]:
+        """Return ids of deliveries that may be attempted now: pending and due, or sending with a
+        lease that ran out by the database's clock; heads of their lanes only, most urgent first.
+        """
+        ...
+
+    async def inbox_of(self, partner: str, after: int, limit: int) -> Sequence[Delivery]:
+        """Return what waits for *partner* to fetch, in lane order."""
+        ...
+
+    async def stuck(self, older_than: datetime) -> Sequence[str]:
+        """Return ids of unsettled deliveries created before *older_than*."""
+        ...
+
+    async def counts(self) -> Mapping[str, int]:
+        """Return the number of deliveries by state (for the conservation law)."""
+        ...
+
+    async def purge(self, now: datetime) -> int:
+        """Destroy unmatched notices and raw bodies past their time; return how many."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted and release everything."""
+        ...
+
+
+class TokenLedger(Protocol):
+    """Remembers which signed assertions were used, for all processes of the hub together."""
+
+    async def use(self, issuer: str, token_id: str, expires_at: float) -> bool:
+        """Return whether this is the first use; *expires_at* is wall-clock seconds since 1970."""
+        ...
+
+
+class Digester(Protocol):
+    """Keyed digests: what leaves them tells nothing without the key."""
+
+    def digest(self, data: bytes) -> bytes:
+        """Return the keyed digest of a message or view."""
+        ...
+
+    def digest_tree(self, tree: Tree) -> bytes:
+        """Return the keyed digest of a tree, the same whatever the order of its members."""
+        ...
+
+    def token(self, kind: str, value: str) -> bytes:
+        """Return the blind index of an identifying value (already normalised)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a reader made of bytes: a canonical wire message, and what it could not place."""
+
+    message: Tree
+    unmapped: tuple[str, ...] = ()
+    warnings: tuple[Fault, ...] = ()
+
+
+class Reader(Protocol):
+    """Turns the bytes of one content type into a canonical wire message, strictly.
+
+    Raises `Malformed` or `InvalidContent` with every fault found; never anything else.
+    """
+
+    def read(self, content_type: str, raw: bytes, *, partner: str) -> Read:
+        """Read *raw*; anything not understood is named, never dropped in silence."""
+        ...
+
+    def content_types(self) -> Sequence[str]:
+        """Return the content types that can be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Wire bytes of a released view."""
+
+    content_type: str
+    body: bytes
+    mapping: str
+    paths: tuple[str, ...] = field(default=())
+
+
+class Renderer(Protocol):
+    """Turns a released view into a partner's format; accepts nothing but `Released`."""
+
+    def render(self, format_name: str, released: Any, *, partner: str) -> Rendered:
+        """Render; raises `Rejected` with ``E_MAPPING`` where the format cannot say it truthfully."""
+        ...
+
+    def formats(self) -> Sequence[str]:
+        """Return the names of the formats that can be rendered."""
+        ...
+
+    def format_for(self, content_type: str) -> str | None:
+        """Return the format behind a content type, for `Accept`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What a destination is asked to carry: opaque ids and bytes, no meaning."""
+
+    delivery_id: str
+    message_type: str
+    partner: str
+    attempt: int
+    possible_duplicate: bool
+    content_type: str
+    body: bytes
+    thin: bool
+    lane: str
+    lane_sequence: int
+    urgent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the other side said: *delivered* only if the receiver said so itself."""
+
+    delivered: bool
+    evidence: Mapping[str, Any]
+
+
+class Destination(Protocol):
+    """Carries parcels to one partner.
+
+    Raises `Unavailable` (try again; may carry *retry_after*) or `Rejected` (never, as it stands).
+    """
+
+    async def send(self, parcel: Parcel) -> Outcome:
+        """Carry one parcel; the same delivery id on every attempt."""
+        ...
+
+
+class Handover(Protocol):
+    """Tells the workers that deliveries wait; losing what it is told loses no delivery."""
+
+    def offer(self, delivery_ids: Sequence[str]) -> None:
+        """Offer committed deliveries; never blocks and never raises."""
+        ...
+
+
+Deliver = Callable[[str], Awaitable[None]]

@@ -1,0 +1,79 @@
+"""Plays a scenario step by step, and judges after each what everybody received."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from hub.scenarios import asking, sending, troubling
+from hub.scenarios.checking import Checker
+from hub.scenarios.decisions import KINDS
+from hub.scenarios.judging import judge_messages
+from hub.scenarios.scenario import Action, Step
+from hub.scenarios.stage import Stage
+
+Act = Callable[[Stage, Action, Step], Awaitable[None]]
+
+ACTS: Mapping[str, Act] = {
+    **dict.fromkeys(KINDS, sending.consent),
+    "submit": sending.submit,
+    "appoint": sending.submit,
+    "accept": sending.submit,
+    "again": sending.again,
+    "replay": sending.replay,
+    "judge": sending.judge,
+    "acknowledge": asking.acknowledge,
+    "index": asking.index,
+    "notify": asking.notify,
+    "view": asking.view,
+    "consents": asking.consents,
+    "http": asking.http,
+    "pass": troubling.wait,
+    "until": troubling.until,
+    "manners": troubling.manners,
+    "answers": troubling.answers,
+    "drops": troubling.drops,
+    "mute": troubling.mute,
+    "unmute": troubling.unmute,
+    "broker": troubling.broker,
+    "kill": troubling.kill,
+    "hub": troubling.hub,
+    "nothing": troubling.nothing,
+}
+"""What each kind of sentence does."""
+
+
+class Player(Stage):
+    """Plays one scenario in one world."""
+
+    async def play(self) -> None:
+        """Play every step, then ask every check; raises the first `Difference`."""
+        for step in self.scenario.steps:
+            await self.step(step)
+        await self.finish()
+
+    async def step(self, step: Step) -> None:
+        """Play one step and judge it."""
+        self._step = step
+        self.story.played.append(step)
+        for action in step.actions:
+            await ACTS[action.kind](self, action, step)
+        if not step.wait:
+            return  # what comes of it is judged with the next step
+        await self.world.rest()
+        fresh = await self.collect(step.number)
+        for name in self.scenario.cast.participants:
+            came = [arrival for arrival in fresh if arrival.participant == name]
+            judge_messages(name, step.expect.get(name, ()), came, step.place)
+        if step.checks:
+            await self._checker().ask(step.checks)
+
+    async def finish(self) -> None:
+        """Ask what must not have flowed, and every check."""
+        checker = self._checker()
+        checker.barred()
+        await checker.checks()
+
+    def unproven(self) -> list[str]:
+        """Return the must-not-flow lines that nothing could have broken."""
+        return self._checker().unproven()
+
+    def _checker(self) -> Checker:
+        return Checker(self)

@@ -1,0 +1,121 @@
+"""`ecaf scenario run FILE`: one scenario, a real hub, an exit code."""
+
+import asyncio
+import json as json_text
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from hub.positioned import PositionedError
+from hub.scenarios.judging import Difference
+from hub.scenarios.language import load
+from hub.scenarios.play import Player
+from hub.scenarios.report import rows, show
+from hub.scenarios.scenario import Scenario
+from hub.scenarios.world import Trouble, World
+
+
+def run_scenario(
+    path: Path,
+    *,
+    out: Path | None = None,
+    database_url: str | None = None,
+    broker_url: str | None = None,
+    tls: bool = False,
+    keep: bool = False,
+    json: bool = False,
+    console: Console | None = None,
+) -> int:
+    """Play *path*, print who received what; 0 as expected, 1 different or failed, 2 no scenario.
+
+    Received bytes go to *out* (kept if it is given, or with *keep*), one folder a participant.
+    Without *database_url* the hub keeps SQLite in a temporary folder; a given database must be
+    empty, and so must a given broker.  Nothing started here is left running, however it ends.
+    """
+    console = console or Console(width=max(Console().width, 120))
+    try:
+        scenario = load(path)
+    except PositionedError as fault:
+        print(fault, file=sys.stderr)  # noqa: T201 - the place and the caret, uncoloured
+        return 2
+    folder = out or Path(tempfile.mkdtemp(prefix="ecaf-scenario-"))
+    _empty(folder, scenario)
+    try:
+        return asyncio.run(
+            _run(
+                scenario,
+                World(scenario, folder, database_url=database_url, broker_url=broker_url, tls=tls),
+                console,
+                json=json,
+            )
+        )
+    except KeyboardInterrupt:
+        console.print("stopped; nothing is left running")
+        return 1
+    finally:
+        if out is None and not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _empty(folder: Path, scenario: Scenario) -> None:
+    """Remove what an earlier run left of these participants."""
+    for name in scenario.cast.participants:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "hub.log").unlink(missing_ok=True)
+
+
+async def _run(scenario: Scenario, world: World, console: Console, *, json: bool) -> int:
+    if task := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    player = Player(scenario, world)
+    difference: Difference | None = None
+    trouble = ""
+    try:
+        await world.start()
+        await player.play()
+    except Difference as found:
+        difference = found
+    except PositionedError as fault:
+        trouble = str(fault)
+    except Trouble as fault:
+        trouble = f"{fault}\n{world.hub.tail() if world.hub else ''}"
+    finally:
+        await world.stop()
+    table = rows(player.story, player.withheld)
+    warnings = [] if difference or trouble else player.unproven()
+    if json:
+        console.out(json_text.dumps(_document(scenario, table, difference, trouble, warnings)))
+    else:
+        show(console, scenario, table, difference=difference, trouble=trouble, warnings=warnings)
+    return 0 if difference is None and not trouble else 1
+
+
+def _document(
+    scenario: Scenario,
+    table: list[dict[str, Any]],
+    difference: Difference | None,
+    trouble: str,
+    warnings: list[str],
+) -> Mapping[str, Any]:
+    return {
+        "scenario": str(scenario.file),
+        "title": scenario.title,
+        "passed": difference is None and not trouble,
+        "rows": table,
+        "warnings": warnings,
+        "trouble": trouble or None,
+        "difference": None
+        if difference is None
+        else {
+            "place": str(difference.place),
+            "says": difference.says,
+            "expected": difference.expected,
+            "got": difference.got,
+        },
+    }

@@ -1,0 +1,307 @@
+"""The world of one scenario: a hub as a process, a double for every participant, a clock, a broker.
+
+Everything listens on free loopback ports and lives under one temporary folder; nothing survives.
+"""
+
+import asyncio
+import json
+import os
+import ssl
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+
+from hub.scenarios.processes import Process, Proxy, free_port
+from hub.scenarios.scenario import Scenario
+from hub.scenarios.site import Seat, Site
+
+START_SECONDS = 30.0
+REST_SECONDS = 20.0
+STABLE_SECONDS = 0.15
+LEASE_SECONDS = 5
+
+
+class Trouble(Exception):
+    """The world does not work: a process ended, a port is closed, nothing comes to rest."""
+
+
+class World:
+    """Starts, moves, breaks and ends everything around one scenario."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        out: Path,
+        *,
+        database_url: str | None = None,
+        broker_url: str | None = None,
+        tls: bool = False,
+    ) -> None:
+        self.scenario = scenario
+        self.out = out
+        self.tls = tls
+        self.broker_url = broker_url
+        self._temporary = tempfile.TemporaryDirectory(prefix="ecaf-")
+        self.folder = Path(self._temporary.name)
+        self.database_file = None if database_url else self.folder / "hub.db"
+        self.database_url = database_url or f"sqlite:///{self.database_file}"
+        self.site = Site(self.folder, tls=tls)
+        self.port = free_port()
+        self.address = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self.seats: dict[str, Seat] = {}
+        self.doubles: dict[str, Process] = {}
+        self.hub: Process | None = None
+        self.proxy: Proxy | None = None
+        self.paused = False
+        self.now = scenario.starts_at
+        self._moved_at = time.monotonic()
+        self._clients: list[httpx.AsyncClient] = []
+        self._operator: httpx.AsyncClient | None = None
+        self._control = httpx.AsyncClient(trust_env=False, timeout=60)
+
+    # Starting and ending -------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start everything; raises `Trouble` with the end of the log of what would not start."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        self._write_clock()
+        if self.broker_url:
+            parts = urlsplit(self.broker_url)
+            self.proxy = Proxy(parts.hostname or "127.0.0.1", parts.port or 5672)
+            await self.proxy.open()
+        for seat in self.site.write(self.scenario.cast, self.address):
+            self.seats[seat.participant.name] = seat
+            self.doubles[seat.participant.name] = self._double(seat)
+        await asyncio.gather(*(double.start() for double in self.doubles.values()))
+        await self.start_hub()
+        await asyncio.gather(*(self._answers(name) for name in self.doubles))
+
+    async def stop(self) -> None:
+        """End everything, whatever state it is in."""
+        processes = [*self.doubles.values(), *([self.hub] if self.hub else [])]
+        await asyncio.gather(*(process.stop() for process in processes), return_exceptions=True)
+        if self.proxy is not None:
+            await self.proxy.close()
+        if self._operator is not None:
+            await self._operator.aclose()
+        await self._control.aclose()
+        self._temporary.cleanup()
+
+    def _environ(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("ECAF_")}
+        told = {
+            "ECAF_CONFIG_DIR": str(self.site.config),
+            "ECAF_DATABASE_URL": self.database_url,
+            "ECAF_LISTEN": f"127.0.0.1:{self.port}",
+            "ECAF_PUBLIC_URL": self.address,
+            "ECAF_VAULT_KEY_FILE": str(self.site.vault_key),
+            "ECAF_OPERATOR_SOCKET": str(self._socket),
+            "ECAF_CLOCK_OFFSET_FILE": str(self._clock_file),
+            # After a kill, what was being sent goes again when its lease is over; nobody waits a
+            # minute for that in a story.
+            "ECAF_LEASE_SECONDS": str(LEASE_SECONDS),
+        }
+        if self.broker_url:
+            told["ECAF_BROKER_URL"] = self._proxied()
+        certificate = self.site.certificate("hub")
+        if certificate is not None:
+            told["ECAF_TLS_CERT_FILE"], told["ECAF_TLS_KEY_FILE"] = map(str, certificate)
+            told["ECAF_TOKEN_KEY_FILE"] = str(self.site.token_key)
+        return kept | told
+
+    def _proxied(self) -> str:
+        assert self.broker_url is not None
+        assert self.proxy is not None
+        parts = urlsplit(self.broker_url)
+        user, at, _host = parts.netloc.rpartition("@")
+        return urlunsplit(parts._replace(netloc=f"{user}{at}127.0.0.1:{self.proxy.port}"))
+
+    @property
+    def _socket(self) -> Path:
+        return self.folder / "operator.sock"
+
+    @property
+    def _clock_file(self) -> Path:
+        return self.folder / "clock"
+
+    def _double(self, seat: Seat) -> Process:
+        command = [
+            sys.executable,
+            "-m",
+            "adapters.partners.double",
+            "--profile",
+            str(seat.profile),
+            "--hub",
+            self.address,
+            "--credentials",
+            str(seat.credentials),
+            "--out",
+            str(self.out),
+            "--control",
+            f"127.0.0.1:{seat.control}",
+            "--with-parent",
+        ]
+        if seat.certificate is not None:
+            command += ["--certificate", str(seat.certificate[0])]
+            command += ["--certificate-key", str(seat.certificate[1])]
+        if seat.participant.channel == "amqp":
+            if not self.broker_url:
+                raise Trouble(f"{seat.participant.name} reads a queue: give a broker address")
+            command += ["--broker", self.broker_url]
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("ECAF_")}
+        return Process(command, environ, self.folder / f"{seat.participant.name}.log")
+
+    # The hub -------------------------------------------------------------------------------
+
+    async def start_hub(self) -> None:
+        """Start the hub on the same store and wait until it says that it is ready."""
+        if self.hub is None:
+            self.hub = Process(
+                [sys.executable, "-m", "hub.cli", "serve"], self._environ(), self.out / "hub.log"
+            )
+        await self.hub.start()
+        verify: Any = str(self.site.ca) if self.site.ca else True
+        deadline = time.monotonic() + START_SECONDS
+        async with httpx.AsyncClient(trust_env=False, verify=_context(verify), timeout=2) as client:
+            while time.monotonic() < deadline:
+                if not self.hub.alive:
+                    raise Trouble(f"the hub ended at its start:\n{self.hub.tail()}")
+                try:
+                    answer = await client.get(f"{self.address}/readyz")
+                    if answer.status_code == 200 or (
+                        self.broker_down and answer.status_code == 503
+                    ):
+                        return
+                except httpx.HTTPError:
+                    pass
+                await asyncio.sleep(0.05)
+        raise Trouble(f"the hub did not become ready:\n{self.hub.tail()}")
+
+    @property
+    def broker_down(self) -> bool:
+        """Whether the scenario has stopped the broker."""
+        return self.paused
+
+    async def kill_hub(self) -> None:
+        """Kill -9."""
+        assert self.hub is not None
+        await self.hub.kill()
+
+    async def stop_hub(self) -> None:
+        """Stop the hub in order."""
+        assert self.hub is not None
+        await self.hub.stop()
+
+    async def operator(self, method: str, path: str) -> Any:
+        """Call the operator's socket."""
+        transport = httpx.AsyncHTTPTransport(uds=str(self._socket))
+        async with httpx.AsyncClient(transport=transport, timeout=10) as client:
+            answer = await client.request(method, f"http://operator{path}")
+            answer.raise_for_status()
+            return answer.json() if answer.content else {}
+
+    async def broker(self, what: str) -> str:
+        """Stop or start the broker; return what was really done, for the table."""
+        stops = what == "stops"
+        self.paused = stops
+        if self.proxy is not None:
+            await (self.proxy.close() if stops else self.proxy.open())
+            return f"the broker {what}: connections are {'cut and refused' if stops else 'let through'}"
+        await self.operator("POST", "/admin/pause" if stops else "/admin/resume")
+        return "embedded, no broker: dispatch is " + ("paused" if stops else "resumed")
+
+    # The clock -----------------------------------------------------------------------------
+
+    def _write_clock(self) -> None:
+        offset = (self.now - datetime.now(UTC)).total_seconds()
+        self._moved_at = time.monotonic()
+        fresh = self._clock_file.with_suffix(".new")
+        fresh.write_text(f"{offset:.3f}\n")
+        fresh.replace(self._clock_file)
+
+    def time(self) -> datetime:
+        """Return the scenario's time now."""
+        return self.now + timedelta(seconds=time.monotonic() - self._moved_at)
+
+    def move_to(self, moment: datetime) -> None:
+        """Move the clock forward."""
+        if moment < self.time():
+            raise Trouble(f"the clock cannot go back to {moment:%Y-%m-%d %H:%M}")
+        self.now = moment
+        self._write_clock()
+
+    # The doubles ---------------------------------------------------------------------------
+
+    async def control(self, name: str, path: str, told: Any = None) -> Any:
+        """Ask one double something."""
+        seat = self.seats[name]
+        url = f"http://127.0.0.1:{seat.control}/control/{path}"
+        try:
+            answer = await self._control.post(url, content=json.dumps(told or {}).encode())
+        except httpx.HTTPError as trouble:
+            tail = self.doubles[name].tail()
+            raise Trouble(
+                f"the double of {name} is gone ({type(trouble).__name__})\n{tail}"
+            ) from None
+        answer.raise_for_status()
+        return answer.json()
+
+    async def _answers(self, name: str) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                await self.control(name, "state")
+            except Trouble:
+                if time.monotonic() > deadline or not self.doubles[name].alive:
+                    raise
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+    async def rest(self) -> None:
+        """Wait until nothing moves any more; raises `Trouble` after twenty seconds.
+
+        At rest nothing is due or being sent, the doubles have nothing left to fetch, and that has been
+        so for a moment.  With the broker stopped, things are at rest when nothing changes.
+        """
+        deadline = time.monotonic() + REST_SECONDS
+        stable_since: float | None = None
+        last: Any = None
+        while time.monotonic() < deadline:
+            seen = await self._movement()
+            now = time.monotonic()
+            quiet = seen["quiet"] or self.paused
+            if not quiet or seen != last:
+                stable_since = now if quiet else None
+            elif stable_since is not None:
+                needed = 1.0 if self.paused else STABLE_SECONDS
+                if now - stable_since >= needed:
+                    return
+            last = seen
+            await asyncio.sleep(0.03)
+        raise Trouble(f"nothing comes to rest within {REST_SECONDS:.0f} seconds: {last}")
+
+    async def _movement(self) -> dict[str, Any]:
+        summary: dict[str, Any] = {}
+        if self.hub is not None and self.hub.alive:
+            summary = await self.operator("GET", "/admin/summary")
+        settled = await asyncio.gather(*(self.control(name, "settle") for name in self.doubles))
+        states = summary.get("states") or summary.get("deliveries") or {}
+        return {
+            "states": states,
+            "due": summary.get("due", 0),
+            "doubles": [one["count"] for one in settled],
+            "quiet": not summary.get("due", 0)
+            and not states.get("sending", 0)
+            and all(not one["busy"] and not one["fetched"] for one in settled),
+        }
+
+
+def _context(verify: Any) -> Any:
+    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify

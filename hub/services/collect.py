@@ -1,0 +1,163 @@
+"""Recipients that come for their messages: inbox, fetch, acknowledge (`design.md` section 8).
+
+A fetch is a disclosure like any other: the gate runs at that moment, under today's consent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from hub.domain.exchange import Delivery, State, Tree
+from hub.domain.partner import Partner, Registry
+from hub.errors import Code, Conflict, Fault, InvalidContent, Missing, Withheld
+from hub.ports import Clock, Digester, Handover, Needs, Rendered, Renderer, Session, Store
+from hub.services.audit import of_delivery
+from hub.services.dispatch import ask_gate, load_case
+from hub.services.gate import address
+from hub.services.lane import successor
+from hub.services.receipt import Receipt
+from hub.services.released import Released
+from hub.services.settle import envelope, format_of, settle, view_digest
+
+PAGE: Final = 100
+ACKNOWLEDGEMENTS: Final = (
+    "RECEIVED",
+    "APPLIED",
+    "COPIES_LOCKED",
+    "COPIES_DELETED",
+    "COPIES_RETURNED",
+    "REJECTED",
+)
+
+
+def _gone() -> Missing:
+    return Missing(Code.NOT_FOUND, "there is no such delivery for you; ask your inbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """What a partner fetches and acknowledges itself."""
+
+    store: Store
+    registry: Registry
+    renderer: Renderer
+    digester: Digester
+    clock: Clock
+    handover: Handover
+
+    async def inbox(self, partner: Partner, after: int, limit: int) -> Tree:
+        """Return what waits for *partner*, in lane order; *next* continues."""
+        waiting = await self.store.inbox_of(partner.name, after, min(limit, PAGE))
+        return {
+            "deliveries": [
+                {
+                    "delivery_id": delivery.delivery_id,
+                    "message_type": delivery.message_type,
+                    "episode_id": delivery.episode_id,
+                    "service": delivery.service,
+                    "sequence": delivery.sequence,
+                    "created_at": delivery.created_at.isoformat().replace("+00:00", "Z"),
+                }
+                for delivery in waiting
+            ],
+            "next": after + len(waiting),
+        }
+
+    async def fetch(self, partner: Partner, delivery_id: str) -> Rendered:
+        """Return the body of one delivery as consent allows now; raises `Missing` or `Withheld`."""
+        needs = Needs(deliveries=(delivery_id,))
+        outcome = await self.store.run(
+            lambda session: self._release(session, partner, delivery_id), needs
+        )
+        if isinstance(outcome, Withheld):
+            raise outcome
+        if outcome is None:
+            self.handover.offer(await self.store.due(self.clock.now(), PAGE))
+            raise _gone()
+        delivery, released = outcome
+        return self.renderer.render(
+            format_of(partner, delivery.message_type), released, partner=partner.name
+        )
+
+    def _release(
+        self, session: Session, partner: Partner, delivery_id: str
+    ) -> tuple[Delivery, Released] | Withheld | None:
+        delivery = session.delivery(delivery_id)
+        if delivery is None or delivery.partner != partner.name:
+            raise _gone()
+        if delivery.state not in {State.HANDED_OVER, State.DELIVERED}:
+            raise _gone()
+        now = self.clock.now()
+        case = load_case(session, delivery)
+        if case is None:
+            raise _gone()
+        try:
+            released = ask_gate(case, delivery, partner, self.registry, now)
+        except Withheld as withheld:
+            if delivery.state is State.HANDED_OVER:
+                self._suppress(session, delivery, withheld.code.value)
+            return withheld
+        if view_digest(self.digester, delivery, released) != delivery.digest:
+            # Consent changed since it was offered: this one ends, and a new one says what may be
+            # said.
+            if delivery.state is State.HANDED_OVER:
+                self._replace(session, delivery)
+            return None
+        fetched = replace(delivery, evidence={**(delivery.evidence or {}), "fetched": True})
+        session.put_delivery(fetched)
+        session.add_audit(
+            of_delivery(
+                "disclosure.fetched",
+                fetched,
+                at=now,
+                code="OK",
+                facts={
+                    "decisions": list(released.decisions),
+                    "purpose": released.purpose,
+                    "consent_version": case.head.consent_version,
+                    "view": (delivery.digest or b"").hex(),
+                },
+            )
+        )
+        message = envelope(fetched, released, self.registry.hub, delivery.created_at)
+        return fetched, address(released, message)
+
+    def _suppress(self, session: Session, delivery: Delivery, reason: str) -> None:
+        settle(
+            session, delivery, State.SUPPRESSED, reason, delivery.evidence or {}, self.clock.now()
+        )
+
+    def _replace(self, session: Session, delivery: Delivery) -> None:
+        self._suppress(session, delivery, "SUPERSEDED")
+        session.put_delivery(successor(session, delivery, self.clock.now()))
+
+    async def acknowledge(self, partner: Partner, delivery_id: str, code: str) -> Receipt:
+        """Record the recipient's own word; the same again changes nothing and answers the same.
+
+        A body that was never fetched cannot be acknowledged (``E_STATE``), nor somebody else's.
+        """
+        if code not in ACKNOWLEDGEMENTS:
+            fault = Fault(
+                Code.CODELIST, "code", "use one of the listed codes", "ACK", ACKNOWLEDGEMENTS
+            )
+            raise InvalidContent(Code.CODELIST, "unknown acknowledgement code", (fault,))
+
+        def unit(session: Session) -> Sequence[str]:
+            delivery = session.delivery(delivery_id)
+            if delivery is None or delivery.partner != partner.name:
+                raise _gone()
+            evidence = dict(delivery.evidence or {})
+            if delivery.state is State.DELIVERED:
+                return ()
+            if delivery.state is not State.HANDED_OVER:
+                raise _gone()
+            if not evidence.get("carried") and not evidence.get("fetched"):
+                raise Conflict(Code.STATE, "fetch the delivery before you acknowledge it")
+            evidence["acknowledged"] = code
+            state = State.DELIVERED if code != "REJECTED" else State.QUARANTINED
+            reason = None if code != "REJECTED" else "RECEIVER_REJECTED"
+            return settle(session, delivery, state, reason, evidence, self.clock.now())
+
+        following = await self.store.run(unit, Needs(deliveries=(delivery_id,)))
+        self.handover.offer(following)
+        return Receipt(200, {"delivery_id": delivery_id, "acknowledged": code})

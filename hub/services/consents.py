@@ -1,0 +1,381 @@
+"""Recording consent: append the decision, move the episode, tell exactly those whom it touches.
+
+Everything happens under the lock on the episode's head, so that an answered withdrawal means that
+no new dispatch of what was withdrawn can start (`reliability.md` P23).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from hub.domain.consent import Agreements, Ask
+from hub.domain.consent_change import Effect, classify, effect
+from hub.domain.decision import PURPOSES, SHAREABLE
+from hub.domain.entitlement import check_decision
+from hub.domain.exchange import (
+    Decision,
+    Delivery,
+    EpisodeHead,
+    Involvement,
+    State,
+    Tree,
+)
+from hub.domain.lifecycle import step
+from hub.domain.partner import Registry
+from hub.domain.regions import Facts, Regions, Role
+from hub.errors import Code, Forbidden, InvalidContent, Missing
+from hub.ports import Session
+from hub.services.accept import Accepted, Incoming, Refused
+from hub.services.audit import row
+from hub.services.gate import people
+from hub.services.receipt import Receipt
+from hub.services.share import Occasion, Telling, tell
+from hub.services.standing import roles
+
+SHARING: Final = frozenset({"ASSESSED", "TEAM_FORMING", "PLAN_ACTIVE", "IN_REVIEW"})
+OPEN: Final = SHARING | {"ASSESSING", "TRANSFER_PENDING", "PAUSED"}
+GIVEN: Final = frozenset({"N6", "N7", "N9", "N16"})
+HELD: Final = frozenset({State.SENDING, State.HANDED_OVER, State.DELIVERED})
+OWED: Final = frozenset({State.PENDING, State.QUARANTINED})
+RECORDERS: Final = frozenset({"originator", "assessor", "lead", "receiving_authority"})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One episode under the lock, as a consent decision finds it."""
+
+    head: EpisodeHead | None
+    tree: Tree
+    decisions: tuple[Decision, ...]
+    involvements: tuple[Involvement, ...]
+
+
+def standing(session: Session, episode_id: str) -> Standing:
+    """Return the episode as it stands; an unknown one is empty."""
+    head = session.episode(episode_id)
+    content = session.version(episode_id, head.version) if head and head.version else None
+    return Standing(
+        head=head,
+        tree=content.tree if content else {"episode_id": episode_id},
+        decisions=tuple(session.decisions(episode_id)),
+        involvements=tuple(session.involvements(episode_id)),
+    )
+
+
+def received(
+    session: Session, episode_id: str, services: Iterable[str]
+) -> dict[str, list[Delivery]]:
+    """Return, for each of *services* that was given content, those deliveries (sending ones
+    included).
+    """
+    return _given(session, episode_id, services, _may_hold)
+
+
+def owed(session: Session, episode_id: str, services: Iterable[str]) -> dict[str, list[Delivery]]:
+    """Return, for each of *services* that was given content or is still to get it, those
+    deliveries: what has not left yet shows its own version, and the newer one must follow it.
+    """
+    return _given(session, episode_id, services, lambda one: one.state in OWED or _may_hold(one))
+
+
+def _may_hold(delivery: Delivery) -> bool:
+    """Return whether the recipient has this, or may have it though it never said so."""
+    return delivery.state in HELD or bool((delivery.evidence or {}).get("unknown"))
+
+
+def _given(
+    session: Session,
+    episode_id: str,
+    services: Iterable[str],
+    counts: Callable[[Delivery], bool],
+) -> dict[str, list[Delivery]]:
+    wanted = set(services)
+    found: dict[str, list[Delivery]] = {}
+    for delivery in session.deliveries(episode_id):
+        if delivery.service in wanted and delivery.message_type in GIVEN and counts(delivery):
+            found.setdefault(delivery.service, []).append(delivery)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Records consent decisions from the systems that may (`design.md` section 4)."""
+
+    registry: Registry
+
+    def record(
+        self, session: Session, incoming: Incoming, episode_id: str, record: Tree
+    ) -> Accepted | Refused:
+        """Record one decision; raises `InvalidContent` where it is not a lawful one."""
+        now = incoming.now
+        found = standing(session, episode_id)
+        if record.get("episode_id") not in {None, episode_id}:
+            raise InvalidContent(Code.REFERENCE, "the decision names another episode")
+        self._may_record(incoming, found)
+        faults = check_decision(record, earlier=found.decisions, tree=found.tree, at=now)
+        if faults:
+            raise InvalidContent(faults[0].code, "the decision is not a lawful one", tuple(faults))
+        if found.head is None and record.get("store_decision") != "yes":
+            return self._declined(session, incoming)
+        children, adults = self._people(found, record)
+        before = Agreements(found.decisions, children, adults)
+        decision = Decision(
+            decision_id=str(record.get("consent_decision_id") or uuid4()),
+            episode_id=episode_id,
+            data_subject=str(record["subject_id"]),
+            sequence=len(found.decisions) + 1,
+            record=record,
+            recorded_by=incoming.partner.name,
+            recorded_at=now,
+        )
+        session.add_decision(decision)
+        decisions = (*found.decisions, decision)
+        after = Agreements(decisions, children, adults)
+        head = found.head or self._new_head(incoming, episode_id)
+        event = classify(record, found.decisions, now)
+        services = sorted({*before.services(now, PURPOSES), *after.services(now, PURPOSES)})
+        change = effect(before, after, services, now)
+        offered = after.services(now, ("TRANSFER",)) - before.services(now, ("TRANSFER",))
+        facts = Facts(
+            roles=frozenset({Role.CONSENT_GIVER_SYSTEM}),
+            reasons_explained=True,
+            storage_consent_given=all(after.may_store(child, now) for child in children),
+            storage_withdrawn=not all(after.may_store(child, now) for child in children),
+            index_consented=any(after.index(child, now) != "no" for child in children),
+            decision_names_a_service=bool(record.get("scope_includes")),
+            something_shared=bool(after.services(now)),
+            consent_gained=bool(change.gained),
+            consent_cut=bool(change.lost),
+            transfer_consent_gained=bool(offered),
+        )
+        was = Regions(head.process, head.resume_to, head.lead, head.index)
+        taken = step(was, event, facts)
+        head = replace(
+            head,
+            consent_version=head.consent_version + 1,
+            changed_at=now,
+            process=taken.regions.process,
+            resume_to=taken.regions.resume_to,
+            lead=taken.regions.lead,
+            index=taken.regions.index,
+        )
+        session.put_episode(head)
+        involvements = self._involve(session, head, found.involvements, record, now)
+        session.add_audit(
+            row(
+                "consent.recorded",
+                at=now,
+                actor=incoming.partner.name,
+                code=event,
+                episode_id=episode_id,
+                facts={"decision": decision.decision_id, "sequence": decision.sequence},
+            )
+        )
+        tellings, in_flight = self._tellings(session, found, head, offered, change, after, now)
+        indexed, index_tellings, head = index_change(head, after, children, now)
+        session.put_episode(head)
+        occasion = Occasion(
+            head=head,
+            sender=incoming.partner.name,
+            sender_services=frozenset(service.ref for service in incoming.partner.services),
+            message_id=incoming.message_id,
+            correlation_id=incoming.message_id,
+            now=now,
+            registry=self.registry,
+        )
+        known = list(references(head).items())
+        made = tell(session, occasion, tellings, involvements, known)
+        made += tell(session, occasion, index_tellings, (), indexed)
+        body: dict[str, Any] = {
+            "message_id": incoming.message_id,
+            "status": "recorded",
+            "episode_id": episode_id,
+            "consent_decision_id": decision.decision_id,
+            "event": str(event),
+            "state": str(head.process),
+            "in_flight": in_flight,
+        }
+        return Accepted(
+            Receipt(202 if in_flight else 201, body),
+            episode_id=episode_id,
+            offers=tuple(delivery.delivery_id for delivery in made),
+        )
+
+    def _may_record(self, incoming: Incoming, found: Standing) -> None:
+        if found.head is None:
+            return
+        held = roles(incoming.partner, found.head, found.tree, found.involvements, incoming.now)
+        if not held:
+            raise Missing(
+                Code.NO_RELATIONSHIP, "no episode of this reference has a relationship to you"
+            )
+        if not held & RECORDERS:
+            raise Forbidden(
+                Code.FORBIDDEN,
+                "consent decisions come from the assessor's or the lead professional's system",
+            )
+
+    def _declined(self, session: Session, incoming: Incoming) -> Accepted:
+        """A family that said no leaves no trace but the caller's own audit line (S3)."""
+        session.add_audit(
+            row("consent.declined", at=incoming.now, actor=incoming.partner.name, code="DECLINED")
+        )
+        body = {"message_id": incoming.message_id, "status": "noted", "event": "consent.refused"}
+        return Accepted(Receipt(200, body), keep_body=False)
+
+    @staticmethod
+    def _people(found: Standing, record: Tree) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return children and adults; before any content, whoever the decisions are about."""
+        children, adults = people(found.tree)
+        if children:
+            return children, adults
+        known = dict.fromkeys(
+            [
+                *(
+                    held.data_subject
+                    for held in found.decisions
+                    if held.record.get("given_by_basis") != "ADULT_SELF"
+                ),
+                *(
+                    [str(record["subject_id"])]
+                    if record.get("given_by_basis") != "ADULT_SELF"
+                    else []
+                ),
+            ]
+        )
+        return tuple(known), ()
+
+    @staticmethod
+    def _new_head(incoming: Incoming, episode_id: str) -> EpisodeHead:
+        return EpisodeHead(
+            episode_id=episode_id,
+            owner=incoming.partner.name,
+            home_authority=incoming.partner.authority,
+            process="NONE",
+            resume_to=None,
+            lead="NONE",
+            index="NONE",
+            version=0,
+            consent_version=0,
+            created_at=incoming.now,
+            changed_at=incoming.now,
+            facts={},
+        )
+
+    def _involve(
+        self,
+        session: Session,
+        head: EpisodeHead,
+        held: Sequence[Involvement],
+        record: Tree,
+        now: datetime,
+    ) -> tuple[Involvement, ...]:
+        """Open a relationship for every service that the decision names (`design.md` section 6)."""
+        open_now = {inv.service for inv in held if inv.until is None or now < inv.until}
+        if record.get("share_decision") != "yes":
+            return tuple(held)
+        made = []
+        for scope in record.get("scope_includes", ()):
+            service = scope["service"]
+            if service in open_now:
+                continue
+            open_now.add(service)
+            partner = self.registry.by_service(service)
+            involvement = Involvement(
+                involvement_id=str(uuid4()),
+                episode_id=head.episode_id,
+                service=service,
+                partner=partner.name if partner else "",
+                since=now,
+            )
+            session.put_involvement(involvement)
+            made.append(involvement)
+        return (*held, *made)
+
+    def _tellings(
+        self,
+        session: Session,
+        found: Standing,
+        head: EpisodeHead,
+        offered: frozenset[str],
+        change: Effect,
+        after: Agreements,
+        now: datetime,
+    ) -> tuple[list[Telling], list[dict[str, str]]]:
+        """Return N7 for who gained, N10 for who lost and had received, N11 for a new authority."""
+        tellings = []
+        in_flight: list[dict[str, str]] = []
+        if found.head is not None and found.head.process in OPEN:
+            had = received(session, head.episode_id, change.lost)
+            for service in sorted(change.lost):
+                if service not in had:
+                    continue
+                scope = sections_of(after, service, now)
+                facts = {"stop": not scope, "scope": scope, "copies": "LOCK"}
+                tellings.append(Telling("N10", facts=facts, to=(service,)))
+                in_flight.extend(
+                    {"service": service, "delivery_id": sent.delivery_id}
+                    for sent in had[service]
+                    if sent.state is State.SENDING
+                )
+        if found.head is not None and head.process == "CLOSED" and found.head.process in OPEN:
+            tellings.append(Telling("N2"))
+        if head.process in SHARING:
+            gained = tuple(sorted(change.gained))
+            if gained:
+                tellings.append(Telling("N7", to=gained))
+        if head.process == "TRANSFER_PENDING" and offered:
+            facts = {"kind": "offer"}
+            tellings.append(Telling("N11", facts=facts, to=tuple(sorted(offered))))
+        return tellings, in_flight
+
+
+def sections_of(agreements: Agreements, service: str, at: datetime) -> list[str]:
+    """Return the sections that *service* may still see of anybody, for assessing or planning."""
+    asks = [Ask(service, purpose, at) for purpose in ("ASSESS", "PLAN")]
+    return [
+        section
+        for section in sorted(SHAREABLE)
+        if any(
+            agreements.section(person, section, ask).permitted
+            for person in agreements.persons()
+            for ask in asks
+        )
+    ]
+
+
+def references(head: EpisodeHead) -> Mapping[str, str]:
+    """Return the opaque index reference of each child that the index was told of."""
+    facts = head.facts or {}
+    found: Mapping[str, str] = facts.get("index", {})
+    return found
+
+
+def index_change(
+    head: EpisodeHead,
+    after: Agreements,
+    children: Sequence[str],
+    now: datetime,
+) -> tuple[list[tuple[str, str]], list[Telling], EpisodeHead]:
+    """Return whom to show on the index (N1) or to take off it (N14) after a change of index
+    consent.
+    """
+    if head.process not in OPEN or head.version == 0:
+        return [], [], head
+    known = dict(references(head))
+    shown, hidden = [], []
+    for child in children:
+        agreed = after.index(child, now) != "no"
+        if agreed and child not in known:
+            known[child] = str(uuid4())
+            shown.append((child, known[child]))
+        elif not agreed and child in known:
+            hidden.append((child, known.pop(child)))
+    if not shown and not hidden:
+        return [], [], head
+    head = replace(head, facts={**(head.facts or {}), "index": known})
+    if shown:
+        return shown, [Telling("N1")], head
+    return hidden, [Telling("N14", to=None)], head

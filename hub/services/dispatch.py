@@ -1,0 +1,353 @@
+"""One delivery, from the head of its lane to its outcome: claim, gate, render, send, settle.
+
+TX1 claims the lease, counts the attempt, asks the gate and commits the audit row, all under the
+lock on the episode's head, before the first byte leaves.  TX2 records what the other side said.
+Between the two the process may die: the lease runs out and the same delivery id goes again
+(`reliability.md` 5.1).
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from hub.domain.exchange import Delivery, State, Tree
+from hub.domain.partner import Partner, Registry
+from hub.errors import Code, Rejected, Unavailable, Withheld
+from hub.ports import (
+    Clock,
+    Destination,
+    Digester,
+    Handover,
+    Needs,
+    Parcel,
+    Renderer,
+    Session,
+    Store,
+)
+from hub.services.audit import of_delivery
+from hub.services.gate import Case, Request, address, purpose_of, release, release_to_index
+from hub.services.lane import CONTENT_CLASS, following, holds, successor
+from hub.services.released import Released
+from hub.services.settle import envelope, format_of, settle, view_digest
+from hub.services.share import INDEX_SERVICE
+from hub.services.views import CONTENT
+
+log = logging.getLogger("hub.dispatch")
+
+OPEN: Final = frozenset({State.PENDING, State.SENDING})
+
+Backoff = Callable[[int, float | None], float | None]
+"""(attempts so far, what the receiver asked for) to seconds until the next, or None: give up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A delivery that may be sent now, and what it says."""
+
+    delivery: Delivery
+    partner: Partner
+    released: Released
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A delivery that ended without being sent; *following* may go now."""
+
+    following: tuple[str, ...]
+
+
+def load_case(session: Session, delivery: Delivery) -> Case | None:
+    """Return the episode as the gate must see it, locked; None if it is gone."""
+    head = session.episode(delivery.episode_id)
+    content = session.version(delivery.episode_id, delivery.version)
+    if head is None or content is None:
+        return None
+    return Case(
+        head=head,
+        tree=content.tree,
+        decisions=session.decisions(delivery.episode_id),
+        involvements=session.involvements(delivery.episode_id),
+    )
+
+
+def ask_gate(
+    case: Case, delivery: Delivery, partner: Partner, registry: Registry, at: datetime
+) -> Released:
+    """Return what *delivery* may show now; raises `Withheld`."""
+    request = Request(
+        partner=partner,
+        service=delivery.service,
+        message_type=delivery.message_type,
+        focus=delivery.focus,
+        facts=delivery.facts,
+        purpose=purpose_of(delivery.message_type, case.head),
+        at=at,
+    )
+    if delivery.service == INDEX_SERVICE:
+        found = registry.coordinators.get(case.head.home_authority or "")
+        coordinator = None
+        if found is not None:
+            coordinator = {
+                "name": found.name,
+                "organisation": found.organisation,
+                "contact_tel": found.contact_tel,
+                "email": found.email,
+            }
+        return release_to_index(case, request, coordinator=coordinator)
+    return release(case, request)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """Carries deliveries to their ends; safe to call twice, late, or from several workers."""
+
+    store: Store
+    registry: Registry
+    renderer: Renderer
+    digester: Digester
+    clock: Clock
+    destinations: Mapping[str, Destination]
+    handover: Handover
+    backoff: Backoff
+    worker: str
+    lease: timedelta
+
+    async def deliver(self, delivery_id: str) -> None:
+        """Attempt one delivery if it may go now; everything that happens to it is committed."""
+        needs = Needs(deliveries=(delivery_id,))
+        try:
+            started = await self.store.run(lambda session: self._start(session, delivery_id), needs)
+        except Unavailable:
+            raise
+        except Exception as fault:  # doubt sends nothing: the delivery is set aside whole
+            log.exception("gate failed", extra={"delivery_id": delivery_id})
+            following = await self._quarantine(delivery_id, f"GATE:{type(fault).__name__}")
+            self.handover.offer(following)
+            return
+        if isinstance(started, Ended):
+            self.handover.offer(started.following)
+        elif started is not None:
+            self.handover.offer(await self._send(started))
+
+    def _start(self, session: Session, delivery_id: str) -> Started | Ended | None:
+        delivery = session.delivery(delivery_id)
+        now = self.clock.now()
+        if delivery is None or not self._may_start(session, delivery, now):
+            return None
+        partner = self.registry.partners.get(delivery.partner)
+        if partner is None:
+            return self._end(session, delivery, State.QUARANTINED, "NO_PARTNER", now)
+        case = load_case(session, delivery)
+        if case is None:
+            return self._end(session, delivery, State.ERASED, "ERASED", now)
+        try:
+            released = ask_gate(case, delivery, partner, self.registry, now)
+        except Withheld as withheld:
+            return self._end(session, delivery, State.SUPPRESSED, withheld.code.value, now)
+        digest = view_digest(self.digester, delivery, released)
+        if delivery.digest is not None and delivery.digest != digest:
+            return self._supersede(session, delivery, now)
+        if delivery.digest is None and self._nothing_new(session, delivery, digest):
+            return self._end(session, delivery, State.SUPPRESSED, "UNCHANGED", now)
+        sequence = delivery.sequence
+        if sequence is None:
+            sequence = session.next_sequence(f"to:{delivery.partner}", delivery.episode_id)
+        claimed = replace(
+            delivery,
+            state=State.SENDING,
+            attempts=delivery.attempts + 1,
+            lease_owner=self.worker,
+            lease_epoch=delivery.lease_epoch + 1,
+            lease_until=session.clock() + self.lease,
+            sequence=sequence,
+            digest=digest,
+        )
+        session.put_delivery(claimed)
+        session.add_audit(
+            of_delivery(
+                "disclosure.intended",
+                claimed,
+                at=now,
+                code="OK",
+                facts={
+                    "decisions": list(released.decisions),
+                    "purpose": released.purpose,
+                    "consent_version": case.head.consent_version,
+                    "view": digest.hex(),
+                },
+            )
+        )
+        message = envelope(claimed, released, self.registry.hub, delivery.created_at)
+        return Started(claimed, partner, address(released, message))
+
+    def _may_start(self, session: Session, delivery: Delivery, now: datetime) -> bool:
+        if delivery.state is State.PENDING:
+            if delivery.next_attempt_at is not None and now < delivery.next_attempt_at:
+                return False
+        elif delivery.state is not State.SENDING or (
+            delivery.lease_until is not None and session.clock() < delivery.lease_until
+        ):
+            return False
+        lane = session.unsettled(delivery.episode_id, delivery.partner)
+        return not any(holds(other, delivery) for other in lane)
+
+    def _nothing_new(self, session: Session, delivery: Delivery, digest: bytes) -> bool:
+        """Return whether the recipient already has exactly this view (`design.md` section 4)."""
+        if delivery.message_type not in CONTENT:
+            return False
+        same_kind = {"N6", "N7"} if delivery.message_type in {"N6", "N7"} else {"N9"}
+        given = [
+            record
+            for record in session.last_released(delivery.episode_id, delivery.service)
+            if record.message_type in same_kind
+        ]
+        return bool(given) and max(given, key=lambda r: r.released_at).digest == digest
+
+    def _supersede(self, session: Session, delivery: Delivery, now: datetime) -> Ended:
+        """Consent changed since the first attempt: end this one, and let a new one say what may be
+        said.
+        """
+        heir = successor(session, delivery, now)
+        session.put_delivery(heir)
+        ended = self._end(session, delivery, State.SUPPRESSED, "SUPERSEDED", now)
+        return Ended((*ended.following, heir.delivery_id))
+
+    def _end(
+        self,
+        session: Session,
+        delivery: Delivery,
+        state: State,
+        reason: str,
+        now: datetime,
+        facts: Tree | None = None,
+    ) -> Ended:
+        ended = replace(
+            delivery,
+            state=state,
+            reason=reason,
+            settled_at=now,
+            lease_epoch=delivery.lease_epoch + 1,
+            lease_until=None,
+        )
+        session.put_delivery(ended)
+        kind = f"delivery.{state.value}"
+        session.add_audit(of_delivery(kind, ended, at=now, code=reason, facts=facts))
+        return Ended(following(session, ended))
+
+    async def _send(self, started: Started) -> Sequence[str]:
+        delivery, partner = started.delivery, started.partner
+        try:
+            parcel = self._parcel(started)
+            outcome = await self.destinations[partner.name].send(parcel)
+        except Unavailable as fault:
+            return await self._retry(delivery, fault)
+        except Rejected as fault:
+            # Codes and places only: what the reader at 3 a.m. needs, and nothing of the content.
+            places = [f"{found.code.value} {found.path}" for found in fault.faults[:10]]
+            log.warning("refused", extra={"delivery_id": delivery.delivery_id, "code": fault.code})
+            return await self._quarantine(
+                delivery.delivery_id, fault.code.value, delivery, {"faults": places}
+            )
+        except Exception as fault:
+            log.exception("send failed", extra={"delivery_id": delivery.delivery_id})
+            return await self._quarantine(
+                delivery.delivery_id, f"INTERNAL:{type(fault).__name__}", delivery
+            )
+        said_so = outcome.delivered and delivery.message_type != "N10"
+        state = State.DELIVERED if said_so else State.HANDED_OVER
+        evidence = dict(outcome.evidence)
+        if not parcel.thin and partner.delivering.channel != "pull":
+            evidence["carried"] = True
+        return await self._settle(delivery, state, None, evidence)
+
+    def _parcel(self, started: Started) -> Parcel:
+        delivery, partner = started.delivery, started.partner
+        delivering = partner.delivering
+        thin = delivering.body == "thin" or delivering.channel == "pull"
+        body, content_type = b"", "application/json"
+        if not thin or delivering.channel == "index":
+            thin = False
+            rendered = self.renderer.render(
+                format_of(partner, delivery.message_type), started.released, partner=partner.name
+            )
+            body, content_type = rendered.body, rendered.content_type
+        return Parcel(
+            delivery_id=delivery.delivery_id,
+            message_type=delivery.message_type,
+            partner=partner.name,
+            attempt=delivery.attempts,
+            possible_duplicate=delivery.attempts > 1,
+            content_type=content_type,
+            body=body,
+            thin=thin,
+            lane=delivery.episode_id,
+            lane_sequence=delivery.sequence or 0,
+            urgent=delivery.priority < CONTENT_CLASS,
+        )
+
+    async def _retry(self, delivery: Delivery, fault: Unavailable) -> Sequence[str]:
+        wait = self.backoff(delivery.attempts, fault.retry_after)
+        if wait is None:
+            return await self._quarantine(delivery.delivery_id, "ATTEMPTS", delivery)
+        again = self.clock.now() + timedelta(seconds=wait)
+
+        def unit(session: Session) -> tuple[str, ...]:
+            current = self._mine(session, delivery)
+            if current is None:
+                return ()
+            # It may have arrived: if consent is narrowed now, it must be recalled all the same.
+            unknown = {"unknown": True} if fault.code is Code.OUTCOME_UNKNOWN else {}
+            waiting = replace(
+                current,
+                state=State.PENDING,
+                evidence={**(current.evidence or {}), **unknown} or None,
+                reason=fault.code.value,
+                next_attempt_at=again,
+                lease_until=None,
+            )
+            session.put_delivery(waiting)
+            session.add_audit(
+                of_delivery("delivery.retry", waiting, at=self.clock.now(), code=fault.code.value)
+            )
+            return ()
+
+        return await self.store.run(unit, Needs(deliveries=(delivery.delivery_id,)))
+
+    async def _quarantine(
+        self,
+        delivery_id: str,
+        reason: str,
+        mine: Delivery | None = None,
+        facts: Tree | None = None,
+    ) -> Sequence[str]:
+        def unit(session: Session) -> tuple[str, ...]:
+            current = self._mine(session, mine) if mine else session.delivery(delivery_id)
+            if current is None or current.state not in OPEN:
+                return ()
+            return self._end(
+                session, current, State.QUARANTINED, reason, self.clock.now(), facts
+            ).following
+
+        return await self.store.run(unit, Needs(deliveries=(delivery_id,)))
+
+    async def _settle(
+        self, delivery: Delivery, state: State, reason: str | None, evidence: Tree
+    ) -> Sequence[str]:
+        def unit(session: Session) -> tuple[str, ...]:
+            current = self._mine(session, delivery)
+            if current is None:
+                return ()
+            return settle(session, current, state, reason, evidence, self.clock.now())
+
+        return await self.store.run(unit, Needs(deliveries=(delivery.delivery_id,)))
+
+    def _mine(self, session: Session, delivery: Delivery) -> Delivery | None:
+        """Return the delivery if this worker's lease is still the newest; a stale worker stops
+        here.
+        """
+        current = session.delivery(delivery.delivery_id)
+        if current is None or current.lease_epoch != delivery.lease_epoch:
+            return None
+        return current if current.state is State.SENDING else None

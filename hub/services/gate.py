@@ -1,0 +1,228 @@
+"""The gate: the one way out.  It reads today's consent and lets through what the family agreed to.
+
+Order of the tests as in `domain.md` 4.4; the first failure stops, and doubt sends nothing:
+accredited, related, not shielded, consented (service, section, purpose, period), third parties.
+Everything here is pure: the caller holds the lock on the episode's head, so that what was read is
+what is true when the dispatch starts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from hub.domain.consent import Agreements, Ask
+from hub.domain.exchange import Decision, EpisodeHead, Involvement, Tree
+from hub.domain.partner import Partner
+from hub.errors import Code, Withheld
+from hub.services.prune import BASIC, SECTION, SENSITIVE, Permits, prune, sensitive_service_types
+from hub.services.released import Frozen, Released, _mint, freeze
+from hub.services.views import index_view, view
+
+BY_RECEIPT: Final = frozenset({"N10", "N14"})
+"""What whoever received is told, whatever is consented today (`design.md` section 6)."""
+
+TOLD: Final = frozenset({("left",), ("accepted",), ("answer",), ("withdrawn",)})
+"""Facts that a party to something is owed: that it left, that its offer or request was answered."""
+
+BEFORE_PLAN: Final = frozenset({"ASSESSING", "ASSESSED", "TEAM_FORMING"})
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the gate decides on: one episode as it stands under the lock."""
+
+    head: EpisodeHead
+    tree: Tree
+    decisions: Sequence[Decision]
+    involvements: Sequence[Involvement]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who is to be told what kind of thing, for what, when."""
+
+    partner: Partner
+    service: str
+    message_type: str
+    focus: tuple[str, ...]
+    facts: Tree
+    purpose: str
+    at: datetime
+
+
+def people(tree: Tree) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the ids of the children and of the parents and carers of an episode."""
+    children = tuple(subject["subject_id"] for subject in tree.get("subjects", ()))
+    adults = tuple(adult["parent_carer_id"] for adult in tree.get("parents_carers", ()))
+    return children, adults
+
+
+def purpose_of(message_type: str, head: EpisodeHead) -> str:
+    """Return the purpose under which a message of this type is released."""
+    if message_type == "N11":
+        return "TRANSFER"
+    if message_type == "N16":
+        return "REQUEST_SERVICE"
+    if message_type == "N9":
+        return "PLAN"
+    return "ASSESS" if head.process in BEFORE_PLAN else "PLAN"
+
+
+def agreements_of(case: Case) -> Agreements:
+    """Return the episode's agreements, ready to be asked."""
+    children, adults = people(case.tree)
+    return Agreements(case.decisions, children, adults)
+
+
+def related(involvements: Sequence[Involvement], service: str, at: datetime) -> bool:
+    """Return whether *service* has an open relationship to the episode."""
+    return any(
+        held.service == service and held.since <= at and (held.until is None or at < held.until)
+        for held in involvements
+    )
+
+
+def shielded(tree: Tree) -> bool:
+    """Return whether anybody in the episode is shielded: then nothing of it leaves by the ordinary
+    way.
+    """
+    everybody = (*tree.get("subjects", ()), *tree.get("parents_carers", ()))
+    return any(person.get("shielding", "none") != "none" for person in everybody)
+
+
+def release(case: Case, request: Request) -> Released:
+    """Return what *request* may show; raises `Withheld` with the first reason that stops it.
+
+    The view holds ``notification`` (the facts of the kind) and ``episode`` (the permitted part).
+    """
+    if not request.partner.accredited(request.at.date()):
+        raise Withheld(
+            Code.ORG_NOT_ACCREDITED, "the recipient organisation is not accredited today"
+        )
+    if request.message_type in BY_RECEIPT or request.focus in TOLD:
+        return _told(case, request)
+    if not related(case.involvements, request.service, request.at):
+        raise Withheld(Code.NO_RELATIONSHIP, "the service has no open relationship to this episode")
+    if shielded(case.tree):
+        raise Withheld(Code.SHIELDED, "somebody in this episode is shielded")
+    return _consented(case, request)
+
+
+def _told(case: Case, request: Request) -> Released:
+    return _mint(
+        Frozen(
+            notification=freeze({"code": request.message_type, **request.facts}),
+            episode=Frozen(episode_id=case.head.episode_id),
+        ),
+        recipient=request.service,
+        purpose=request.purpose,
+        decisions=(),
+        rehearsal=False,
+    )
+
+
+def _consented(case: Case, request: Request) -> Released:
+    children, adults = people(case.tree)
+    agreements = Agreements(case.decisions, children, adults)
+    ask = Ask(service=request.service, purpose=request.purpose, at=request.at)
+    used: dict[str, None] = {}
+    memory: dict[tuple[str, str], int] = {}
+
+    def rights(person: str, section: str) -> int:
+        known = memory.get((person, section))
+        if known is None:
+            listed = agreements.basic(person, section, ask)
+            cell = agreements.section(person, section, ask)
+            known = (
+                (BASIC if listed.permitted else 0)
+                | (SECTION if cell.permitted else 0)
+                | (SENSITIVE if cell.permitted and cell.sensitive else 0)
+            )
+            for answer in (listed, cell):
+                if answer.permitted and answer.decision_id:
+                    used[answer.decision_id] = None
+            memory[person, section] = known
+        return known
+
+    answers = [agreements.listed(child, ask) for child in children]
+    if not any(answer.permitted for answer in answers):
+        reasons = [answer.reason for answer in answers if answer.reason]
+        code = reasons[0] if reasons else Code.CONSENT_NONE
+        raise Withheld(code, "no decision lets this service see anything of this episode")
+    if request.message_type == "NOTICE":
+        about, section = str(request.facts["subject_id"]), str(request.facts["section"])
+        if not rights(about, section) & (SECTION | SENSITIVE):
+            raise Withheld(
+                Code.CONSENT_SCOPE, "no decision lets this service be told of such a notice"
+            )
+    shown = prune(
+        view(request.message_type, case.tree, request.focus), Permits(children, adults, rights)
+    )
+    tree: dict[str, Any] = {"episode": shown}
+    if request.message_type != "VIEW":
+        tree["notification"] = freeze({"code": request.message_type, **request.facts})
+    return _mint(
+        Frozen(tree),
+        recipient=request.service,
+        purpose=request.purpose,
+        decisions=tuple(used),
+        rehearsal=False,
+    )
+
+
+def address(released: Released, message: Tree) -> Released:
+    """Return the same view under its envelope: ids, sequence, purpose; nothing of the episode is
+    added.
+    """
+    return _mint(
+        Frozen({"message": freeze(message), **released.tree}),
+        recipient=released.recipient,
+        purpose=released.purpose,
+        decisions=released.decisions,
+        rehearsal=released.rehearsal,
+    )
+
+
+def release_to_index(case: Case, request: Request, *, coordinator: Tree | None) -> Released:
+    """Return what the child index may be told of the child in ``request.facts["subject_id"]``.
+
+    Gated by the index consent alone (`design.md` section 6).  Where the responsible practitioner
+    works in a sensitive service, the authority's co-ordinator stands in (*mediated*, `domain.md`
+    1.5).
+    """
+    subject_id = str(request.facts["subject_id"])
+    agreements = agreements_of(case)
+    answer = agreements.index(subject_id, request.at)
+    withdrawn = request.message_type == "N14"
+    if answer == "no" and not withdrawn:
+        raise Withheld(Code.CONSENT_NONE, "the family did not agree to an index entry")
+    if shielded(case.tree) and not withdrawn:
+        raise Withheld(Code.SHIELDED, "somebody in this episode is shielded")
+    shown = index_view(request.message_type, case.tree, subject_id, request.focus)
+    contact = case.tree.get("responsible_practitioner", {})
+    notification: dict[str, Any] = {
+        "code": request.message_type,
+        "episode_ref": request.facts["reference"],
+    }
+    if request.message_type != "N14":
+        notification.update(shown)
+        notification.update(
+            {k: v for k, v in request.facts.items() if k in {"effective_on", "was_acting"}}
+        )
+    if _sensitive(contact) and "responsible_practitioner" in notification:
+        if coordinator is None:
+            raise Withheld(Code.SENSITIVE, "no co-ordinator to stand in for a sensitive service")
+        notification["responsible_practitioner"] = dict(coordinator)
+        notification["mediated"] = True
+    return _mint(
+        Frozen(notification=freeze(notification)),
+        recipient=request.service,
+        purpose="INDEX",
+        decisions=(),
+        rehearsal=False,
+    )
+
+
+def _sensitive(contact: Tree) -> bool:
+    return contact.get("service_type") in sensitive_service_types()

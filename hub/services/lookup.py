@@ -1,0 +1,103 @@
+"""What a partner may look up: its own messages, the decisions about its services, the directory."""
+
+from dataclasses import dataclass
+
+from hub.domain.exchange import Tree
+from hub.domain.partner import Partner, Registry
+from hub.errors import Code, Missing
+from hub.ports import Clock, Needs, Session, Store
+from hub.services.audit import row
+from hub.services.consents import RECORDERS, standing
+from hub.services.see import hidden
+from hub.services.standing import roles
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Answers about what is already recorded, within the caller's own standing."""
+
+    store: Store
+    registry: Registry
+    clock: Clock
+
+    async def message(self, partner: Partner, message_id: str) -> Tree:
+        """Return the receipt of a message that *partner* sent; somebody else's does not exist."""
+
+        def unit(session: Session) -> Tree:
+            entry = session.message(message_id)
+            if entry is None or entry.partner != partner.name:
+                raise Missing(Code.NOT_FOUND, "there is no such message of yours")
+            return {
+                "message_id": entry.message_id,
+                "received_at": entry.received_at.isoformat().replace("+00:00", "Z"),
+                "status": entry.status,
+                "answer": dict(entry.answer),
+            }
+
+        return await self.store.run(unit, Needs())
+
+    async def consents(self, partner: Partner, episode_id: str) -> Tree:
+        """Return decision records: all to who may record them, else the scope of one's own
+        services.
+        """
+
+        def unit(session: Session) -> Tree | None:
+            now = self.clock.now()
+            found = standing(session, episode_id)
+            held = roles(partner, found.head, found.tree, found.involvements, now)
+            if not held:
+                return None
+            session.add_audit(
+                row("consents.read", at=now, actor=partner.name, episode_id=episode_id)
+            )
+            if held & RECORDERS:
+                return {"decisions": [dict(decision.record) for decision in found.decisions]}
+            return {
+                "decisions": [
+                    own
+                    for decision in found.decisions
+                    if (own := _own(decision.record, partner)) is not None
+                ]
+            }
+
+        answer = await self.store.run(unit, Needs(episodes=(episode_id,)))
+        if answer is None:
+            raise hidden()
+        return answer
+
+    def directory(self) -> Tree:
+        """Return accredited services, codes and channels; no personal data."""
+        today = self.clock.now().date()
+        return {
+            "hub": self.registry.hub,
+            "support_contact": self.registry.support_contact,
+            "services": [
+                {
+                    "service": service.ref,
+                    "name": service.name,
+                    "organisation": partner.organisation_name,
+                    "organisation_type": partner.organisation_type,
+                    "authority": partner.authority,
+                    "channel": partner.delivering.channel,
+                    "format": partner.delivering.content,
+                }
+                for partner in self.registry.partners.values()
+                if partner.accredited(today)
+                for service in partner.services
+            ],
+        }
+
+
+def _own(record: Tree, partner: Partner) -> Tree | None:
+    """Return the part of a decision that is about the partner's own services, or None."""
+    includes = [s for s in record.get("scope_includes", ()) if partner.serves(s.get("service", ""))]
+    if not includes:
+        return None
+    return {
+        "consent_decision_id": record.get("consent_decision_id"),
+        "episode_id": record.get("episode_id"),
+        "state": record.get("state"),
+        "scope_includes": includes,
+        "signed_at": record.get("signed_at"),
+        "expires_at": record.get("expires_at"),
+    }

@@ -1,0 +1,404 @@
+"""Receiving: what a canonical message does to its episode, and who is told of it.
+
+One unit of work under the lock on the episode's head: check the sender's standing, merge what it
+sent, take the step, derive what changed, record the version and one delivery per recipient.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from hub.domain.consent import Agreements
+from hub.domain.difference import derive, responsible_practitioner
+from hub.domain.exchange import EpisodeHead, Involvement, Tree, Version
+from hub.domain.lifecycle import Step, step
+from hub.domain.merge import merge
+from hub.domain.partner import Registry
+from hub.domain.regions import LIVE, Facts, Regions, Role
+from hub.errors import Code, Conflict, Fault, Withheld
+from hub.ports import Digester, Session
+from hub.services.accept import Accepted, Incoming, Refused
+from hub.services.announce import Move, tellings
+from hub.services.audit import row
+from hub.services.consents import Standing, references, standing
+from hub.services.contribute import check_base, contribute
+from hub.services.facts import Evidence, facts_of
+from hub.services.gate import people
+from hub.services.index import tokens
+from hub.services.receipt import Receipt
+from hub.services.share import Occasion, tell
+from hub.services.standing import check_own, roles, service_of, writable
+
+NO_DECISION: Final = "no recorded decision lets the hub keep this episode for you"
+DERIVED: Final = ("status", "responsible_practitioner", "opened_at", "closed_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Turns content messages into versions, steps and deliveries."""
+
+    registry: Registry
+    digester: Digester
+
+    def receive(
+        self, session: Session, incoming: Incoming, message: Tree, warnings: Sequence[Fault]
+    ) -> Accepted | Refused:
+        """Apply one message with an ``episode`` or ``contribution`` payload.
+
+        Raises `Conflict` (``E_STATE``, ``E_NOT_OWNER``, ``E_VERSION_CONFLICT``).  Content without a
+        decision to store it, or from a stranger, is `Refused` with the same ``E_CONSENT_NONE``, so
+        that nobody learns whether the episode exists.
+        """
+        sent = sent_tree(message)
+        episode_id = str(sent["episode_id"])
+        found = standing(session, episode_id)
+        event = message.get("event")
+        held = roles(incoming.partner, found.head, found.tree, found.involvements, incoming.now)
+        opening = event == "episode.opened" or (found.head is not None and found.head.version == 0)
+        if found.head is None or not held or not self._may_keep(found, incoming.now, sent):
+            return self._refuse(session, incoming)
+        if opening and event != "episode.opened":
+            return self._refuse(session, incoming)
+        before: Tree = found.tree if found.head.version else {"episode_id": episode_id}
+        sent = _without_derived(sent)
+        merged: Tree
+        base = self._base(session, found, message, incoming)
+        if "contribution" in message:
+            merged = contribute(before, message["contribution"], incoming.partner)
+        else:
+            merged = merge(
+                before,
+                sent,
+                deletes=tuple(message.get("message", {}).get("deletes", ())),
+                writable=writable(held, event),
+            )
+            check_own(incoming.partner, held, before, merged)
+        if base is not None and base != before:
+            check_base(base, before, merged)
+        move = self._move(found.head, found, incoming, message, before, merged, held)
+        return self._commit(session, incoming, message, found.head, found, move, warnings)
+
+    def _may_keep(self, found: Standing, now: datetime, sent: Tree) -> bool:
+        """Return whether storage consent lets the hub keep this (`domain.md` 4.4, store only)."""
+        if found.head is None:
+            return False
+        known, adults = people(found.tree)
+        children = known or tuple(subject["subject_id"] for subject in sent.get("subjects", ()))
+        agreements = Agreements(found.decisions, children, adults)
+        return bool(children) and all(agreements.may_store(child, now) for child in children)
+
+    def _refuse(self, session: Session, incoming: Incoming) -> Refused:
+        session.add_audit(
+            row(
+                "message.refused",
+                at=incoming.now,
+                actor=incoming.partner.name,
+                code=Code.CONSENT_NONE.value,
+            )
+        )
+        return Refused(Withheld(Code.CONSENT_NONE, NO_DECISION))
+
+    def _base(
+        self, session: Session, found: Standing, message: Tree, incoming: Incoming
+    ) -> Tree | None:
+        """Return the content that the sender had seen, by its own lane's sequence number."""
+        payload = message.get("contribution", {})
+        sequence = payload.get("base_seq", message.get("message", {}).get("base_seq"))
+        if sequence is None or found.head is None:
+            return None
+        seen: Mapping[str, int] = (
+            (found.head.facts or {}).get("seen", {}).get(incoming.partner.name, {})
+        )
+        versions = [
+            delivery.version
+            for delivery in session.deliveries(found.head.episode_id)
+            if delivery.partner == incoming.partner.name
+            and delivery.sequence is not None
+            and delivery.sequence <= sequence
+        ]
+        if seen and int(seen["sequence"]) <= sequence:
+            versions.append(int(seen["version"]))
+        content = session.version(found.head.episode_id, max(versions)) if versions else None
+        if content is None:
+            fault = Fault(Code.VERSION_CONFLICT, "message.base_seq", "fetch, merge, send again")
+            raise Conflict(Code.VERSION_CONFLICT, "you were never given that sequence", (fault,))
+        return content.tree
+
+    def _move(
+        self,
+        head: EpisodeHead,
+        found: Standing,
+        incoming: Incoming,
+        message: Tree,
+        before: Tree,
+        merged: Tree,
+        held: frozenset[str],
+    ) -> Move:
+        """Take the step that the message names, and those that its content implies."""
+        was = Regions(head.process, head.resume_to, head.lead, head.index)
+        event = message.get("event")
+        old = before if head.version else None
+        children, adults = people(merged)
+        evidence = Evidence(
+            partner=incoming.partner,
+            registry=self.registry,
+            roles=held,
+            before=before,
+            after=merged,
+            agreements=Agreements(found.decisions, children, adults),
+            children=children,
+            changed=frozenset(change.code for change in derive(old, merged)),
+            detail=message.get("event_detail", {}),
+            head_facts=head.facts or {},
+            now=incoming.now,
+        )
+        facts = facts_of(evidence)
+        steps = self._steps(was, event, facts)
+        regions = steps[-1].regions
+        after = _derived(merged, before, regions, event, incoming.now)
+        changes = {change.code: change for change in derive(old, after, was=was, now=regions)}
+        raised = {code for taken in steps for code in taken.notifications}
+        # N3, N4 and N5 tell a difference: without one there is nothing to tell.
+        told = raised - ({"N3", "N4", "N5"} - changes.keys())
+        if "N3" in changes and regions.process in LIVE:
+            told.add("N3")
+        return Move(
+            regions=regions,
+            transitions=tuple(taken.transition.id for taken in steps),
+            notifications=frozenset(told),
+            before=before,
+            after=after,
+            changes=changes,
+            event=event,
+            detail=evidence.detail,
+        )
+
+    @staticmethod
+    def _steps(was: Regions, event: str | None, facts: Facts) -> tuple[Step, ...]:
+        """Take the step; an appointment on an assessed episode is T9 and T10 in one (D-11)."""
+        if event == "lead_professional.appointed" and was.process == "ASSESSED":
+            called = step(was, "team.called", replace(facts, roles=facts.roles | {Role.ASSESSOR}))
+            return called, step(called.regions, event, facts)
+        return (step(was, event, facts),)
+
+    def _commit(
+        self,
+        session: Session,
+        incoming: Incoming,
+        message: Tree,
+        stored: EpisodeHead,
+        found: Standing,
+        move: Move,
+        warnings: Sequence[Fault],
+    ) -> Accepted:
+        now = incoming.now
+        changed = move.after != move.before or stored.version == 0
+        version = stored.version + 1 if changed else stored.version
+        children, adults = people(move.after)
+        agreements = Agreements(found.decisions, children, adults)
+        head = self._new_head(stored, move, incoming, version)
+        indexed, head = self._indexed(head, move, agreements, children, now)
+        sequence = session.next_sequence(f"to:{incoming.partner.name}", head.episode_id)
+        seen = {
+            **(head.facts or {}).get("seen", {}),
+            incoming.partner.name: {"sequence": sequence, "version": version},
+        }
+        head = replace(head, facts={**(head.facts or {}), "seen": seen})
+        session.put_episode(head)
+        if changed:
+            session.add_version(
+                Version(
+                    episode_id=head.episode_id,
+                    version=version,
+                    tree=move.after,
+                    event=move.event,
+                    sender=incoming.partner.name,
+                    message_id=incoming.message_id,
+                    recorded_at=now,
+                )
+            )
+            for subject in move.after.get("subjects", ()):
+                session.put_subject_tokens(
+                    head.episode_id, subject["subject_id"], tokens(self.digester, subject)
+                )
+        occasion = Occasion(
+            head=head,
+            sender=incoming.partner.name,
+            sender_services=frozenset(service.ref for service in incoming.partner.services),
+            message_id=incoming.message_id,
+            correlation_id=str(
+                message.get("message", {}).get("correlation_id") or incoming.message_id
+            ),
+            now=now,
+            registry=self.registry,
+        )
+        involvements, left = self._left(session, found.involvements, move, now)
+        joined = self._joined(session, head, involvements, now)
+        involvements = (*involvements, *joined)
+        told = tellings(session, head, found, move, agreements, left, now)
+        made = tell(session, occasion, told, involvements, indexed)
+        session.add_audit(
+            row(
+                "message.accepted",
+                at=now,
+                actor=incoming.partner.name,
+                code=move.event or "derived",
+                episode_id=head.episode_id,
+                facts={
+                    "message": incoming.message_id,
+                    "version": version,
+                    "transitions": list(move.transitions),
+                    "deliveries": len(made),
+                },
+            )
+        )
+        body = _receipt(incoming, head, sequence, warnings, changed=changed)
+        return Accepted(
+            Receipt(202, body),
+            episode_id=head.episode_id,
+            version=version,
+            offers=tuple(delivery.delivery_id for delivery in made),
+        )
+
+    def _new_head(
+        self, stored: EpisodeHead, move: Move, incoming: Incoming, version: int
+    ) -> EpisodeHead:
+        services = move.after.get("services", {})
+        assessors = services.get("assessor", ())
+        lead = services.get("lead_professional")
+        facts = dict(stored.facts or {})
+        if move.event == "family.moved":
+            facts["receiving_authority"] = move.detail.get("receiving_authority")
+        if move.event == "transfer.accepted":
+            facts["receiving"] = incoming.partner.name
+        if move.event in {"lead_professional.changed", "lead_professional.appointed"} and facts.get(
+            "receiving"
+        ):
+            facts["handed_on"] = True
+        return replace(
+            stored,
+            process=move.regions.process,
+            resume_to=move.regions.resume_to,
+            lead=move.regions.lead,
+            index=move.regions.index,
+            version=version,
+            changed_at=incoming.now,
+            home_authority=move.after.get("home_authority", stored.home_authority),
+            assessor_service=service_of(assessors[0]) if assessors else stored.assessor_service,
+            lead_service=service_of(lead) or stored.lead_service,
+            facts=facts,
+        )
+
+    def _indexed(
+        self,
+        head: EpisodeHead,
+        move: Move,
+        agreements: Agreements,
+        children: Sequence[str],
+        now: datetime,
+    ) -> tuple[list[tuple[str, str]], EpisodeHead]:
+        """Return the children whom the index knows or is to know, with their opaque references."""
+        known = dict(references(head))
+        if "N1" in move.notifications:
+            for child in children:
+                if agreements.index(child, now) != "no":
+                    known.setdefault(child, str(uuid4()))
+            head = replace(head, facts={**(head.facts or {}), "index": known})
+        return list(known.items()), head
+
+    def _left(
+        self,
+        session: Session,
+        involvements: Sequence[Involvement],
+        move: Move,
+        now: datetime,
+    ) -> tuple[tuple[Involvement, ...], tuple[str, ...]]:
+        """End the relationship of every service whose members have all left the team."""
+        team = move.changes.get("N8")
+        gone = set(team.facts.get("left", ())) if team else set()
+        kept = []
+        for held in involvements:
+            if held.service in gone and held.until is None:
+                ended = replace(held, until=now)
+                session.put_involvement(ended)
+                kept.append(ended)
+            else:
+                kept.append(held)
+        return tuple(kept), tuple(sorted(gone))
+
+    def _joined(
+        self,
+        session: Session,
+        head: EpisodeHead,
+        involvements: Sequence[Involvement],
+        now: datetime,
+    ) -> tuple[Involvement, ...]:
+        """Keep the sender's own service in the team, so that it hears of the others."""
+        made = []
+        held = {i.service for i in involvements}
+        for service in (head.assessor_service, head.lead_service):
+            partner = self.registry.by_service(service) if service else None
+            if service and partner and service not in held:
+                held.add(service)
+                involvement = Involvement(str(uuid4()), head.episode_id, service, partner.name, now)
+                session.put_involvement(involvement)
+                made.append(involvement)
+        return tuple(made)
+
+
+def sent_tree(message: Tree) -> Tree:
+    """Return the episode part of a message, or the reference that a contribution names."""
+    if "contribution" in message:
+        return {"episode_id": message["contribution"]["episode_id"]}
+    tree: Tree = message["episode"]
+    return tree
+
+
+def _without_derived(sent: Tree) -> Tree:
+    """Drop what the hub derives: a sender may echo it, and cannot set it."""
+    return {name: value for name, value in sent.items() if name not in DERIVED}
+
+
+def _derived(
+    merged: Tree, before: Tree, regions: Regions, event: str | None, now: datetime
+) -> dict[str, Any]:
+    """Return *merged* with what the hub derives: status, times, responsible practitioner."""
+    moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    after = dict(merged)
+    after["status"] = regions.process
+    if event == "episode.opened":
+        after["opened_at"] = moment
+    elif "opened_at" in before:
+        after["opened_at"] = before["opened_at"]
+    if regions.process == "CLOSED":
+        after["closed_at"] = before.get("closed_at", moment)
+    responsible = responsible_practitioner(after, regions)
+    after.pop("responsible_practitioner", None)
+    if responsible is not None:
+        after["responsible_practitioner"] = responsible
+    return after
+
+
+def _receipt(
+    incoming: Incoming,
+    head: EpisodeHead,
+    sequence: int,
+    warnings: Sequence[Fault],
+    *,
+    changed: bool,
+) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "message_id": incoming.message_id,
+        "status": "accepted" if changed else "unchanged",
+        "episode_id": head.episode_id,
+        "episode_seq": sequence,
+        "state": str(head.process),
+    }
+    if warnings:
+        body["warnings"] = [
+            {"code": fault.code.value, "path": fault.path, "remedy": fault.remedy}
+            for fault in warnings
+        ]
+    return body

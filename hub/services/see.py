@@ -1,0 +1,140 @@
+"""The caller's consented view of an episode, now, through the gate (`GET /episodes/{ref}`)."""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import uuid4
+
+from hub.domain.exchange import ReleasedRecord
+from hub.domain.partner import Partner
+from hub.errors import Code, Fault, InvalidContent, Missing, Rejected, Withheld
+from hub.ports import Clock, Digester, Needs, Rendered, Renderer, Session, Store
+from hub.services.audit import row
+from hub.services.gate import Case, Request, address, release
+from hub.services.released import Released
+
+PURPOSES: Final = ("ASSESS", "PLAN", "TRANSFER", "REQUEST_SERVICE", "PULL_THROUGH")
+
+
+def hidden() -> Missing:
+    """Return the one answer for unknown, shielded and unrelated (`domain.md` CL-32)."""
+    return Missing(Code.NO_RELATIONSHIP, "no episode of this reference has a relationship to you")
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Shows a service what it may see of an episode today."""
+
+    store: Store
+    renderer: Renderer
+    digester: Digester
+    clock: Clock
+    hub: str
+
+    async def view(
+        self, partner: Partner, service: str, episode_id: str, purpose: str, accept: str
+    ) -> Rendered:
+        """Return the view in the format of *accept*; raises `Missing`, or `Withheld` with the
+        reason.
+
+        The audit row is committed before the first byte leaves.
+        """
+        if purpose not in PURPOSES:
+            fault = Fault(Code.PURPOSE, "purpose", "say for what", "CL-21b", PURPOSES)
+            raise InvalidContent(Code.PURPOSE, "a purpose is required", (fault,))
+        format_name = self.renderer.format_for(accept)
+        if format_name is None:
+            raise Rejected(Code.NOT_ACCEPTABLE, "no mapping renders the accepted types")
+        if not partner.serves(service):
+            raise hidden()
+
+        def unit(session: Session) -> Released | Withheld:
+            return self._release(session, partner, service, episode_id, purpose)
+
+        outcome = await self.store.run(unit, Needs(episodes=(episode_id,)))
+        if isinstance(outcome, Withheld):
+            if outcome.code in {Code.NO_RELATIONSHIP, Code.SHIELDED, Code.SENSITIVE}:
+                raise hidden()
+            raise outcome
+        return self.renderer.render(format_name, outcome, partner=partner.name)
+
+    def _release(
+        self, session: Session, partner: Partner, service: str, episode_id: str, purpose: str
+    ) -> Released | Withheld:
+        now = self.clock.now()
+        head = session.episode(episode_id)
+        content = session.version(episode_id, head.version) if head and head.version else None
+        if head is None or content is None:
+            session.add_audit(
+                row(
+                    "view.refused",
+                    at=now,
+                    actor=partner.name,
+                    code=Code.NO_RELATIONSHIP.value,
+                    service=service,
+                )
+            )
+            return Withheld(Code.NO_RELATIONSHIP, "no relationship")
+        case = Case(
+            head, content.tree, session.decisions(episode_id), session.involvements(episode_id)
+        )
+        request = Request(
+            partner=partner,
+            service=service,
+            message_type="VIEW",
+            focus=(),
+            facts={},
+            purpose=purpose,
+            at=now,
+        )
+        try:
+            released = release(case, request)
+        except Withheld as withheld:
+            session.add_audit(
+                row(
+                    "view.refused",
+                    at=now,
+                    actor=partner.name,
+                    code=withheld.code.value,
+                    episode_id=episode_id,
+                    service=service,
+                )
+            )
+            return withheld
+        view_id = str(uuid4())
+        digest = self.digester.digest_tree(released.tree)
+        session.add_audit(
+            row(
+                "view.released",
+                at=now,
+                actor=partner.name,
+                episode_id=episode_id,
+                service=service,
+                delivery_id=view_id,
+                facts={"decisions": list(released.decisions), "purpose": purpose},
+            )
+        )
+        session.add_released(
+            ReleasedRecord(
+                delivery_id=view_id,
+                episode_id=episode_id,
+                service=service,
+                message_type="VIEW",
+                version=head.version,
+                paths=(),
+                digest=digest,
+                released_at=now,
+            )
+        )
+        message = {
+            "message_id": view_id,
+            "message_type": "VIEW",
+            "schema_version": "1",
+            "episode_id": episode_id,
+            "sender_org": self.hub,
+            "sender_system": "urn:ecaf:hub",
+            "sent_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "recipients": [service],
+            "purpose": purpose,
+            "consent_decision_id": list(released.decisions),
+        }
+        return address(released, message)

@@ -1,0 +1,83 @@
+"""Settling: the envelope of what goes out, and what is recorded of how it ended."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from hub.domain.exchange import Delivery, ReleasedRecord, State, Tree
+from hub.domain.partner import Partner
+from hub.ports import Digester, Session
+from hub.services.audit import of_delivery
+from hub.services.lane import following
+from hub.services.released import Released
+from hub.services.views import CONTENT
+
+
+def envelope(delivery: Delivery, released: Released, hub: str, at: datetime) -> dict[str, Any]:
+    """Return the outbound message metadata (`domain.md` 2.16): ids and codes, no personal data."""
+    return {
+        "message_id": delivery.delivery_id,
+        "correlation_id": delivery.correlation_id,
+        "message_type": delivery.message_type,
+        "schema_version": "1",
+        "episode_id": delivery.episode_id,
+        "episode_seq": delivery.sequence,
+        "sender_org": hub,
+        "sender_system": "urn:ecaf:hub",
+        "sent_at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "recipients": [delivery.service],
+        "purpose": released.purpose,
+        **({"consent_decision_id": list(released.decisions)} if released.decisions else {}),
+    }
+
+
+def view_digest(digester: Digester, delivery: Delivery, released: Released) -> bytes:
+    """Return the keyed digest of what is shown: of the content alone where the type is only
+    content.
+    """
+    tree = released.tree
+    return digester.digest_tree(tree["episode"] if delivery.message_type in CONTENT else tree)
+
+
+def format_of(partner: Partner, message_type: str) -> str:
+    """Return the format in which this partner takes a message of this type."""
+    carries_content = message_type in {"N6", "N7", "N9", "N16"}
+    return partner.delivering.content if carries_content else partner.delivering.notification
+
+
+def settle(
+    session: Session,
+    delivery: Delivery,
+    state: State,
+    reason: str | None,
+    evidence: Tree,
+    now: datetime,
+) -> tuple[str, ...]:
+    """Record the outcome, the ledger of what was given and the audit; return what may go next."""
+    final = state is not State.HANDED_OVER
+    settled = replace(
+        delivery,
+        state=state,
+        reason=reason,
+        evidence=evidence,
+        lease_until=None,
+        settled_at=now if final else None,
+    )
+    session.put_delivery(settled)
+    given = state is State.DELIVERED or (state is State.HANDED_OVER and evidence.get("carried"))
+    already = bool(delivery.evidence and delivery.evidence.get("carried"))
+    if given and not already and delivery.digest is not None:
+        session.add_released(
+            ReleasedRecord(
+                delivery_id=delivery.delivery_id,
+                episode_id=delivery.episode_id,
+                service=delivery.service,
+                message_type=delivery.message_type,
+                version=delivery.version,
+                paths=delivery.focus,
+                digest=delivery.digest,
+                released_at=now,
+            )
+        )
+    session.add_audit(of_delivery(f"delivery.{state.value}", settled, at=now, code=reason or "OK"))
+    return following(session, settled)

@@ -1,0 +1,44 @@
+"""`ecaf serve`: one process from the environment to a clean stop."""
+
+import asyncio
+import signal
+from collections.abc import Mapping
+
+import uvloop
+
+from hub.api.app import create_app, create_operator_app
+from hub.api.auth import refuse_unsafe_start
+from hub.api.serving import listening
+from hub.bootstrap import Role, compose, token_desk
+from hub.logging import configure, log
+from hub.settings import Settings
+
+
+def run(environ: Mapping[str, str], role: str) -> None:
+    """Serve until SIGTERM or SIGINT; raises `Misconfigured` before anything is accepted."""
+    settings = Settings.from_environ(environ)
+    configure(settings.log_level)
+    chosen: Role = "api" if role == "api" else "worker" if role == "worker" else "all"
+    uvloop.run(_serve(settings, chosen))
+
+
+async def _serve(settings: Settings, role: Role) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with compose(settings, role) as hub:
+        refuse_unsafe_start(settings, hub.registry)
+        if role == "worker":
+            log.info("worker.started")
+            await stop.wait()
+            return
+        desk = token_desk(hub)
+        app = create_app(hub, recogniser=desk, desk=desk)
+        async with listening(
+            app,
+            settings,
+            support_contact=hub.registry.support_contact,
+            operator=create_operator_app(hub),
+        ):
+            await stop.wait()

@@ -1,0 +1,1 @@
+"""From the canonical episode to everybody's formats, and back."""

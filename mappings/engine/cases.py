@@ -1,0 +1,103 @@
+"""Cases: examples beside a mapping that are also its tests.
+
+``cases/<name>/`` holds ``why.md`` and either ``input.json`` (a released canonical message, to be
+rendered) or ``wire.json`` (a document, to be read), and either ``expected.json`` or ``error.txt``:
+a code in its first line, and then words that the error must hold.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import unified_diff
+from pathlib import Path
+from typing import Any
+
+from hub.errors import HubError
+
+Run = Callable[[str, bytes], Any]
+"""(format, bytes of the case's input) to the plain result; raises `HubError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case: the mapping's name, the folder, and which way it goes."""
+
+    format: str
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Return ``format: case``."""
+        return f"{self.format}: {self.folder.name}"
+
+    @property
+    def outward(self) -> bool:
+        """Return whether the case renders (else it reads)."""
+        return (self.folder / "input.json").exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a case; *difference* is empty if it passed."""
+
+    case: Case
+    difference: str
+
+
+def find(folder: Path, within: Path | None = None) -> Iterator[Case]:
+    """Yield the cases below the catalogue *folder*, those below *within* only if given."""
+    for mapping in sorted(folder.rglob("mapping.yaml")):
+        for one in sorted((mapping.parent / "cases").glob("*/")):
+            if within is None or one.resolve().is_relative_to(within.resolve()):
+                yield Case(mapping.parent.relative_to(folder).as_posix(), one)
+
+
+def run(case: Case, render: Run, read: Run) -> Verdict:
+    """Run one case and compare structure, not text."""
+    source = case.folder / ("input.json" if case.outward else "wire.json")
+    wrong = [name for name in (source.name, "why.md") if not (case.folder / name).exists()]
+    expects = [n for n in ("expected.json", "error.txt") if (case.folder / n).exists()]
+    if wrong or len(expects) != 1:
+        return Verdict(case, "a case needs why.md, input.json or wire.json, and one expectation")
+    act = render if case.outward else read
+    try:
+        result = act(case.format, source.read_bytes())
+    except HubError as error:
+        return Verdict(case, _refused(case, error))
+    if expects == ["error.txt"]:
+        return Verdict(case, "an error was expected, and there was none")
+    wanted = json.loads((case.folder / "expected.json").read_text("utf-8"))
+    return Verdict(case, difference(wanted, result))
+
+
+def _refused(case: Case, error: HubError) -> str:
+    expected = case.folder / "error.txt"
+    said = "\n".join([str(error), *(f"{f.code} {f.path} {f.remedy}" for f in error.faults)])
+    if not expected.exists():
+        return f"it failed: {said}"
+    code, *words = expected.read_text("utf-8").splitlines()
+    missing = [word for word in words if word and word not in said]
+    if error.code != code:
+        return f"expected {code}, and it failed with: {said}"
+    return f"the error does not say {', '.join(missing)}: {said}" if missing else ""
+
+
+def difference(wanted: Any, found: Any) -> str:
+    """Return a unified difference of two JSON values, or nothing if they are equal."""
+    if wanted == found:
+        return ""
+    before, after = (_lines(value) for value in (wanted, found))
+    return "\n".join(unified_diff(before, after, "expected", "found", lineterm="", n=3))
+
+
+def _lines(value: Any) -> list[str]:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).splitlines()
+
+
+def plain(value: Any) -> Any:
+    """Return *value* as JSON would give it back."""
+    if isinstance(value, Mapping):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value

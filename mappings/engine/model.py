@@ -1,0 +1,101 @@
+"""A mapping as it is written, every part with its place: what the loader makes and the compilers
+read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hub.domain.fields import Form
+from hub.positioned import Place
+from mappings.engine.paths import SELF, Path, Step
+from mappings.engine.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A condition on the canonical tree; *paths* are met by any one of them."""
+
+    test: Literal["present", "absent", "several", "any"]
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: a canonical place, a wire place, and what happens between them.
+
+    Exactly one of these holds.  *caf* alone: the value goes as it is, or through *codes*, *prefix*
+    or
+    *to*.  *rules*: a list on both sides, item by item.  *const*: the format wants it, the family's
+    data do not say it.  *refer*: a reference to the first that exists of several entries;
+    *refer_all* to all of one.
+    """
+
+    place: Place
+    wire: Path
+    caf: Path | None = None
+    codes: Table | None = None
+    prefix: str | None = None
+    whole: bool = False
+    to: str | None = None
+    const: Any = None
+    refer: tuple[str, ...] = ()
+    refer_all: tuple[str, ...] = ()
+    only: Literal["out", "in"] | None = None
+    backup: bool = False
+    required: bool = False
+    when: tuple[When, ...] = ()
+    rules: "tuple[Rule, ...]" = ()
+    covers: str | None = None
+    form: Form | None = None
+
+    @property
+    def source(self) -> Path:
+        """Return the canonical path; the item itself if there is none."""
+        return SELF if self.caf is None else self.caf
+
+    @property
+    def structural(self) -> bool:
+        """Return whether the rule carries nothing of the family's: it goes only in company."""
+        return self.const is not None or bool(self.refer) or bool(self.refer_all)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One kind of resource: made once, for *each* item of a list, or on demand *of* a referenced
+    block.
+    """
+
+    name: str
+    place: Place
+    resource: Step
+    rules: tuple[Rule, ...]
+    each: Path | None = None
+    of: str | None = None
+    key: tuple[Path, ...] = ()
+    when: tuple[When, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A canonical leaf or subtree that the format cannot or must not hold, with the reason."""
+
+    place: Place
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A whole mapping."""
+
+    name: str
+    version: str
+    format: str
+    content_type: str
+    file: str
+    place: Place
+    let: Mapping[str, str]
+    envelope: Entry
+    entries: Mapping[str, Entry]
+    lost: tuple[Lost, ...]

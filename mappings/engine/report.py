@@ -1,0 +1,260 @@
+"""The mapping report: what became of every field, recorded by the engine as it ran, and the static
+loss.
+
+Outcomes: *kept* (reads back as it was), *normalised* (reads back as another word for it), *lost*
+(with the reason), *withheld* (by which decision, if the caller says what the gate cut), *invented*
+(a constant that the format wants), *unmapped* (input that no rule knows).
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from hub.domain.codes import code_list, list_ids
+from mappings.engine.canonical import all_leaves
+from mappings.engine.catalogue import Format
+from mappings.engine.check import named, slice_keys
+from mappings.engine.load import every_rule
+from mappings.engine.model import Rule, Written
+from mappings.engine.render import Notes
+from mappings.engine.trace import Mark, Origin, origins, unwrapped, wrapped
+
+Outcome = Literal["kept", "normalised", "lost", "withheld", "invented", "unmapped"]
+
+STRUCTURE: Final = re.compile(r"(^|\.)(fullUrl|resourceType)$|^id$")
+"""Output that names and addresses things and says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one field; *rule* is ``file:line``, *code* the row of a code table."""
+
+    outcome: Outcome
+    caf: str | None
+    wire: str | None
+    rule: str | None = None
+    code: str | None = None
+    reason: str | None = None
+    section: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Every row of one message, with the document that it is about."""
+
+    format: str
+    rows: tuple[Row, ...]
+    document: Mapping[str, Any]
+
+    def of_output(self, path: str) -> tuple[Row, ...]:
+        """Return what made the output at or below *path*."""
+        return tuple(row for row in self.rows if row.wire is not None and _within(row.wire, path))
+
+    def of_input(self, path: str) -> tuple[Row, ...]:
+        """Return what became of the input at or below *path*."""
+        return tuple(row for row in self.rows if row.caf is not None and _within(row.caf, path))
+
+    def explain(self, path: str) -> tuple[Row, ...]:
+        """Return the rows about *path*, whether it is a place of the output or of the input."""
+        return self.of_output(path) or self.of_input(path)
+
+
+def report(
+    format_: Format, tree: Mapping[str, Any], withheld: Sequence[tuple[str, str]] = ()
+) -> Report:
+    """Render *tree* with recording rules; *withheld* is (path, decision) of what the gate cut."""
+    held = wrapped(tree)
+    marked, notes = format_.recording.recorded(held)
+    marks: dict[str, Mark] = {}
+    constants: dict[str, Any] = {}
+    document = unwrapped(marked, marks, constants)
+    twins = _twins(notes)
+    said = {mark.origin for mark in marks.values()}
+    said |= {twin for origin, others in twins.items() if origin in said for twin in others}
+    rows = [
+        *_said(marks, twins),
+        *_unsaid(held, said, notes, format_.written),
+        *(Row("withheld", path, None, reason=f"decision {why}") for path, why in withheld),
+        *(Row("invented", None, path) for path in constants if not STRUCTURE.search(path)),
+    ]
+    return Report(format_.name, tuple(rows), document)
+
+
+def generic(path: str) -> str:
+    """Return *path* without positions: ``subjects[0].email[1]`` is ``subjects[].email[]``."""
+    return re.sub(r"\[\d+\]", "[]", path)
+
+
+def _within(path: str, above: str) -> bool:
+    return path == above or path.startswith((f"{above}.", f"{above}["))
+
+
+def _twins(notes: Notes) -> dict[str, list[str]]:
+    """Return, for leaves of a block whose entry others share, the paths of the same leaves in
+    those.
+    """
+    found: dict[str, list[str]] = {}
+    for held, other in notes.shared:
+        for mine, its in zip(_in_order(held), _in_order(other), strict=True):
+            found.setdefault(mine, []).append(its)
+    return found
+
+
+def _in_order(value: Any) -> Iterator[str]:
+    if isinstance(value, Origin):
+        yield value.path
+    elif isinstance(value, Mapping):
+        for name in sorted(value):
+            yield from _in_order(value[name])
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _in_order(inner)
+
+
+def _said(marks: Mapping[str, Mark], twins: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+    back = {mark.origin for mark in marks.values() if mark.origin and _comes_back(mark)}
+    leaves = all_leaves()
+    for path, mark in marks.items():
+        if mark.origin is None:
+            if mark.rule.const is not None:
+                yield Row("invented", None, path, str(mark.rule.place))
+            continue
+        for origin in dict.fromkeys((mark.origin, *twins.get(mark.origin, ()))):
+            leaf = leaves.get(generic(origin))
+            yield Row(
+                "kept" if mark.origin in back else _derived(mark),
+                origin,
+                path,
+                str(mark.rule.place),
+                _row_of(mark.rule, mark.code),
+                section=leaf.section if leaf else None,
+            )
+
+
+def _comes_back(mark: Mark) -> bool:
+    rule = mark.rule
+    if rule.only == "out":
+        return False
+    return rule.codes is None or rule.codes.survives(_code(mark.code))
+
+
+def _derived(mark: Mark) -> Outcome:
+    return "lost" if mark.rule.only == "out" else "normalised"
+
+
+def _code(value: Any) -> str:
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+
+
+def _row_of(rule: Rule, code: Any) -> str | None:
+    if rule.codes is None:
+        return None
+    line = rule.codes.lines.get(_code(code))
+    return f"{rule.codes.file}:{line}" if line else rule.codes.file
+
+
+def _unsaid(held: Any, said: set[str | None], notes: Notes, written: Written) -> Iterator[Row]:
+    """Yield a row for every leaf of the input that stands nowhere in the output."""
+    keys = _slice_keys(written)
+    untabled = dict(notes.untabled)
+    leaves = all_leaves()
+    for origin in origins(held):
+        if origin.path in said:
+            continue
+        shown = generic(origin.path)
+        leaf = leaves.get(shown)
+        rule = untabled.get(origin.path)
+        item = origin.path.rpartition(".")[0]
+        if shown in keys and any(path and path.startswith(f"{item}.") for path in said):
+            yield Row(
+                "kept",
+                origin.path,
+                None,
+                reason="says which rule",
+                section=leaf.section if leaf else None,
+            )
+            continue
+        yield Row(
+            "lost",
+            origin.path,
+            None,
+            str(rule.place) if rule else None,
+            _row_of(rule, origin.value) if rule else None,
+            "the code table has no word for it" if rule else why_lost(shown, written),
+            leaf.section if leaf else None,
+        )
+
+
+def _slice_keys(written: Written) -> frozenset[str]:
+    """Return the leaves that say which rule an item falls under (``elements[element=1.1]``)."""
+    entries = (written.envelope, *written.entries.values())
+    return frozenset(
+        key for entry in entries for rule in every_rule(entry.rules) for key in slice_keys(rule)
+    )
+
+
+def why_lost(path: str, written: Written) -> str:
+    """Return the declared reason for which the leaf at generic *path* is lost, or ``no slot``."""
+    for lost in written.lost:
+        if _within(path, lost.path):
+            return lost.reason
+    return "no slot"
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """What a format does with one canonical leaf, whatever the message."""
+
+    caf: str
+    outcome: Outcome
+    wires: tuple[str, ...]
+    rules: tuple[str, ...]
+    tables: tuple[str, ...]
+    reason: str | None
+    section: str
+    sensitivity: str
+    codes: str | None
+
+
+def loss(format_: Format) -> tuple[Static, ...]:
+    """Return the static report: one row for every canonical leaf, in the order of the form."""
+    found = named(format_.written)
+    return tuple(_static(path, found.get(path, []), format_.written) for path in all_leaves())
+
+
+def _static(path: str, rules: Sequence[Rule], written: Written) -> Static:
+    leaf = all_leaves()[path]
+    outcome: Outcome = "lost"
+    reason = why_lost(path, written) if not rules else None
+    both = [rule for rule in rules if rule.only is None]
+    if both:
+        outcome = "kept"
+        if all(rule.codes is not None for rule in both):
+            changed = _changed(both, leaf.codes)
+            if changed:
+                outcome, reason = "normalised", f"codes without a way back: {', '.join(changed)}"
+    elif rules:
+        reason = "derived only"
+    return Static(
+        caf=path,
+        outcome=outcome,
+        wires=tuple(dict.fromkeys(str(rule.wire) for rule in rules)),
+        rules=tuple(dict.fromkeys(str(rule.place) for rule in rules)),
+        tables=tuple(dict.fromkeys(rule.codes.name for rule in rules if rule.codes)),
+        reason=reason,
+        section=leaf.section,
+        sensitivity=" ".join(sorted(leaf.sensitivity)),
+        codes=leaf.codes,
+    )
+
+
+def _changed(rules: Sequence[Rule], list_id: str | None) -> list[str]:
+    if list_id is None or list_id not in list_ids():
+        return []
+    tables = [rule.codes for rule in rules if rule.codes is not None]
+    return [
+        code
+        for code in code_list(list_id).codes
+        if not any(table.survives(code) for table in tables)
+    ]

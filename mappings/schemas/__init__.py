@@ -1,0 +1,1 @@
+"""The schemas that formats are checked against, and the generator of our own."""

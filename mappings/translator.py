@@ -1,0 +1,128 @@
+"""The hub's reader and renderer: content types in, formats out, through the catalogue.
+
+Satisfies `hub.ports.Reader` and `hub.ports.Renderer`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+import orjson
+
+from hub.domain.messages import CONTENT_TYPE
+from hub.errors import Code, Fault, InvalidContent, Malformed, Rejected
+from hub.ports import Read, Rendered
+from hub.services.released import Released, genuine
+from mappings.engine.catalogue import Catalogue, Format
+from mappings.formats import fhir_r4_rules
+from mappings.formats.json_strict import parse
+
+CanonicalReader = Callable[[bytes], tuple[dict[str, Any], Sequence[Fault]]]
+"""Bytes of a canonical message to its tree and warnings; raises `Malformed` or `InvalidContent`."""
+
+FHIR: Final = "fhir-r4"
+IDENTITY: Final = "caf-json"
+FACTS: Final = "notification (facts of a message of the hub: nothing to record)"
+
+
+class Translator:
+    """One catalogue with the reader of canonical messages."""
+
+    def __init__(
+        self, catalogue: Catalogue, canonical_reader: CanonicalReader, *, check_output: bool = True
+    ) -> None:
+        """Keep both; with *check_output*, nothing that breaks its format's rules returns."""
+        self.catalogue = catalogue
+        self._read_canonical = canonical_reader
+        self._check_output = check_output
+        types = {_bare(CONTENT_TYPE): IDENTITY}
+        for name, one in catalogue.formats.items():
+            types.setdefault(_bare(one.written.content_type), name)
+        self._by_type: Mapping[str, str] = MappingProxyType(types)
+
+    # Reader
+
+    def content_types(self) -> Sequence[str]:
+        """Return the content types that can be read, parameters included."""
+        offered = [one.written.content_type for one in self.catalogue.formats.values()]
+        return tuple(dict.fromkeys([CONTENT_TYPE, *offered]))
+
+    def read(self, content_type: str, raw: bytes, *, partner: str) -> Read:
+        """Return the canonical message of *raw*, and the paths of input that no rule knows.
+
+        *partner* chooses overlays, of which there are none yet.  Raises `Malformed` or
+        `InvalidContent` with every fault; input that no rule knows is named, never dropped in
+        silence.
+        """
+        del partner
+        name = self.format_for(content_type)
+        if name is None:
+            raise Malformed(Code.CONTENT_TYPE, "no mapping reads this content type")
+        if name == IDENTITY:
+            message, _warnings = self._read_canonical(raw)
+            return Read(message)
+        return self._read_mapped(self.catalogue.formats[name], raw)
+
+    def _read_mapped(self, one: Format, raw: bytes) -> Read:
+        document = parse(raw)
+        if one.written.format == FHIR and (faults := fhir_r4_rules.faults(document)):
+            raise InvalidContent(faults[0].code, f"{len(faults)} faults in the Bundle", faults)
+        if not isinstance(document, dict):
+            raise Malformed(Code.TYPE, "an object is expected")
+        found = one.compiled.read(document)
+        if found.faults:
+            raise InvalidContent(
+                found.faults[0].code, f"{len(found.faults)} faults in the message", found.faults
+            )
+        message, unmapped = dict(found.message), list(found.unmapped)
+        if "code" in message.get("notification", {}):
+            del message["notification"]
+            unmapped.append(FACTS)
+        checked, _warnings = self._read_canonical(orjson.dumps(message))
+        return Read(checked, tuple(unmapped))
+
+    # Renderer
+
+    def formats(self) -> Sequence[str]:
+        """Return the names of the formats."""
+        return tuple(self.catalogue.formats)
+
+    def format_for(self, content_type: str) -> str | None:
+        """Return the format behind a content type, parameters aside; version 1 is the only one."""
+        bare, *parameters = (part.strip().lower() for part in content_type.split(";"))
+        for parameter in parameters:
+            if parameter.startswith("version=") and parameter.strip('"') != "version=1":
+                return None
+        return self._by_type.get(bare)
+
+    def render(self, format_name: str, released: Any, *, partner: str) -> Rendered:
+        """Return the bytes of a released view; raises `Rejected` with ``E_MAPPING``.
+
+        Accepts nothing but what the gate released.
+        """
+        del partner
+        if not genuine(released):
+            raise TypeError("only a Released view can be rendered")
+        view: Released = released
+        one = self.catalogue.formats.get(format_name)
+        if one is None:
+            raise Rejected(Code.NOT_ACCEPTABLE, "there is no such format")
+        document = one.compiled.render(view.tree)
+        if (
+            self._check_output
+            and one.written.format == FHIR
+            and not fhir_r4_rules.structure_holds(document)
+        ):
+            # The slow layer says what and where; the fast one has only said that.
+            faults = fhir_r4_rules.faults(orjson.loads(orjson.dumps(document)))
+            places = ", ".join(fault.path for fault in faults[:3])
+            raise Rejected(Code.MAPPING, f"the Bundle breaks FHIR R4 at {places}", faults)
+        return Rendered(
+            content_type=one.written.content_type,
+            body=orjson.dumps(document),
+            mapping=f"{one.name}/{one.written.version}",
+        )
+
+
+def _bare(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()

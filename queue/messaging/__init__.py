@@ -1,0 +1,1 @@
+"""Messages between processes: envelopes, channels, a relay, a consumer, and two transports."""

@@ -1,0 +1,1 @@
+"""The composed hub, as processes."""

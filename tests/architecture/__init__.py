@@ -1,0 +1,1 @@
+"""Is the shape still the shape?"""

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios beside a peer in one run, never a timed assertion."""

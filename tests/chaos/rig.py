@@ -1,0 +1,157 @@
+"""One chaos run: a site, a hub that can be killed, producers, partners, and the verdict."""
+
+import asyncio
+import itertools
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+
+from hub.scenarios.processes import free_port
+from tests.chaos.hub_process import SERVE, HubProcess, make_site
+from tests.chaos.ledger import Ledger, Verdict, judge
+from tests.chaos.load import PRODUCERS, RECIPIENTS, Message, Producer, conversation
+from tests.chaos.partner import Partner
+
+BURST_SECONDS = 120.0
+DROPS = 0.02
+POLLS = "SCH-B"
+QUEUED = "HV-A"
+
+
+class Rig:
+    """Everything around one hub; made by `rig`."""
+
+    def __init__(
+        self, folder: Path, seed: int, database: str, broker: str | None, program: Sequence[str]
+    ) -> None:
+        self.seed = seed
+        self.random = Random(seed)
+        self.ledger = Ledger(folder / "ledger")
+        self.kills = 0
+        self.slowest_start = 0.0
+        self._broker = broker
+        self._episodes = itertools.count(1)
+        self._expected = 0
+        self._ended = 0
+        urls: dict[str, str | None] = {name: _url() for name in ("EHM-A", "GP-A", "HOU-A")}
+        urls |= {"SCH-A": None, "SCH-B": None, QUEUED: None if broker else _url()}
+        self.site, self._keys = make_site(folder / "site", urls)
+        self.hub = HubProcess(self.site, database, broker, program=program)
+        self.partners = {name: Partner(name, self.ledger, drops=DROPS, seed=seed) for name in RECIPIENTS}
+        for name, partner in self.partners.items():
+            if url := urls[name]:
+                secret = self.site.keys.webhook_secrets[name].read_text()
+                partner.listen(url, secret)
+        self._producers = [
+            Producer(name, self.hub.address, self._keys[name], self.ledger, seed)
+            for name in PRODUCERS
+        ]
+
+    async def start(self) -> None:
+        """Start the hub and everybody around it."""
+        await self.hub.start()
+        for name, partner in self.partners.items():
+            queue = self._broker if name == QUEUED else None
+            key = self._keys[name]
+            await partner.start(self.hub.address, key, queue=queue, polls=name == POLLS)
+
+    async def stop(self) -> None:
+        """End everything."""
+        try:
+            for partner in self.partners.values():
+                await partner.stop()
+        finally:
+            for producer in self._producers:
+                await producer.close()
+            await self.hub.stop()
+            self.ledger.close()
+
+    @asynccontextmanager
+    async def burst(self, episodes: int, updates: int) -> AsyncIterator[None]:
+        """Submit *episodes* of every producer while the block runs, and then to the end."""
+        talks = []
+        for producer, name in zip(self._producers, PRODUCERS, strict=True):
+            for _ in range(episodes):
+                episode = f"e{self.seed}-{next(self._episodes)}"
+                messages = conversation(name, episode, updates)
+                # One more: the index learns of every episode.
+                self._expected += 1 + sum(len(message.expect) for message in messages)
+                talks.append(asyncio.create_task(producer.talk(messages)))
+        try:
+            yield
+            await asyncio.wait_for(asyncio.gather(*talks), BURST_SECONDS)
+        finally:
+            for talk in talks:
+                talk.cancel()
+            await asyncio.gather(*talks, return_exceptions=True)
+
+    async def moment(self, kind: str, number: int) -> None:
+        """Return when *number* more lines of *kind* are in the ledger (``answer``, ``receipt``)."""
+        goal = self.ledger.counted[kind] + number
+        deadline = asyncio.get_running_loop().time() + BURST_SECONDS
+        while self.ledger.counted[kind] < goal:
+            assert asyncio.get_running_loop().time() < deadline, f"no {kind}: {self.hub.tail()}"
+            await asyncio.sleep(0.001)
+
+    async def acknowledged(self) -> Message:
+        """Return the next message that is acknowledged and has recipients, in that instant."""
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[Message] = loop.create_future()
+
+        def seen(message: Message, status: int) -> None:
+            if message.expect and 200 <= status < 300 and not found.done():
+                found.set_result(message)
+
+        for producer in self._producers:
+            producer.on_answer = seen
+        return await asyncio.wait_for(found, BURST_SECONDS)
+
+    async def kill_and_restart(self) -> None:
+        """Kill -9, and start on the same store."""
+        await self.hub.kill()
+        self.kills += 1
+        self.ledger.note("killed", number=self.kills)
+        self.slowest_start = max(self.slowest_start, await self.hub.start())
+        self.ledger.note("restarted", number=self.kills)
+
+    async def settle(self, seconds: float) -> float:
+        """Wait for rest and check that every delivery that there must be ended as delivered.
+
+        This is the conservation law of `reliability.md` section 1; returns the seconds to rest.
+        """
+        states, took = await self.hub.rest(seconds)
+        assert {name: n for name, n in states.items() if n} == {"delivered": self._expected}
+        return took
+
+    def verdict(self) -> Verdict:
+        """Return what the ledger proves."""
+        return judge(self.ledger.lines())
+
+
+def _url() -> str:
+    return f"http://127.0.0.1:{free_port()}/hook"
+
+
+@asynccontextmanager
+async def rig(
+    seed: int,
+    *,
+    database: str | None = None,
+    broker: str | None = None,
+    program: Sequence[str] = SERVE,
+) -> AsyncIterator[Rig]:
+    """A running rig in a folder of its own; without *database* on SQLite."""
+    # Not under pytest's folders: the path of a socket may have 107 characters only.
+    folder = Path(tempfile.mkdtemp(prefix="ecaf-chaos-"))
+    try:
+        made = Rig(folder, seed, database or f"sqlite:///{folder}/hub.db", broker, program)
+        try:
+            await made.start()
+            yield made
+        finally:
+            await made.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

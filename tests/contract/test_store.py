@@ -1,0 +1,1082 @@
+"""What every store promises, held against each of them: in memory, on SQLite, on PostgreSQL.
+
+The docstrings are the promises; `hub.ports` says the same in prose.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from adapters.database.migrate import upgrade
+from adapters.database.store import SqlStore
+from adapters.database.tables import APPEND_ONLY, metadata
+from adapters.database.vault import FileVault
+from adapters.memory import MemoryStore
+from hub.domain.exchange import State
+from hub.errors import Code, Conflict, Unavailable
+from hub.ports import Needs, Session, Store
+from tests.contract.records import (
+    HOUR,
+    NOW,
+    TREE,
+    audited,
+    decision,
+    delivery,
+    entry,
+    head,
+    index_entry,
+    involvement,
+    notice,
+    released,
+    version,
+    writing,
+)
+from tests.servers.postgres import Databases, plain_dsn, sqlalchemy_url, start_postgres
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+POSTGRES = pytest.param("postgres", marks=pytest.mark.database)
+
+
+@pytest.fixture(scope="module")
+def durable() -> Iterator[Databases]:
+    """A PostgreSQL that waits for its disk, for the store refuses any other."""
+    given = os.environ.get("ECAF_TEST_DATABASE_URL")
+    if given:
+        yield Databases(plain_dsn(given))
+        return
+    folder = Path(tempfile.mkdtemp(prefix="ecaf-postgres-"))
+    server = start_postgres(folder, durable=True)
+    try:
+        yield server.databases
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def one_database(durable: Databases) -> Iterator[str]:
+    """The database that all tests here share, for to make one takes longer than any of them."""
+    dsn = durable.create()
+    upgrade(sqlalchemy_url(dsn))
+    yield dsn
+    durable.drop(dsn)
+
+
+@pytest.fixture
+def postgres_dsn(one_database: str) -> str:
+    """The shared database, emptied: its owner can lift the guards that hold the hub."""
+    with psycopg.connect(one_database) as owner:
+        for table in metadata.tables:
+            guarded = table in APPEND_ONLY
+            if guarded:
+                owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER append_only".encode())
+            owner.execute(f"DELETE FROM {table}".encode())
+            if guarded:
+                owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER append_only".encode())
+    return one_database
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with its tables, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(migrated: Path, tmp_path: Path) -> str:
+    return f"sqlite:///{shutil.copy(migrated, tmp_path / 'ecaf.db')}"
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> FileVault:
+    return FileVault.create(tmp_path / "vault.key")
+
+
+@pytest.fixture
+def open_sql(
+    request: pytest.FixtureRequest, sqlite_url: str, vault: FileVault
+) -> Callable[..., SqlStore]:
+    """Opens the SQL store that the test's parameter names; again and again on the same database."""
+    url = sqlite_url
+    if request.param == "postgres":
+        url = sqlalchemy_url(request.getfixturevalue("postgres_dsn"))
+    return lambda **options: SqlStore(url, vault, **options)
+
+
+@pytest.fixture(params=["memory", "sqlite", POSTGRES])
+async def store(
+    request: pytest.FixtureRequest, sqlite_url: str, vault: FileVault
+) -> AsyncIterator[Store]:
+    """An empty store."""
+    opened: Store
+    if request.param == "memory":
+        opened = MemoryStore()
+    elif request.param == "sqlite":
+        opened = SqlStore(sqlite_url, vault)
+    else:
+        dsn = request.getfixturevalue("postgres_dsn")
+        opened = SqlStore(sqlalchemy_url(dsn), vault, connections=2)
+    yield opened
+    await opened.close()
+
+
+both_sql = pytest.mark.parametrize("open_sql", ["sqlite", POSTGRES], indirect=True)
+
+
+async def together(store: Store, *units: Callable[[Session], Any]) -> list[Any]:
+    """Run *units* at the same moment, so that they share a group; exceptions are returned."""
+    return await asyncio.gather(*(store.run(unit) for unit in units), return_exceptions=True)
+
+
+def putting(*deliveries: Any) -> Callable[[Session], None]:
+    def unit(session: Session) -> None:
+        for one in deliveries:
+            if session.episode(one.episode_id) is None:
+                session.put_episode(head(one.episode_id))
+            session.put_delivery(one)
+
+    return unit
+
+
+async def test_everything_written_is_read_back_equal(store: Store) -> None:
+    """Each kind of row comes back as it was given, by every way of asking for it."""
+
+    def write(s: Session) -> None:
+        s.add_inbox(entry())
+        s.put_episode(head())
+        s.add_version(version())
+        s.add_decision(decision())
+        s.put_involvement(involvement())
+        s.put_delivery(delivery())
+        s.add_released(released())
+        s.add_audit(audited())
+        s.put_index_entry(index_entry())
+        s.put_notice(notice())
+
+    await store.run(write)
+
+    read = await store.run(
+        lambda s: [
+            s.inbox("SCH-A", "key-m1"),
+            s.message("m1"),
+            s.episode("e1"),
+            s.version("e1", 1),
+            s.decisions("e1"),
+            s.involvements("e1"),
+            s.delivery("d1"),
+            s.deliveries("e1"),
+            s.unsettled("e1"),
+            s.last_released("e1", "HOU-A/HOUS"),
+            s.audit("e1"),
+            s.index_entry("ref-x1"),
+            s.notice("SCH-A", "key-n1"),
+        ]
+    )
+    assert read == [
+        entry(),
+        entry(raw=None),
+        head(),
+        version(),
+        (decision(),),
+        (involvement(),),
+        delivery(),
+        (delivery(),),
+        (delivery(),),
+        (released(),),
+        (audited(),),
+        index_entry(),
+        notice(),
+    ]
+
+
+async def test_what_is_not_there_is_none_or_nothing(store: Store) -> None:
+    """Asking for what nobody wrote is no error."""
+    read = await store.run(
+        lambda s: [
+            s.inbox("SCH-A", "k"), s.message("m"), s.episode("e"), s.version("e", 1),
+            s.delivery("d"), s.index_entry("r"), s.notice("SCH-A", "k"),
+            s.decisions("e"), s.involvements("e"), s.deliveries("e"), s.unsettled("e"),
+            s.last_released("e", "S"), s.audit("e"), s.index_matches([b"t"]),
+            s.subject_episodes([b"t"]),
+        ],
+        Needs(inbox=(("SCH-A", "k"),), episodes=("e",), deliveries=("d",)),
+    )  # fmt: skip
+    assert read == [None] * 7 + [()] * 8
+
+
+async def test_a_unit_sees_its_own_writes(store: Store) -> None:
+    """Reads inside a unit show what it has written already, replaced or added."""
+
+    def unit(s: Session) -> Any:
+        s.put_episode(head())
+        s.put_episode(head(process="PLANNING"))
+        s.add_version(version())
+        s.add_decision(decision())
+        s.put_delivery(delivery())
+        s.put_delivery(delivery(state=State.DELIVERED))
+        s.put_delivery(delivery("d2", 2))
+        s.add_audit(audited())
+        s.add_released(released())
+        s.put_index_entry(index_entry())
+        s.put_subject_tokens("e1", "c1", [b"t1"])
+        s.add_inbox(entry())
+        return [
+            s.episode("e1").process,  # type: ignore[union-attr]
+            s.version("e1", 1),
+            s.decisions("e1"),
+            [d.delivery_id for d in s.deliveries("e1")],
+            [d.delivery_id for d in s.unsettled("e1")],
+            s.audit("e1"),
+            s.last_released("e1", "HOU-A/HOUS"),
+            s.index_matches([b"\x04" * 32]),
+            s.subject_episodes([b"t1"]),
+            s.inbox("SCH-A", "key-m1"),
+            s.message("m1"),
+        ]
+
+    assert await store.run(unit) == [
+        "PLANNING", version(), (decision(),), ["d1", "d2"], ["d2"], (audited(),), (released(),),
+        (index_entry(),), (("e1", "c1", b"t1"),), entry(), entry(raw=None),
+    ]  # fmt: skip
+
+
+async def test_a_later_unit_of_the_same_moment_sees_an_earlier_one(store: Store) -> None:
+    """Units that arrive together run one after the other, each on what the one before it left."""
+    units = [
+        lambda s, n=n: (
+            s.put_episode(head(version=n + 1, facts=None))
+            if (s.episode("e1") is None and n == 0) or s.episode("e1").version == n
+            else pytest.fail("the unit before was not seen")
+        )
+        for n in range(20)
+    ]
+
+    assert await together(store, *units) == [None] * 20
+    assert (await store.run(lambda s: s.episode("e1"))).version == 20  # type: ignore[union-attr]
+
+
+async def test_a_unit_that_raises_leaves_nothing_and_harms_nobody(store: Store) -> None:
+    """Its exception goes to its caller, its writes nowhere; units beside it are committed."""
+
+    def fails(s: Session) -> None:
+        s.put_episode(head("bad"))
+        s.add_inbox(entry("mb", episode_id="bad"))
+        s.add_version(version("bad"))
+        s.put_delivery(delivery("db", s.next_sequence("HOU-A", "bad"), episode_id="bad"))
+        s.put_delivery(delivery("dz", 99))
+        s.add_audit(audited("ab", episode_id="bad"))
+        s.put_subject_tokens("bad", "c1", [b"tb"])
+        s.put_episode(head("e1", process="SPOILT"))
+        raise LookupError("no")
+
+    def first(s: Session) -> None:
+        putting(delivery("d1", s.next_sequence("HOU-A", "e1")))(s)
+
+    def second(s: Session) -> int:
+        s.add_audit(audited("a2"))
+        return s.next_sequence("HOU-A", "e1")
+
+    one, two, three = await together(store, first, fails, second)
+
+    assert one is None
+    assert isinstance(two, LookupError)
+    assert three == 2
+    read = await store.run(
+        lambda s: [
+            s.episode("bad"), s.inbox("SCH-A", "key-mb"), s.message("mb"), s.version("bad", 1),
+            s.deliveries("bad"), s.audit("bad"), s.subject_episodes([b"tb"]),
+            s.episode("e1"), [d.delivery_id for d in s.deliveries("e1")],
+            s.next_sequence("HOU-A", "bad"),
+        ]
+    )  # fmt: skip
+    assert read == [None, None, None, None, (), (), (), head(), ["d1"], 1]
+
+
+async def test_a_value_that_cannot_be_kept_fails_its_own_unit_only(store: Store) -> None:
+    """What is no JSON is the caller's error; the units of the same moment do not hear of it."""
+    if isinstance(store, MemoryStore):
+        return  # keeps the very objects, so nothing has to be written down
+    outcomes = await together(
+        store,
+        lambda s: s.put_episode(head("e1")),
+        lambda s: s.add_version(version("e2", tree={"x": object()})),
+        lambda s: s.put_episode(head("e3")),
+    )
+
+    assert [type(o) for o in outcomes] != [type(None)] * 3
+    assert isinstance(outcomes[1], Exception)
+    assert await store.run(lambda s: [s.episode(e) is None for e in ("e1", "e2", "e3")]) == [
+        False, True, False,
+    ]  # fmt: skip
+
+
+async def test_one_of_fifty_with_the_same_key_wins(store: Store) -> None:
+    """Fifty at once with one key: one message is kept, and the others see that one."""
+
+    def unit(n: int) -> Callable[[Session], str]:
+        def receive(s: Session) -> str:
+            before = s.inbox("SCH-A", "same")
+            if before is not None:
+                return before.message_id
+            s.add_inbox(entry(f"m{n}", key="same"))
+            return f"m{n}"
+
+        return receive
+
+    outcomes = await asyncio.gather(
+        *(store.run(unit(n), Needs(inbox=(("SCH-A", "same"),))) for n in range(50))
+    )
+
+    assert len(set(outcomes)) == 1
+    kept = await store.run(lambda s: [s.message(f"m{n}") for n in range(50)])
+    assert sum(one is not None for one in kept) == 1
+
+
+async def test_a_key_used_before_fails_the_unit_that_did_not_look(store: Store) -> None:
+    """A second message under the same (partner, key) is a conflict, asked for or not."""
+    await store.run(lambda s: s.add_inbox(entry("m1", key="same")))
+
+    first, second, third = await together(
+        store,
+        lambda s: s.add_inbox(entry("m3", key="other")),
+        lambda s: s.add_inbox(entry("m2", key="same")),
+        lambda s: s.add_inbox(entry("m4", key="same", partner="EHM-A")),
+    )
+
+    assert (first, third) == (None, None)
+    assert isinstance(second, Conflict)
+    assert second.code is Code.DUPLICATE
+
+
+@pytest.mark.parametrize(
+    ("add", "code"),
+    [
+        (lambda s: s.add_version(version(event="other")), Code.VERSION_CONFLICT),
+        (lambda s: s.add_decision(decision(data_subject="c2")), Code.DUPLICATE),
+        (lambda s: s.add_decision(decision(decision_id="dec-x")), Code.DUPLICATE),
+        (lambda s: s.add_inbox(entry("m1", key="another")), Code.DUPLICATE),
+        (lambda s: s.put_notice(notice("n2", key="key-n1")), Code.DUPLICATE),
+    ],
+    ids=["version", "decision", "decision sequence", "message id", "notice key"],
+)
+async def test_what_is_recorded_once_is_not_recorded_again(
+    store: Store, add: Callable[[Session], None], code: Code
+) -> None:
+    """A version, a decision, a message id, a notice's key: the second is a conflict."""
+
+    def write(s: Session) -> None:
+        s.put_episode(head())
+        s.add_version(version())
+        s.add_decision(decision())
+        s.add_inbox(entry())
+        s.put_notice(notice())
+
+    await store.run(write)
+
+    with pytest.raises(Conflict) as refused:
+        await store.run(add)
+
+    assert refused.value.code is code
+    read = await store.run(lambda s: [s.version("e1", 1), s.decisions("e1"), s.message("m1")])
+    assert read == [version(), (decision(),), entry(raw=None)]
+
+
+async def test_a_token_is_used_once(store: Store) -> None:
+    """Of twenty uses of one assertion at once, one is the first; another issuer's is its own."""
+    uses = await together(
+        store, *[lambda s: s.use_token("EHM-A", "jti-1", NOW + HOUR) for _ in range(20)]
+    )
+
+    assert uses.count(True) == 1
+    assert await store.run(lambda s: s.use_token("EHM-A", "jti-1", NOW + HOUR)) is False
+    assert await store.run(lambda s: s.use_token("SCH-A", "jti-1", NOW + HOUR)) is True
+
+
+async def test_sequences_are_gapless_whoever_fails(store: Store) -> None:
+    """A hundred units at once, a third of them failing, count a lane from one without a gap."""
+
+    def unit(n: int) -> Callable[[Session], int]:
+        def take(s: Session) -> int:
+            number = s.next_sequence("HOU-A", "e1")
+            if n % 3 == 0:
+                raise LookupError
+            return number
+
+        return take
+
+    outcomes = await together(store, *[unit(n) for n in range(100)])
+
+    numbers = sorted(n for n in outcomes if isinstance(n, int))
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) == 66
+    other = await store.run(
+        lambda s: (s.next_sequence("EHM-A", "e1"), s.next_sequence("HOU-A", "e2"))
+    )
+    assert other == (1, 1)
+
+
+async def test_deliveries_keep_the_order_of_their_creation(store: Store) -> None:
+    """`deliveries` is in order of creation, whatever changed since; `unsettled` in lane order."""
+    await store.run(putting(delivery("d3", 1), delivery("d1", 2), delivery("d2", 3, priority=1)))
+    await store.run(putting(delivery("d3", 1, state=State.HANDED_OVER)))
+    await store.run(putting(delivery("d0", 4), delivery("d9", 1, partner="EHM-A")))
+
+    read = await store.run(
+        lambda s: [
+            [d.delivery_id for d in s.deliveries("e1")],
+            [d.delivery_id for d in s.unsettled("e1")],
+            [d.delivery_id for d in s.unsettled("e1", "HOU-A")],
+        ]
+    )
+
+    assert read == [
+        ["d3", "d1", "d2", "d0", "d9"],
+        ["d9", "d2", "d3", "d1", "d0"],
+        ["d2", "d3", "d1", "d0"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "state", [s for s in State if s not in {"pending", "sending", "handed_over"}]
+)
+async def test_a_final_delivery_is_not_unsettled(store: Store, state: State) -> None:
+    """What has ended is in `deliveries` and not in `unsettled`."""
+    await store.run(putting(delivery(state=state, settled_at=NOW, evidence={"status": 200})))
+
+    read = await store.run(lambda s: (s.deliveries("e1"), s.unsettled("e1")))
+
+    assert read == ((delivery(state=state, settled_at=NOW, evidence={"status": 200}),), ())
+
+
+async def test_a_worker_that_lost_its_lease_is_refused(store: Store) -> None:
+    """Who writes with an older lease epoch hears "lease lost" and changes nothing."""
+    claimed = delivery(state=State.SENDING, lease_epoch=1, lease_owner="w1", attempts=1)
+    taken = replace(claimed, lease_epoch=2, lease_owner="w2", attempts=2)
+    await store.run(putting(delivery()))
+    await store.run(putting(claimed))
+    await store.run(putting(taken))
+
+    with pytest.raises(Conflict, match="lease lost") as refused:
+        await store.run(putting(replace(claimed, state=State.DELIVERED)))
+
+    assert refused.value.code is Code.STATE
+    assert await store.run(lambda s: s.delivery("d1")) == taken
+    await store.run(putting(replace(taken, state=State.DELIVERED)))
+
+
+async def test_a_delivery_keeps_its_lane(store: Store) -> None:
+    """Partner, episode, priority and number on the lane cannot be changed."""
+    await store.run(putting(delivery()))
+
+    with pytest.raises(Conflict, match="keeps its place"):
+        await store.run(putting(delivery(priority=1)))
+
+
+async def test_of_many_workers_one_claims(store: Store) -> None:
+    """Twenty workers that read, check and write back at once: one has the lease."""
+    await store.run(putting(delivery()))
+
+    def claim(n: int) -> Callable[[Session], bool]:
+        def unit(s: Session) -> bool:
+            found = s.delivery("d1")
+            assert found is not None
+            if found.state is not State.PENDING:
+                return False
+            s.put_delivery(
+                replace(
+                    found,
+                    state=State.SENDING,
+                    lease_owner=f"w{n}",
+                    lease_epoch=found.lease_epoch + 1,
+                    lease_until=s.clock() + timedelta(seconds=60),
+                )
+            )
+            return True
+
+        return unit
+
+    needs = Needs(deliveries=("d1",))
+    claims = await asyncio.gather(*(store.run(claim(n), needs) for n in range(20)))
+
+    assert sum(claims) == 1
+
+
+async def due(store: Store, at: timedelta = timedelta()) -> list[str]:
+    return list(await store.due(NOW + at, 100))
+
+
+async def test_only_the_head_of_a_lane_is_due(store: Store) -> None:
+    """Of one lane the first is due; other partners and other episodes are lanes of their own."""
+    await store.run(
+        putting(
+            delivery("d1", 1),
+            delivery("d2", 2),
+            delivery("d3", 1, partner="EHM-A"),
+            delivery("d4", 1, episode_id="e2"),
+            delivery("d5", 2, episode_id="e2"),
+        )
+    )
+
+    assert sorted(await due(store)) == ["d1", "d3", "d4"]
+
+
+async def test_a_later_insert_does_not_displace_the_head(store: Store) -> None:
+    """A lane that has a head keeps it when more arrives behind, in another transaction."""
+    await store.run(putting(delivery("d1", 1)))
+    await store.run(putting(delivery("d2", 2)))
+
+    assert await due(store) == ["d1"]
+
+
+async def test_the_next_is_due_when_the_head_has_ended(store: Store) -> None:
+    """Delivered, suppressed, expired, erased or handed over: the lane goes on."""
+    for n, state in enumerate(("delivered", "suppressed", "expired", "erased", "handed_over"), 1):
+        await store.run(putting(delivery(f"d{n}", n), delivery(f"d{n + 1}", n + 1)))
+        assert await due(store) == [f"d{n}"]
+        await store.run(putting(delivery(f"d{n}", n, state=State(state))))
+
+    assert await due(store) == ["d6"]
+
+
+async def test_a_delivery_waits_for_its_time(store: Store) -> None:
+    """What is put off is due at its time by the business clock, and holds its lane until then."""
+    await store.run(putting(delivery("d1", 1, next_attempt_at=NOW + HOUR), delivery("d2", 2)))
+
+    assert await due(store) == []
+    assert await due(store, HOUR - timedelta(microseconds=1)) == []
+    assert await due(store, HOUR) == ["d1"]
+
+
+async def test_the_urgent_overtakes_and_is_first(store: Store) -> None:
+    """A withdrawal goes before waiting content of its lane, and before the content of any other."""
+    await store.run(putting(delivery("d1", 1), delivery("d0", 1, partner="EHM-A")))
+    await store.run(putting(delivery("d2", 2, priority=1, message_type="N10")))
+    await store.run(putting(delivery("d3", 1, episode_id="e2", priority=0, message_type="N13")))
+
+    assert await due(store) == ["d3", "d2", "d0"]
+
+
+async def test_the_urgent_overtakes_what_is_being_sent(store: Store) -> None:
+    """Content on the wire does not hold a withdrawal back."""
+    lease = timedelta(seconds=60)
+    await store.run(
+        lambda s: putting(
+            delivery("d1", 1, state=State.SENDING, lease_epoch=1, lease_until=s.clock() + lease),
+            delivery("d2", 2, priority=1, message_type="N10"),
+            delivery("d3", 3),
+        )(s)
+    )
+
+    assert await due(store) == ["d2"]
+
+
+async def test_an_unacknowledged_recall_holds_content_back(store: Store) -> None:
+    """While an N10 is handed over and not acknowledged its lane carries only what is as urgent."""
+    recall = delivery("d1", 1, priority=1, message_type="N10")
+    await store.run(putting(recall, delivery("d2", 2)))
+    await store.run(putting(replace(recall, state=State.HANDED_OVER)))
+    assert await due(store) == []
+
+    await store.run(putting(delivery("d3", 3, priority=3, message_type="N14")))
+    assert await due(store) == ["d3"]
+
+    await store.run(
+        putting(delivery("d3", 3, priority=3, message_type="N14", state=State.DELIVERED))
+    )
+    assert await due(store) == []
+    await store.run(putting(replace(recall, state=State.DELIVERED)))
+    assert await due(store) == ["d2"]
+
+
+async def test_another_handed_over_delivery_holds_nothing_back(store: Store) -> None:
+    """Only a recall is waited for."""
+    await store.run(putting(delivery("d1", 1, state=State.HANDED_OVER), delivery("d2", 2)))
+
+    assert await due(store) == ["d2"]
+
+
+async def test_quarantine_holds_later_content_only(store: Store) -> None:
+    """Behind a quarantined delivery content waits, urgent messages and earlier content do not."""
+    await store.run(
+        putting(
+            delivery("d1", 1),
+            delivery("d2", 2, state=State.QUARANTINED),
+            delivery("d3", 3),
+        )
+    )
+    assert await due(store) == ["d1"]
+
+    await store.run(putting(delivery("d1", 1, state=State.DELIVERED)))
+    assert await due(store) == []
+
+    await store.run(putting(delivery("d4", 4, priority=3)))
+    assert await due(store) == ["d4"]
+
+    await store.run(
+        putting(
+            delivery("d4", 4, priority=3, state=State.DELIVERED),
+            delivery("d2", 2, state=State.SUPPRESSED),
+        )
+    )
+    assert await due(store) == ["d3"]
+
+
+async def test_a_released_delivery_is_due_again(store: Store) -> None:
+    """Quarantined, then pending again: it is the head of its lane as before."""
+    await store.run(putting(delivery("d1", 1, state=State.QUARANTINED, attempts=11)))
+    assert await due(store) == []
+
+    await store.run(putting(delivery("d1", 1, attempts=11)))
+    assert await due(store) == ["d1"]
+
+
+async def test_a_lease_that_ran_out_is_due_by_real_time(store: Store) -> None:
+    """A lease is judged by real time: a business clock years ahead does not break it."""
+
+    def sending(lease: timedelta) -> Callable[[Session], None]:
+        return lambda s: putting(
+            delivery("d1", 1, state=State.SENDING, lease_epoch=1, lease_until=s.clock() + lease),
+            delivery("d2", 2),
+        )(s)
+
+    await store.run(sending(timedelta(seconds=60)))
+    assert await due(store, timedelta(days=4000)) == []
+
+    await store.run(sending(timedelta(seconds=-1)))
+    assert await due(store, timedelta(days=-4000)) == ["d1"]
+
+
+async def test_due_gives_no_more_than_asked(store: Store) -> None:
+    """The limit holds over all classes, and the most urgent are in it."""
+    await store.run(
+        putting(*[delivery(f"d{n}", 1, episode_id=f"e{n}", priority=n % 4) for n in range(12)])
+    )
+
+    found = await store.due(NOW, 5)
+
+    assert len(found) == 5
+    assert set(found[:3]) == {"d0", "d4", "d8"}
+
+
+async def test_due_agrees_with_the_plain_rule(store: Store) -> None:
+    """Over hundreds of random lanes, SQL and the rule said plainly name the same heads."""
+    chance = random.Random(7)
+    model = MemoryStore()
+    for step in range(8):
+        batch = []
+        for lane in range(30):
+            for sequence in range(1, 5):
+                if chance.random() < 0.35:
+                    priority = (sequence * lane) % 4
+                    batch.append(
+                        delivery(
+                            f"d{lane}-{sequence}",
+                            sequence,
+                            episode_id=f"e{lane % 10}",
+                            partner=f"P-{lane // 10}",
+                            priority=10 if priority == 3 else priority,
+                            message_type=("N7", "N10")[(sequence + lane) % 2],
+                            state=chance.choice(list(State)[:6]),
+                            next_attempt_at=chance.choice([None, NOW - HOUR, NOW + HOUR]),
+                            lease_until=chance.choice([None, NOW - 9**5 * HOUR, NOW + 9**5 * HOUR]),
+                        )
+                    )
+        await store.run(putting(*batch))
+        await model.run(putting(*batch))
+        expected = await model.due(NOW, 1000)
+        assert sorted(await store.due(NOW, 1000)) == sorted(expected), step
+        assert await store.counts() == await model.counts()
+
+
+async def test_the_inbox_of_a_partner_is_in_lane_order_and_paged(store: Store) -> None:
+    """What waits for a partner, urgent first, in lane order; *after* leaves out so many."""
+    await store.run(
+        putting(
+            delivery("d2", 2),
+            delivery("d1", 1, state=State.HANDED_OVER),
+            delivery("d3", 3, priority=1),
+            delivery("d4", 1, partner="EHM-A"),
+            delivery("d0", 4, state=State.DELIVERED),
+        )
+    )
+
+    pages = [await store.inbox_of("HOU-A", n, 2) for n in (0, 2, 4)]
+
+    assert [[d.delivery_id for d in page] for page in pages] == [["d3", "d1"], ["d2"], []]
+    assert pages[1] == (delivery("d2", 2),)
+
+
+async def test_stuck_names_what_is_unsettled_and_old(store: Store) -> None:
+    """Older than the moment asked for and not ended; oldest first."""
+    await store.run(
+        putting(
+            delivery("d1", 1, created_at=NOW - HOUR),
+            delivery("d2", 2, created_at=NOW - 2 * HOUR, state=State.HANDED_OVER),
+            delivery("d3", 3, created_at=NOW - 3 * HOUR, state=State.DELIVERED),
+            delivery("d4", 4, created_at=NOW),
+        )
+    )
+
+    assert list(await store.stuck(NOW)) == ["d2", "d1"]
+
+
+async def test_counts_adds_up(store: Store) -> None:
+    """Every delivery is counted once, in its state."""
+    await store.run(
+        putting(delivery("d1", 1), delivery("d2", 2), delivery("d3", 3, state=State.DELIVERED))
+    )
+
+    assert dict(await store.counts()) == {"pending": 2, "delivered": 1}
+
+
+async def test_the_newest_release_of_each_type_is_known(store: Store) -> None:
+    """`last_released` has the last one of each message type for the service asked for, no other."""
+    await store.run(
+        writing(released("d1", digest=b"1"), released("d2", message_type="N5", digest=b"2"))
+    )
+    await store.run(
+        writing(
+            released("d3", digest=b"3"),
+            released("d4", service="EHM-A/FSW", digest=b"4"),
+            released("d5", episode_id="e2", digest=b"5"),
+        )
+    )
+
+    found = await store.run(lambda s: s.last_released("e1", "HOU-A/HOUS"))
+
+    assert [(r.message_type, r.digest) for r in found] == [("N5", b"2"), ("N7", b"3")]
+
+
+async def test_the_index_is_found_by_any_token(store: Store) -> None:
+    """An entry is found by each of its tokens; replaced, by its new ones only."""
+    await store.run(
+        writing(index_entry("x1", tokens=(b"a", b"b")), index_entry("x2", tokens=(b"b", b"c")))
+    )
+    both = await store.run(lambda s: s.index_matches([b"b"]))
+    assert [e.entry_id for e in both] == ["x1", "x2"]
+
+    await store.run(
+        lambda s: s.put_index_entry(index_entry("x1", tokens=(b"d",), caf_state="PREVIOUS"))
+    )
+
+    read = await store.run(
+        lambda s: [
+            [e.entry_id for e in s.index_matches(tokens)]
+            for tokens in ([b"a"], [b"b"], [b"d", b"c"], [])
+        ]
+    )
+    assert read == [[], ["x2"], ["x1", "x2"], []]
+    assert (await store.run(lambda s: s.index_entry("ref-x1"))).caf_state == "PREVIOUS"  # type: ignore[union-attr]
+
+
+async def test_subjects_are_found_by_their_tokens(store: Store) -> None:
+    """Tokens of a subject are replaced whole; a token shared by two episodes finds both."""
+
+    def write(s: Session) -> None:
+        s.put_episode(head())
+        s.put_episode(head("e2"))
+        s.put_subject_tokens("e1", "c1", [b"a", b"b", b"b"])
+        s.put_subject_tokens("e2", "c1", [b"b"])
+
+    await store.run(write)
+    assert await store.run(lambda s: s.subject_episodes([b"b", b"x"])) == (
+        ("e1", "c1", b"b"),
+        ("e2", "c1", b"b"),
+    )
+
+    await store.run(lambda s: s.put_subject_tokens("e1", "c1", [b"c"]))
+
+    read = await store.run(lambda s: [s.subject_episodes([t]) for t in (b"a", b"b", b"c")])
+    assert read == [(), (("e2", "c1", b"b"),), (("e1", "c1", b"c"),)]
+
+
+async def test_purge_destroys_what_is_past_its_time(store: Store) -> None:
+    """Unmatched notices after their day and raw bytes after thirty go; the rest stays."""
+    await store.run(
+        writing(
+            notice("n1"),
+            notice("n2", episode_id="e1", state="MATCHED"),
+            notice("n3", expires_at=NOW + 72 * HOUR),
+            entry("m1", received_at=NOW - 720 * HOUR),
+            entry("m2"),
+            entry("m3", raw=None, received_at=NOW - 7200 * HOUR),
+        )
+    )
+
+    assert await store.purge(NOW - HOUR) == 0
+    assert await store.purge(NOW + 24 * HOUR) == 2
+    assert await store.purge(NOW + 24 * HOUR) == 0
+
+    read = await store.run(
+        lambda s: [
+            s.notice("SCH-A", "key-n1"),
+            s.notice("SCH-A", "key-n2"),
+            s.notice("SCH-A", "key-n3"),
+            s.inbox("SCH-A", "key-m1"),
+            s.inbox("SCH-A", "key-m2"),
+        ]
+    )
+    assert read == [
+        None,
+        notice("n2", episode_id="e1", state="MATCHED"),
+        notice("n3", expires_at=NOW + 72 * HOUR),
+        entry("m1", received_at=NOW - 720 * HOUR, raw=None),
+        entry("m2"),
+    ]
+
+
+async def test_the_clock_of_leases_is_real_time(store: Store) -> None:
+    """`Session.clock` is near the machine's clock and knows its zone."""
+    read = await store.run(lambda s: s.clock())
+
+    assert read.utcoffset() == timedelta()
+    assert abs(read - datetime.now(UTC)) < timedelta(minutes=5)
+
+
+async def test_a_closed_store_takes_nothing(store: Store) -> None:
+    """After `close` a unit is refused; closing twice is no error."""
+    await store.close()
+    await store.close()
+
+    with pytest.raises(Unavailable):
+        await store.run(lambda s: s.episode("e1"))
+
+
+async def test_close_finishes_what_was_accepted(store: Store) -> None:
+    """Units that wait when the store is closed are committed and answered."""
+    waiting = [
+        asyncio.ensure_future(store.run(lambda s, n=n: s.put_episode(head(f"e{n}")) or n))  # type: ignore[misc]
+        for n in range(50)
+    ]
+    await asyncio.sleep(0)
+    await store.close()
+
+    assert await asyncio.gather(*waiting) == list(range(50))
+
+
+@both_sql
+async def test_what_was_committed_is_there_after_reopening(
+    open_sql: Callable[..., SqlStore],
+) -> None:
+    """Closed and opened again, the store has everything, opened by the same key file."""
+    store = open_sql()
+    await store.run(
+        writing(head(), version(), entry(), delivery(next_attempt_at=NOW)),
+    )
+    await store.run(lambda s: s.next_sequence("HOU-A", "e1"))
+    await store.close()
+
+    store = open_sql()
+    read = await store.run(
+        lambda s: [
+            s.episode("e1"), s.version("e1", 1), s.inbox("SCH-A", "key-m1"), s.delivery("d1"),
+            s.next_sequence("HOU-A", "e1"),
+        ]
+    )  # fmt: skip
+    found = await store.due(NOW, 10)
+    await store.close()
+
+    assert read == [head(), version(), entry(), delivery(next_attempt_at=NOW), 2]
+    assert list(found) == ["d1"]
+
+
+@both_sql
+@pytest.mark.parametrize("table", ["audit", "version", "version_part", "decision", "released"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET episode_id = 'x'", "DELETE FROM {}"])
+async def test_the_record_is_append_only(
+    open_sql: Callable[..., SqlStore], table: str, change: str
+) -> None:
+    """The database itself refuses to change or delete what the record is made of."""
+    store = open_sql()
+    await store.run(
+        writing(audited(), version(), decision(), released())
+    )  # fmt: skip
+
+    with pytest.raises(Unavailable):
+        await store.run(lambda s: s.change(change.format(table)))  # type: ignore[attr-defined]
+
+    rows = await store.run(lambda s: s.rows_of(f"SELECT * FROM {table}"))  # type: ignore[attr-defined]
+    await store.close()
+    assert rows
+
+
+@both_sql
+async def test_a_child_can_be_destroyed_and_its_sibling_kept(
+    open_sql: Callable[..., SqlStore],
+) -> None:
+    """With one child's key gone its part is unreadable everywhere, and nothing else is."""
+    store = open_sql()
+    await store.run(writing(head(), version()))
+    assert await store.run(lambda s: s.version("e1", 1)) == version()
+
+    assert await store.shred("e1", "c2") is True
+    assert await store.shred("e1", "c2") is False
+
+    tree = (await store.run(lambda s: s.version("e1", 1))).tree  # type: ignore[union-attr]
+    assert [child["subject_id"] for child in tree["subjects"]] == ["c1"]
+    assert tree["parents_carers"][0]["relationships"] == [
+        {"subject_id": "c1", "relationship": "01"}
+    ]
+    assert tree["conclusions"] == {"conclusions": "Canary conclusion", "child_comment": []}
+
+    # The child comes back under a new key; the old version does not.
+    await store.run(lambda s: s.add_version(version(number=2)))
+    read = await store.run(lambda s: [s.version("e1", n).tree for n in (1, 2)])  # type: ignore[union-attr]
+    await store.close()
+    assert read == [tree, TREE]
+
+
+@both_sql
+async def test_an_episode_can_be_destroyed(open_sql: Callable[..., SqlStore]) -> None:
+    """With the shared key gone content reads as nothing, and deliveries still come to their end."""
+    store = open_sql()
+    await store.run(
+        writing(head(), version(), decision(), delivery(), audited())
+    )  # fmt: skip
+    await store.shred("e1")
+
+    def settle(s: Session) -> None:
+        found = s.delivery("d1")
+        assert found is not None
+        s.put_delivery(replace(found, state=State.ERASED, evidence={"by": "retention"}))
+
+    await store.run(settle)
+
+    read = await store.run(
+        lambda s: [s.episode("e1"), s.decisions("e1"), s.delivery("d1"), s.audit("e1")]
+    )
+    with pytest.raises(Exception, match="destroyed"):
+        await store.run(lambda s: s.version("e1", 1))
+    await store.close()
+    assert read == [
+        head(facts={}),
+        (decision(record={}),),
+        delivery(focus=(), facts={}, state=State.ERASED, evidence={"by": "retention"}),
+        (audited(),),
+    ]
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("open_sql", [POSTGRES], indirect=True)
+async def test_two_processes_share_a_database(open_sql: Callable[..., SqlStore]) -> None:
+    """Two stores on one database: one winner a key, gapless lanes, no update lost."""
+    one, two = open_sql(), open_sql(connections=2)
+
+    def receive(key: str, name: str) -> Callable[[Session], str]:
+        def unit(s: Session) -> str:
+            before = s.inbox("SCH-A", key)
+            if before is not None:
+                return before.message_id
+            s.add_inbox(entry(name, key=key))
+            return name
+
+        return unit
+
+    def count(episode_id: str) -> Callable[[Session], int]:
+        def unit(s: Session) -> int:
+            before = s.episode(episode_id)
+            after = 1 if before is None else before.version + 1
+            s.put_episode(head(episode_id, version=after))
+            s.put_delivery(
+                delivery(
+                    f"{episode_id}-{after}",
+                    s.next_sequence("HOU-A", episode_id),
+                    episode_id=episode_id,
+                )
+            )
+            return after
+
+        return unit
+
+    calls: list[Awaitable[Any]] = []
+    for n in range(60):
+        for who, store in (("one", one), ("two", two)):
+            key, episode = f"k{n}", f"e{n % 5}"
+            calls.append(store.run(receive(key, f"{who}-{n}"), Needs(inbox=(("SCH-A", key),))))
+            # Half of them say what they need, the others lock as they go.
+            calls.append(
+                store.run(count(episode), Needs(episodes=(episode,)) if n % 2 else Needs())
+            )
+    outcomes = await asyncio.gather(*calls)
+    await two.close()
+
+    keys = {n: {outcomes[4 * n], outcomes[4 * n + 2]} for n in range(60)}
+    assert all(len(winners) == 1 for winners in keys.values())
+    lanes = await one.run(
+        lambda s: [[d.lane_sequence for d in s.deliveries(f"e{n}")] for n in range(5)]
+    )
+    await one.close()
+    assert lanes == [list(range(1, 25))] * 5
+
+
+def acknowledged_by_a_killed(command: list[str | Path], count: int) -> list[str]:
+    """Start a writing process, kill -9 it after *count* answers, and return all that it printed."""
+    child = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    lines = [child.stdout.readline() for _ in range(count)]
+    child.kill()
+    rest, said = child.communicate()
+    assert lines[-1], said
+    lines += [line for line in rest.splitlines(keepends=True) if line.endswith("\n")]
+    return [line.strip() for line in lines]
+
+
+@both_sql
+async def test_nothing_acknowledged_is_lost_by_kill_9(
+    request: pytest.FixtureRequest, open_sql: Callable[..., SqlStore], tmp_path: Path
+) -> None:
+    """A writing process is killed five times; all that it had acknowledged is there, whole."""
+    sqlite = request.node.callspec.params["open_sql"] == "sqlite"
+    url = request.getfixturevalue("sqlite_url")
+    if not sqlite:
+        url = sqlalchemy_url(request.getfixturevalue("postgres_dsn"))
+    command = [sys.executable, "-m", "tests.contract.crash_writer", url, tmp_path / "vault.key"]
+    for round_ in range(5):
+        names = acknowledged_by_a_killed(command, 40 + 17 * round_)
+
+        store = open_sql()
+
+        def look(s: Session, names: list[str] = names) -> list[Any]:
+            return [
+                (
+                    s.inbox("SCH-A", f"key-{n}"), s.episode(n), s.version(n, 1),
+                    s.delivery(f"d-{n}"), s.audit(n),
+                )
+                for n in names
+            ]  # fmt: skip
+
+        needs = Needs(episodes=tuple(names), inbox=tuple(("SCH-A", f"key-{n}") for n in names))
+        assert await store.run(look, needs) == [
+            (
+                entry(n, episode_id=n), head(n), version(n), delivery(f"d-{n}", 1, episode_id=n),
+                (audited(f"a-{n}", episode_id=n),),
+            )
+            for n in names
+        ]  # fmt: skip
+        # Whole or not at all, also for what nobody heard of.
+        counted = await store.run(
+            lambda s: [
+                s.rows_of(f"SELECT count(*) FROM {table}")[0][0]  # type: ignore[attr-defined]
+                for table in ("inbox", "episode", "version", "delivery", "lane", "audit")
+            ]
+        )
+        await store.close()
+        assert len(set(counted)) == 1

@@ -1,0 +1,251 @@
+"""Consent only rises by an entitled act: code and model agree, whatever families decide."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import product
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from hub.domain.consent import Agreements, Ask
+from hub.domain.consent_change import effect
+from hub.domain.decision import read
+from hub.domain.exchange import Decision
+from tests.property.consent_model import LISTED, Item, Said, permitted
+
+CHILD = "ava"
+SERVICES = ("HOU-A/HOUS", "SCH-A/SCH")
+SECTIONS = ("sec.plan", "sec.child.health")
+PURPOSES = ("ASSESS", "PLAN", "TRANSFER")
+FIRST = date(2026, 1, 1)
+RECORD = {
+    "SHARE": {"state": "SHARE"},
+    "WIDENED": {"state": "WIDENED"},
+    "NARROWED": {"state": "NARROWED"},
+    "STORE_ONLY": {"state": "STORE_ONLY", "share_decision": "no"},
+    "ASKED": {"state": "ASKED"},
+    "REFUSE": {"state": "REFUSED", "refusal_scope": "WHOLE_CAF", "share_decision": "no"},
+    "WITHDRAW_ALL": {"state": "WITHDRAWN", "withdrawal_type": "SHARE_ALL"},
+    "WITHDRAW_STORE": {"state": "WITHDRAWN", "withdrawal_type": "STORE"},
+    "WITHDRAW_SERVICE": {"state": "WITHDRAWN", "withdrawal_type": "SHARE_SERVICE"},
+    "WITHDRAW_SECTION": {"state": "WITHDRAWN", "withdrawal_type": "SHARE_SECTION"},
+    "BROKEN": {"state": "SHARED WITH EVERYBODY"},
+}
+
+
+def on(day: int) -> str:
+    return (FIRST + timedelta(days=day)).isoformat()
+
+
+def moment(day: int) -> datetime:
+    return datetime.combine(FIRST + timedelta(days=day), time(12), UTC)
+
+
+def scope(item: Item) -> dict[str, Any]:
+    written: dict[str, Any] = {"service": item.service, "section": item.section}
+    given = {"purpose": item.purpose, "sensitive": item.sensitive or None}
+    given |= {"from": None if item.starts is None else on(item.starts)}
+    given |= {"to": None if item.ends is None else on(item.ends)}
+    return written | {name: value for name, value in given.items() if value is not None}
+
+
+def recorded(said: Said) -> Decision:
+    """Write what was said as a full decision record."""
+    young = said.voice == "young person"
+    record = {
+        "consent_decision_id": f"d{said.number}",
+        "episode_id": "e1",
+        "subject_id": CHILD,
+        "purpose": ["STORE", *PURPOSES],
+        "given_by_person": CHILD if young else "mia",
+        "given_by_basis": "CHILD_COMPETENT" if young else "PR_HOLDER",
+        "store_decision": "yes",
+        "share_decision": "yes",
+        "index_consent": "yes",
+        "informed": {"reasons_explained": said.informed},
+        "scope_includes": [scope(item) for item in said.includes],
+        "scope_excludes": [scope(item) for item in said.excludes],
+        "signed_at": on(said.signed),
+        "expires_at": on(said.expires),
+    }
+    if young:
+        outcome = "COMPETENT" if said.entitled else "NOT_COMPETENT"
+        record["competence_judgement"] = {"outcome": outcome}
+    elif said.entitled:
+        record["pr_basis"] = "MOTHER"
+    if said.supersedes is not None:
+        record["supersedes"] = f"d{said.supersedes}"
+    return Decision(
+        f"d{said.number}", "e1", CHILD, said.number, record | RECORD[said.kind], "p1", moment(0)
+    )
+
+
+def views(everything: list[Said], day: int) -> dict[tuple[Any, ...], bool]:
+    """Return every cell as the code sees it."""
+    agreements = Agreements([recorded(said) for said in everything], [CHILD], ["mia"])
+    seen = {}
+    for service, purpose in product(SERVICES, PURPOSES):
+        ask = Ask(service, purpose, moment(day))
+        seen[service, LISTED, purpose, False] = agreements.listed(CHILD, ask).permitted
+        for section in SECTIONS:
+            cell = agreements.section(CHILD, section, ask)
+            seen[service, section, purpose, False] = cell.permitted
+            seen[service, section, purpose, True] = cell.sensitive
+    return seen
+
+
+days = st.one_of(st.none(), st.integers(0, 40))
+items = st.builds(
+    Item,
+    st.sampled_from(SERVICES),
+    st.sampled_from([*SECTIONS, "all"]),
+    st.booleans(),
+    st.sampled_from([None, None, "PLAN", "TRANSFER"]),
+    days,
+    days,
+)
+noes = st.builds(
+    Item,
+    st.sampled_from(SERVICES),
+    st.sampled_from([*SECTIONS, "all"]),
+    st.booleans(),
+    st.sampled_from([None, None, "PLAN", "TRANSFER"]),
+    days,
+)
+
+
+class Family(RuleBasedStateMachine):
+    """A family that decides, changes its mind, grows older, and is sometimes written down badly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.day = 0
+        self.said: list[Said] = []
+        self.before = views([], 0)
+
+    @rule(
+        kind=st.sampled_from(["SHARE", "SHARE", "WIDENED", "WIDENED", "NARROWED", *RECORD]),
+        voice=st.sampled_from(["parent", "parent", "parent", "young person"]),
+        entitled=st.sampled_from([True, True, True, True, False]),
+        informed=st.sampled_from([True, True, True, True, False]),
+        lasts=st.sampled_from([10, 60, 500]),
+        includes=st.lists(items, max_size=4),
+        excludes=st.lists(noes, max_size=2),
+        back=st.one_of(st.none(), st.none(), st.integers(1, 3)),
+    )
+    def decide(
+        self,
+        kind: str,
+        voice: str,
+        entitled: bool,
+        informed: bool,
+        lasts: int,
+        includes: list[Item],
+        excludes: list[Item],
+        back: int | None,
+    ) -> None:
+        partly = kind in {"WITHDRAW_SERVICE", "WITHDRAW_SECTION"}
+        said = Said(
+            number=len(self.said) + 1,
+            kind=kind,
+            voice=voice,
+            entitled=entitled,
+            informed=informed,
+            signed=self.day,
+            expires=self.day + lasts,
+            includes=tuple(includes) if kind in {"SHARE", "WIDENED", "NARROWED"} else (),
+            excludes=tuple(excludes) or ((Item(SERVICES[0], SECTIONS[0]),) if partly else ()),
+            supersedes=len(self.said) + 1 - back if back and back <= len(self.said) else None,
+        )
+        self.said.append(said)
+        now = views(self.said, self.day)
+        risen = [cell for cell, yes in now.items() if yes and not self.before[cell]]
+        # P26: nothing opens but what an entitled, informed yes names.
+        if risen:
+            assert kind in {"SHARE", "WIDENED", "NARROWED"}
+            assert entitled
+            assert informed
+        stored = any(self.before.values())  # else agreeing to storing again may be what opened it
+        for service, section, *_ in risen if stored else ():
+            assert any(
+                item.service == service and (section == LISTED or item.section in {section, "all"})
+                for item in includes
+            )
+        self.before = now
+
+    @rule(days=st.integers(1, 30))
+    def wait(self, days: int) -> None:
+        old, self.day = self.day, self.day + days
+        now = views(self.said, self.day)
+        starts = {i.starts for said in self.said for i in said.includes if i.starts is not None}
+        if any(yes and not self.before[cell] for cell, yes in now.items()):
+            # P26: no clock widens, but for a yes that was given from a later day on.
+            assert any(old < start <= self.day for start in starts)
+        self.before = now
+
+    @invariant()
+    def agrees_with_the_model(self) -> None:
+        for (service, section, purpose, fine), yes in views(self.said, self.day).items():
+            expected = permitted(self.said, service, section, purpose, self.day, fine=fine)
+            assert yes == expected, (service, section, purpose, fine)
+
+
+TestFamily = Family.TestCase
+TestFamily.settings = settings(max_examples=200, stateful_step_count=15, deadline=None)
+
+junk = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.sampled_from(["yes", "all"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+GOOD = recorded(
+    Said(1, "SHARE", includes=tuple(Item(s, x, True) for s in SERVICES for x in SECTIONS))
+)
+
+
+@given(
+    broken=st.dictionaries(st.sampled_from(sorted(GOOD.record)), junk, min_size=1, max_size=3),
+    missing=st.sets(st.sampled_from(sorted(GOOD.record)), max_size=2),
+)
+@settings(max_examples=400)
+def test_a_damaged_record_never_says_more(broken: dict[str, Any], missing: set[str]) -> None:
+    """Whatever is wrong with a record, it answers, and permits no more than the sound one."""
+    kept = {name: value for name, value in GOOD.record.items() if name not in missing}
+    damaged = Decision("d1", "e1", CHILD, 1, kept | broken, "p1", moment(0))
+    sound, worse = Agreements([GOOD], [CHILD], []), Agreements([damaged], [CHILD], [])
+
+    change = effect(sound, worse, SERVICES, moment(1), PURPOSES)
+    worse.state(CHILD, SERVICES[0], moment(1))
+    worse.index(CHILD, moment(1))
+    worse.services(moment(1))
+
+    assert change.gained == {}
+
+
+@given(
+    item=st.dictionaries(
+        st.sampled_from(["service", "section", "purpose", "from", "to", "action", "sensitive"]),
+        junk,
+    )
+)
+@settings(max_examples=300)
+def test_a_damaged_item_never_opens_and_always_closes(item: dict[str, Any]) -> None:
+    """An unreadable inclusion adds nothing, and an unreadable exclusion reveals nothing."""
+    scope_of = {"scope_includes": [*GOOD.record["scope_includes"], item]}
+    included = Decision("d1", "e1", CHILD, 1, {**GOOD.record, **scope_of}, "p1", moment(0))
+    excluded = Decision(
+        "d1", "e1", CHILD, 1, {**GOOD.record, "scope_excludes": [item]}, "p1", moment(0)
+    )
+    sound = Agreements([GOOD], [CHILD], [])
+
+    assert read(included, adult=False) is not None
+    for damaged in (included, excluded):
+        after = Agreements([damaged], [CHILD], [])
+        assert effect(sound, after, SERVICES, moment(1), PURPOSES).gained == {}

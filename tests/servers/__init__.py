@@ -1,0 +1,1 @@
+"""Real servers for the tests, started privately and stopped by the pid that we were given."""

@@ -1,0 +1,16 @@
+"""Servers that tests share; `tests/conftest.py` loads this file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.rabbitmq import RabbitServer, start_rabbitmq
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitServer]:
+    """A RabbitMQ for the whole test session; ECAF_TEST_BROKER_URL names another."""
+    with start_rabbitmq() as server:
+        yield server
