@@ -6,11 +6,10 @@ by argument, with production as the default.
 
 import asyncio
 import json
-import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
@@ -18,11 +17,6 @@ from random import Random
 from typing import Any, Literal, Protocol
 
 import yaml
-from mappings.engine.catalogue import Catalogue
-from mappings.formats.canonical_json import read_message
-from mappings.formats.json_strict import parse
-from mappings.formats.shapes import SHAPES
-from mappings.translator import Translator
 
 from adapters.clock import OffsetFileClock, SystemClock
 from adapters.database.store import SqlStore
@@ -35,9 +29,10 @@ from adapters.partners.profiles import load_registry
 from adapters.tokens import TokenDesk
 from hub.domain.exchange import State, Tree
 from hub.domain.partner import Partner, Registry
-from hub.errors import Code, Fault, InvalidContent, Malformed, Misconfigured, Unavailable
+from hub.errors import Code, Fault, Forbidden, InvalidContent, Malformed, Misconfigured, Unavailable
+from hub.logging import log
 from hub.ports import Clock, Destination, Digester, Reader, Rendered, Renderer, Session, Store
-from hub.relaying import WORK, HintSource
+from hub.relaying import WORK, HintSource, Refill
 from hub.secrets import Secret, read_secret
 from hub.services.accept import Accepted, Acceptor, Incoming, Refused
 from hub.services.collect import Collector
@@ -51,20 +46,25 @@ from hub.services.receive import Receiver, sent_tree
 from hub.services.see import Viewer
 from hub.settings import Settings
 from hub.worker import Hints, Workers
+from mappings.engine.catalogue import Catalogue
+from mappings.formats.canonical_json import read_message
+from mappings.formats.json_strict import parse
+from mappings.formats.shapes import SHAPES
+from mappings.translator import Translator
 from messaging.channel import Disposition, Transport
 from messaging.consumer import Consumer
 from messaging.envelope import Envelope
-from messaging.errors import TransportError
+from messaging.errors import TransportError, TransportUnavailable
 from messaging.rabbit import RabbitTransport
 from messaging.relay import Relay
 from messaging.retry import next_delay
 from messaging.topology import Topology
 
-log = logging.getLogger("hub.bootstrap")
-
 Role = Literal["all", "api", "worker"]
 CANONICAL = "application/vnd.ecaf.message+json"
 CONCURRENCY = 64
+BROKER_SECONDS = 2.0
+"""How long a start waits for the broker, which it can do without."""
 
 
 class Closing(Protocol):
@@ -112,7 +112,7 @@ class Hub:
         self.store = store
         self.reader: Reader = translation
         self.renderer: Renderer = translation
-        self._digester = digester
+        self.digester = digester
         self._role = role
         self.hints = Hints()
         self._acceptor = Acceptor(store, digester, clock, self.hints)
@@ -132,6 +132,14 @@ class Hub:
         """Accept one message durably, or say why not."""
         read = self.reader.read(content_type, raw, partner=partner.name)
         message = read.message
+        # A message may carry what has doors of its own; it needs the same permission as there.
+        for payload, operation in (("consent_decision", "consent"), ("notification", "notify")):
+            if payload in message and operation not in partner.operations:
+                raise Forbidden(
+                    Code.FORBIDDEN,
+                    "the partner's profile does not allow this",
+                    (Fault(Code.FORBIDDEN, f"/{payload}", f"needs the operation {operation}"),),
+                )
         if "consent_decision" in message:
             decision = message["consent_decision"]
             return await self._decide(partner, str(decision["episode_id"]), raw, key, decision)
@@ -181,6 +189,7 @@ class Hub:
 
     async def notice(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
         """Take a notification; the answer never tells whether it matched."""
+        del content_type  # one form so far: the notification itself as JSON
         return await self._notifier.notice(partner, raw, key, self._payload(raw, "notification"))
 
     async def view(
@@ -271,7 +280,7 @@ class Hub:
             store=self.store,
             registry=self.registry,
             renderer=self.renderer,
-            digester=self._digester,
+            digester=self.digester,
             clock=self.clock,
             destinations=destinations,
             handover=self.hints,
@@ -319,7 +328,7 @@ def destinations(hub: Hub) -> tuple[dict[str, Destination], list[Closing]]:
             case "index":
                 made[partner.name] = ChildIndexDestination(
                     hub.store,
-                    hub._digester,
+                    hub.digester,
                     hub.clock,
                     webhook,
                 )
@@ -411,23 +420,21 @@ async def _embedded(hub: Hub, stack: AsyncExitStack) -> None:
 
 
 async def _with_broker(hub: Hub, stack: AsyncExitStack, url: Secret, role: Role) -> None:
-    transport = RabbitTransport(url.reveal())
+    own = [p.name for p in hub.registry.partners.values() if p.delivering.channel == "amqp"]
+    queues = {queue_of(name): name for name in own}
+    refill = Refill(hub.store, hub.clock, queues)
+    transport = RabbitTransport(url.reveal(), on_missing=refill.missing)
     hub.transport = transport
     stack.push_async_callback(transport.close)
+    # Said before there is a connection, so that it holds for every connection that there will be.
     shape = topology()
-    try:
-        await transport.open()
+    for name in queues:
+        shape = shape.with_queue(name, max_length_bytes=None, message_ttl=None)
+    with suppress(TransportUnavailable):
         await transport.declare(shape)
-    except TransportError as fault:
-        # Accepting does not need the broker; the transport goes on trying, and the relay catches
-        # up.
-        log.warning("broker unavailable", extra={"error_class": type(fault).__name__})
-    for partner in hub.registry.partners.values():
-        if partner.delivering.channel == "amqp":
-            try:
-                await transport.declare_queue(queue_of(partner.name))
-            except TransportError as fault:
-                log.warning("queue not declared", extra={"error_class": type(fault).__name__})
+    opening = asyncio.create_task(_open(transport))
+    stack.callback(opening.cancel)
+    await asyncio.wait({opening}, timeout=BROKER_SECONDS)
     hub.source = HintSource(hub.hints, hub.store, hub.clock)
     hub.relay = Relay(hub.source, transport.publisher)
     hub.hints.on_offer = hub.relay.wake
@@ -457,13 +464,21 @@ async def _with_broker(hub: Hub, stack: AsyncExitStack, url: Secret, role: Role)
     stack.callback(starting.cancel)
 
 
+async def _open(transport: RabbitTransport) -> None:
+    """Connect; accepting does not need the broker, and the transport goes on trying by itself."""
+    try:
+        await transport.open()
+    except TransportError as fault:
+        log.warning("broker.unavailable", error_class=type(fault).__name__)
+
+
 async def _start_consuming(consumer: Consumer) -> None:
     """Subscribe as soon as the broker is there."""
     while True:
         try:
             await consumer.start()
         except TransportError as fault:
-            log.warning("work queue unavailable", extra={"error_class": type(fault).__name__})
+            log.warning("work.unavailable", error_class=type(fault).__name__)
             await asyncio.sleep(1.0)
         else:
             return
@@ -476,4 +491,4 @@ async def _purging(hub: Hub) -> None:
         try:
             await hub.store.purge(hub.clock.now())
         except Unavailable as fault:
-            log.warning("purge failed", extra={"code": fault.code.value})
+            log.warning("purge.failed", code=fault.code.value)

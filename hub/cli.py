@@ -3,6 +3,8 @@
 Exit codes: 0 ok, 1 refused or failed, 2 wrong usage.  Every command has ``--json``.
 """
 
+import contextlib
+import io
 import os
 import signal
 import sys
@@ -74,7 +76,12 @@ def demo(
     """Play S1 on one screen: one family, several systems, each seeing what the family agreed to."""
     from hub.scenarios.demo import run_demo
 
-    raise typer.Exit(run_demo(out))
+    if not as_json:
+        raise typer.Exit(run_demo(out))
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = run_demo(out)
+    typer.echo(orjson.dumps({"passed": code == 0, "out": str(out)}).decode())
+    raise typer.Exit(code)
 
 
 @scenario.command("run")
@@ -145,7 +152,7 @@ def partner_double(ctx: typer.Context) -> None:
 
 @app.command()
 def schema(out: Annotated[Path | None, typer.Option(help="Write here.")] = None) -> None:
-    """Print the JSON Schema of the canonical message, with section and sensitivity of every field."""
+    """Print the JSON Schema of the canonical message: every field with section and sensitivity."""
     from mappings.schemas.canonical import schema_text
 
     text = schema_text()
@@ -153,6 +160,120 @@ def schema(out: Annotated[Path | None, typer.Option(help="Write here.")] = None)
         typer.echo(text)
     else:
         out.write_text(text, "utf-8")
+
+
+File = Annotated[Path | None, typer.Argument(help="A file; standard input if left out.")]
+Format = Annotated[str, typer.Argument(help="caf-json or fhir-r4/episode.")]
+
+
+@app.command()
+def render(
+    format_name: Format,
+    file: File = None,
+    report: Annotated[Path | None, typer.Option(help="Write the mapping report here.")] = None,
+    explain_path: Annotated[
+        str | None,
+        typer.Option("--explain", help="Show what made this output, or what became of this input."),
+    ] = None,
+    partner: Annotated[str, typer.Option(help="With this partner's overlay.")] = "",
+    service: Annotated[
+        str | None, typer.Option("--as", help="Cut as this service would see it (with --consent).")
+    ] = None,
+    consent: Annotated[
+        Path | None, typer.Option(help="A JSON list of consent decision records.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn a canonical message into a format's bytes on standard output; offline, for trying out.
+
+    Without --as the whole message is rendered, as a rehearsal that no destination would take.
+    """
+    from hub.offline import cut
+    from mappings.commands import render_command
+
+    if (service is None) != (consent is None):
+        typer.echo("--as and --consent go together", err=True)
+        raise typer.Exit(2)
+    options: dict[str, Any] = {
+        "report_file": report,
+        "explain": explain_path,
+        "partner": partner,
+        "as_json": as_json,
+    }
+    if service is None or consent is None:
+        raise typer.Exit(render_command(format_name, file, **options))
+    asked, agreed = service, consent
+    with _guarded(lambda: cut(file, asked, agreed), as_json=as_json) as shown:
+        raise typer.Exit(render_command(format_name, shown, **options))
+
+
+@app.command()
+def read(
+    format_name: Format,
+    file: File = None,
+    report: Annotated[Path | None, typer.Option(help="Write the mapping report here.")] = None,
+    partner: Annotated[str, typer.Option(help="With this partner's overlay.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Turn a format's bytes into a canonical message; what no rule knows is named."""
+    from mappings.commands import read_command
+
+    options: dict[str, Any] = {"report_file": report, "partner": partner, "as_json": as_json}
+    raise typer.Exit(read_command(format_name, file, **options))
+
+
+@app.command()
+def loss(
+    format_name: Format,
+    every: Annotated[bool, typer.Option("--all", help="What is kept as well.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a format loses or changes, whatever the message."""
+    from mappings.commands import loss_command
+
+    raise typer.Exit(loss_command(format_name, every=every, as_json=as_json))
+
+
+@app.command()
+def spec(
+    format_name: Format,
+    as_csv: Annotated[bool, typer.Option("--csv", help="As CSV instead of Markdown.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the specification of a format, made from its mapping."""
+    from mappings.commands import spec_command
+
+    raise typer.Exit(spec_command(format_name, as_csv=as_csv, as_json=as_json))
+
+
+@app.command("test")
+def test_mappings(
+    path: Annotated[Path | None, typer.Argument(help="Only the cases below this folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the cases beside the mappings, and show what differs."""
+    from mappings.commands import test_command
+
+    raise typer.Exit(test_command(path, as_json=as_json))
+
+
+@app.command()
+def explain(
+    message: Annotated[str, typer.Argument(help="A delivery id, as the recipient saw it.")],
+    path: Annotated[str, typer.Argument(help="A place of the output or of the input.")] = "",
+    site: Annotated[
+        Path | None, typer.Option(help="A site's folder (such as demo-out/hub); default ECAF_*.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Explain a delivery: each field's input, rule and consent decision; what was cut, and why.
+
+    Shows places and codes, never values.  With SQLite the hub must not be running.
+    """
+    from hub.explaining import run
+
+    code = _guarded(lambda: run(message, path, site, os.environ, as_json=as_json), as_json=as_json)
+    raise typer.Exit(code)
 
 
 @database.command("upgrade")

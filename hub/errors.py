@@ -99,7 +99,7 @@ class Fault:
 
 @dataclass(eq=False)
 class HubError(Exception):
-    """An error with a stable code; *detail* is for the reader at 3 a.m. and holds no personal data."""
+    """An error with a stable code; *detail* is for who reads it at 3 a.m.: no personal data."""
 
     code: Code
     detail: str

@@ -141,7 +141,7 @@ class Session(Protocol):
         ...
 
     def subject_episodes(self, tokens: Iterable[bytes]) -> Sequence[tuple[str, str, bytes]]:
-        """Return (episode id, subject id, token) of subjects that share any of these blind indexes."""
+        """Return (episode id, subject id, token) of subjects that share one of these tokens."""
         ...
 
     def put_subject_tokens(self, episode_id: str, subject_id: str, tokens: Iterable[bytes]) -> None:
@@ -272,7 +272,7 @@ class Renderer(Protocol):
     """Turns a released view into a partner's format; accepts nothing but `Released`."""
 
     def render(self, format_name: str, released: Any, *, partner: str) -> Rendered:
-        """Render; raises `Rejected` with ``E_MAPPING`` where the format cannot say it truthfully."""
+        """Render; raises `Rejected` (``E_MAPPING``) where the format cannot say it truthfully."""
         ...
 
     def formats(self) -> Sequence[str]:

@@ -6,14 +6,19 @@ P10).
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
-from hub.ports import Clock, Store
+from hub.domain.exchange import Delivery, State
+from hub.ports import Clock, Needs, Session, Store
+from hub.services.audit import of_delivery
 from hub.worker import Hints
 from messaging.envelope import Envelope
 
 WORK: Final = "caf.work"
+PAGE: Final = 100
 AGAIN_AFTER: Final = 15.0
 """Seconds after which an id that is still due is put on the queue again."""
 
@@ -59,3 +64,41 @@ class HintSource:
 
     async def failed(self, message_ids: Sequence[str]) -> None:
         """Nothing to do: they are still due in the store, and the sweep finds them."""
+
+
+class Refill:
+    """Puts into a partner's own queue again what an emptied broker has lost of it.
+
+    A confirm said that the broker held it, and no acknowledgement has come since: it goes again,
+    through the gate and under the same delivery id (`reliability.md` P10).
+    """
+
+    def __init__(self, store: Store, clock: Clock, queues: Mapping[str, str]) -> None:
+        """Bridge to *store*; *queues* gives the partner of each queue that partners read."""
+        self._store = store
+        self._clock = clock
+        self._queues = queues
+
+    async def missing(self, names: Sequence[str]) -> None:
+        """Make due again everything that was handed over to the queues called *names*."""
+        for name in names:
+            if name in self._queues:
+                await self._again(self._queues[name])
+
+    async def _again(self, partner: str) -> None:
+        held: list[Delivery] = []
+        while page := await self._store.inbox_of(partner, len(held), PAGE):
+            held.extend(page)
+        for first in range(0, len(held), PAGE):
+            ids = [delivery.delivery_id for delivery in held[first : first + PAGE]]
+            await self._store.run(partial(self._due, ids), Needs(deliveries=tuple(ids)))
+
+    def _due(self, ids: Sequence[str], session: Session) -> None:
+        now = self._clock.now()
+        for delivery_id in ids:
+            delivery = session.delivery(delivery_id)
+            if delivery is None or delivery.state is not State.HANDED_OVER:
+                continue
+            waiting = replace(delivery, state=State.PENDING, next_attempt_at=now)
+            session.put_delivery(waiting)
+            session.add_audit(of_delivery("delivery.retry", waiting, at=now, code="BROKER_EMPTIED"))

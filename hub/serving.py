@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import uvloop
 
+from adapters.partners.profiles import load_registry
 from hub.api.app import create_app, create_operator_app
 from hub.api.auth import refuse_unsafe_start
 from hub.api.serving import listening
@@ -18,6 +19,8 @@ def run(environ: Mapping[str, str], role: str) -> None:
     """Serve until SIGTERM or SIGINT; raises `Misconfigured` before anything is accepted."""
     settings = Settings.from_environ(environ)
     configure(settings.log_level)
+    # Before anything is composed: a hub that must not run must not even begin to send.
+    refuse_unsafe_start(settings, load_registry(settings.config_dir))
     chosen: Role = "api" if role == "api" else "worker" if role == "worker" else "all"
     uvloop.run(_serve(settings, chosen))
 
@@ -28,7 +31,6 @@ async def _serve(settings: Settings, role: Role) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with compose(settings, role) as hub:
-        refuse_unsafe_start(settings, hub.registry)
         if role == "worker":
             log.info("worker.started")
             await stop.wait()

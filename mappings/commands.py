@@ -58,7 +58,7 @@ def render_command(
     """
     try:
         one = _format(format_name)
-        tree = _rehearsed(read_message(_input(file))[0])
+        tree = _rehearsed(_message(_input(file)))
         rendered = translator().render(format_name, rehearse(tree), partner=partner)
         if report_file is not None or explain is not None:
             made = report(one, tree)
@@ -179,6 +179,16 @@ def _format(name: str) -> Format:
 
 def _input(file: Path | None) -> bytes:
     return sys.stdin.buffer.read() if file is None or str(file) == "-" else file.read_bytes()
+
+
+def _message(raw: bytes) -> Mapping[str, Any]:
+    """Read a message, one that the hub itself sent included: then it has the facts of its kind."""
+    document = parse(raw)
+    facts = document.get("notification") if isinstance(document, dict) else None
+    if not isinstance(facts, dict) or "code" not in facts or "episode" not in document:
+        return read_message(raw)[0]
+    rest = {name: value for name, value in document.items() if name != "notification"}
+    return {**read_message(orjson.dumps(rest))[0], "notification": facts}
 
 
 def _rehearsed(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,8 +38,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A place in the canonical tree: an object, a list of objects, or a leaf (which may be a list).
-    """
+    """A place in the canonical tree: an object, a list of objects, or a leaf (or list of them)."""
 
     name: str
     path: str

@@ -50,8 +50,14 @@ CONTACT_BLOCK: Final = (
     "postcode",
 )
 
-_CONTENT = frozenset({"assessment", "family", "conclusions", "services", "parents_carers"})
-_SETTLED = frozenset({"lead_professional", "lp_state", "lp_from", "lp_to", "lp_change_reason"})
+_CONTENT = ("assessment", "conclusions", "family", "parents_carers", "services")
+_TOLD_ELSEWHERE: Final[Mapping[str, frozenset[str]]] = {
+    "services": frozenset(
+        {"lead_professional", "lp_state", "lp_from", "lp_to", "lp_change_reason"}
+    ),
+    "characteristics": frozenset(DEMOGRAPHIC_CHARACTERISTICS),
+}
+"""What N3 and N5 tell of these parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +191,10 @@ def _practitioners(tree: Tree) -> Iterator[Tree]:
     yield from (holder for holder in holders if holder is not None)
 
 
-def _contact_values(tree: Tree) -> dict[str, dict[str, set[str]]]:
+def _contact_values(copies: Iterable[Tree]) -> dict[str, dict[str, set[str]]]:
     """Return what is said of each practitioner, field by field, over all copies."""
     said: dict[str, dict[str, set[str]]] = {}
-    for practitioner in _practitioners(tree):
+    for practitioner in copies:
         fields = said.setdefault(str(practitioner.get("practitioner_id")), {})
         for name in CONTACT_BLOCK:
             if name in practitioner:
@@ -197,7 +203,10 @@ def _contact_values(tree: Tree) -> dict[str, dict[str, set[str]]]:
 
 
 def _contacts(before: Tree, after: Tree) -> Derived | None:
-    old, new = _contact_values(before), _contact_values(after)
+    copies = list(_practitioners(before)), list(_practitioners(after))
+    if copies[0] == copies[1]:
+        return None
+    old, new = _contact_values(copies[0]), _contact_values(copies[1])
     changed = sorted(
         person for person in old.keys() & new.keys() if _differs(old[person], new[person])
     )
@@ -245,40 +254,34 @@ def _people_by_id(value: Any) -> Any:
     return value
 
 
-def _without(tree: Tree, names: Iterable[str]) -> dict[str, Any]:
-    dropped = frozenset(names)
+def _without(tree: Tree, dropped: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in tree.items() if name not in dropped}
 
 
 def _content(before: Tree, after: Tree) -> Derived | None:
     """Find changed assessment content; what N3, N4 and N5 tell is left to them."""
-    paths = [
-        name
-        for name in sorted(_CONTENT)
-        if _differ(_telling(name, before.get(name)), _telling(name, after.get(name)))
-    ]
+    paths = [name for name in _CONTENT if _part_differs(name, before.get(name), after.get(name))]
     known = _by_key(before.get("subjects", ()), "subject_id")
     for subject in after.get("subjects", ()):
         old = known.get(str(subject.get("subject_id")), {})
-        (place,) = _subject_paths([subject])
-        rest = _without(subject, (*DEMOGRAPHIC, "characteristics")).items()
-        paths += [
-            f"{place}.{name}" for name, value in sorted(rest) if _differ(old.get(name), value)
+        names = [
+            name
+            for name in old.keys() | subject.keys()
+            if name not in DEMOGRAPHIC and _part_differs(name, old.get(name), subject.get(name))
         ]
-        characteristics = _without(subject.get("characteristics", {}), DEMOGRAPHIC_CHARACTERISTICS)
-        if characteristics != _without(old.get("characteristics", {}), DEMOGRAPHIC_CHARACTERISTICS):
-            paths.append(f"{place}.characteristics")
-        paths += [f"{place}.{name}" for name in sorted(old.keys() - subject.keys() - _TOLD)]
+        paths += [
+            f"{place}.{name}" for place in _subject_paths([subject]) for name in sorted(names)
+        ]
     return Derived("N6", tuple(paths)) if paths else None
 
 
-_TOLD: Final = frozenset({*DEMOGRAPHIC, "characteristics"})
-
-
-def _telling(name: str, value: Any) -> Any:
-    if name != "services" or value is None:
-        return value
-    return _without(value, _SETTLED)
+def _part_differs(name: str, old: Any, new: Any) -> bool:
+    if old == new:
+        return False
+    told_elsewhere = _TOLD_ELSEWHERE.get(name)
+    if told_elsewhere is not None:
+        old, new = _without(old or {}, told_elsewhere), _without(new or {}, told_elsewhere)
+    return _differ(old, new)
 
 
 def _members(tree: Tree) -> set[str]:

@@ -18,7 +18,7 @@ class LocalEpisodeId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SafeguardingException:
-    """One disclosure under an exception to consent (`domain.md` 2.15); it travels by N13 only."""
+    """A disclosure under an exception to consent (`domain.md` 2.15); it travels by N13 only."""
 
     exception_id: str = leaf("ref", key=True, required=True)
     basis: str = leaf("code", codes="CL-21f", required=True)
@@ -35,8 +35,7 @@ class SafeguardingException:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
-    """One CAF of one family, whole or in part; every leaf knows its section and whose data it is.
-    """
+    """One CAF of one family, whole or in part; every leaf knows its section and whose data it is."""
 
     episode_id: str = leaf("ref", "ADM", required=True, source="P37")
     unique_ref_no: str | None = leaf(length=30, sensitivity="ADM", source="P2")
@@ -55,9 +54,7 @@ class Episode:
     assessment_completed_on: str | None = leaf("date", "BAS", source="P5")
     opened_at: str | None = leaf("datetime", "IDX")
     closed_at: str | None = leaf("datetime", "IDX")
-    responsible_practitioner: Practitioner | None = group(
-        sensitivity="IDX", about="practitioner"
-    )
+    responsible_practitioner: Practitioner | None = group(sensitivity="IDX", about="practitioner")
     checklists: tuple[Checklist, ...] = group("sec.checklist", "LOC", many=True)
     subjects: tuple[Subject, ...] = group("sec.identity", about="child", many=True)
     assessment: AssessmentInformation | None = group("sec.assess_meta")

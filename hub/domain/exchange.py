@@ -180,8 +180,7 @@ class Audited:
 
 @dataclass(frozen=True, slots=True)
 class ReleasedRecord:
-    """The ledger of what one recipient was given: paths (encrypted) and a keyed digest of the view.
-    """
+    """The ledger: what one recipient was given, and a keyed digest of the view."""
 
     delivery_id: str
     episode_id: str

@@ -64,9 +64,8 @@ def allowed(regions: Regions) -> tuple[str, ...]:
     >>> allowed(Regions("ARCHIVED"))
     ('episode.voided', 'retention.expired')
     """
-    return tuple(
-        sorted({row.event for row in TRANSITIONS if regions.process in row.sources} - INTERNAL)
-    )
+    events = {row.event for row in TRANSITIONS if regions.process in row.sources}
+    return tuple(sorted(event.value for event in events - INTERNAL))
 
 
 def implied_event(regions: Regions, changed: frozenset[str]) -> Event:

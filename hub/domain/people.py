@@ -182,9 +182,7 @@ class SignificantPerson:
 class FamilyAndHome:
     """The family and its home (`domain.md` 2.7)."""
 
-    current_family_and_home_situation: str | None = leaf(
-        "text", "THP", about="adults", source="P1"
-    )
+    current_family_and_home_situation: str | None = leaf("text", "THP", about="adults", source="P1")
     household_member: tuple[HouseholdMember, ...] = group(
         sensitivity="THP", about="item", many=True, source="P3 P6"
     )

@@ -144,4 +144,8 @@ async def http(stage: Stage, action: Action, step: Step) -> None:
 def match_set(block: dict[str, Any]) -> dict[str, Any]:
     """Return by what a child is looked for."""
     names = ("identifiers", "given_names", "family_name", "date_of_birth")
-    return {name: block[name] for name in names if name in block}
+    found = {name: block[name] for name in names if name in block}
+    if "expected_date_of_delivery" in block:
+        # All that the index is ever told of it: year and month.
+        found["expected_date_of_delivery"] = block["expected_date_of_delivery"][:7]
+    return found

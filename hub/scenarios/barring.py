@@ -76,9 +76,7 @@ def _barred_what(what: str, node: Any, scenario: Scenario) -> tuple[str, tuple[s
     about = re.fullmatch(r"(?:anything|any trace) (?:about|of) (.+)", what)
     if about:
         person = scenario.cast.person(within(node, about[1]))
-        return "text", (*person.traces(), person.ref) if about[0].startswith("anything") else tuple(
-            person.traces()
-        )
+        return "text", tuple(person.marks())
     value = re.fullmatch(r"(?:the )?values? of (.+)", what)
     if value:
         return "values", (value[1],)
@@ -127,7 +125,10 @@ CHECKS: tuple[tuple[str, str, str], ...] = (
     ("episodes", r"there is one episode", "there is one episode"),
     (
         "entry",
-        r"(?P<who>IDX[\w-]*) holds one entry for (?P<person>[^:]+?)(?:, ending (?P<result>[A-Z]+))?",
+        (
+            r"(?P<who>IDX[\w-]*) holds one entry for (?P<person>[^:]+?)"
+            r"(?:, ending (?P<result>[A-Z]+))?"
+        ),
         "IDX holds one entry for Ava, ending PREVIOUS",
     ),
     (

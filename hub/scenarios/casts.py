@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.scenarios.reading import Fields, Items, Text, complain, unknown
+from hub.scenarios.searching import trace
 
 KINDS: dict[str, tuple[str, str, str]] = {
     "SCH": ("SCH", "SCH_MAINT", "School"),
@@ -31,7 +32,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "DAS": ("DAS", "DVS", "Domestic abuse service"),
     "IDX": ("OTH", "OTH", "Child index"),
 }
-"""First part of a participant's name: service type (CL-11), organisation type (CL-10), what it is."""
+"""First part of a participant's name: service type (CL-11), organisation type (CL-10), title."""
 
 ROLES = {"SCH": "TEACH", "HV": "HV", "EHM": "FSW", "FSW": "FSW", "HOU": "HO", "MIDW": "MIDW"}
 ROLES |= {"GP": "GP", "CSC": "SW", "POL": "PO", "VCS": "VOL", "CAMHS": "CAMHSP", "YOT": "YOTW"}
@@ -107,6 +108,18 @@ class Person:
         if self.block.get("name"):
             found.append(self.block["name"])
         return found
+
+    def marks(self) -> list[str]:
+        """Return the traces, and the names as they stand in JSON: short ones only in quotes."""
+        block = self.block
+        return [*self.traces(), *(f'"{name}"' for name in block.get("given_names", ()))]
+
+    def is_in(self, body: bytes) -> bool:
+        """Tell whether *body* is about this person: a number, or every part of the name."""
+        names = [*self.block.get("given_names", ()), self.block.get("family_name", "")]
+        return trace(self.traces(), body) is not None or (
+            self.child and all(trace([name], body) for name in names if name)
+        )
 
 
 @dataclass(slots=True)

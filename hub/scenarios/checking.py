@@ -167,7 +167,7 @@ class Checker:
         person = check.words["person"]
         found = set()
         for arrival in self.story.at(check.words["who"]):
-            if arrival.kind == "N1" and trace(person.traces(), arrival.body):
+            if arrival.kind == "N1" and person.is_in(arrival.body):
                 found |= {str(v) for v in values(_json(arrival), "notification.episode_ref")}
         if len(found) != 1:
             raise self._no(check, "one entry", f"{len(found)} entries")
@@ -186,7 +186,7 @@ class Checker:
             raise self._no(check, check.words["result"], str(got))
 
     def _newest(self, person: Any) -> dict[str, Any]:
-        """Return the child as last sent: names and numbers may have changed since the first step."""
+        """Return the child as last sent: names and numbers may have changed on the way."""
         block = dict(person.block)
         for _step, sent in self.story.sent:
             if isinstance(sent.tree, dict):

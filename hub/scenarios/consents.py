@@ -27,7 +27,7 @@ def section_keys() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """A part of a sentence: sections x services x purposes, and whether sensitive leaves are meant."""
+    """A part of a sentence: sections x services x purposes, and whether sensitive ones count."""
 
     sections: tuple[str, ...]
     services: tuple[str, ...]

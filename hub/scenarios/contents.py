@@ -29,7 +29,7 @@ def _sections(node: Mapping[str, Any], nodes: Mapping[str, Node]) -> Iterator[st
             if not isinstance(item, Mapping):
                 continue
             element = item.get("element")
-            if element in codes.code_list("CL-14").codes:
+            if isinstance(element, str) and element in codes.code_list("CL-14").codes:
                 yield str(codes.code_list("CL-14").codes[element].attributes["section"])
             yield from _sections(item, known.children)
 

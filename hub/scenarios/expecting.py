@@ -94,7 +94,7 @@ def _pairs(details: Fields, key: str) -> tuple[tuple[str, Any], ...]:
         try:
             segments(str(path))
         except ValueError:
-            raise complain(path, "not a path")
+            raise complain(path, "not a path") from None
     return tuple((str(path), plain(value)) for path, value in node.items())
 
 

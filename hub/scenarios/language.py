@@ -82,7 +82,7 @@ def moment(text: Any) -> datetime:
     try:
         at = datetime.fromisoformat(words)
     except ValueError:
-        raise complain(text, "a day like 2026-09-01, or a moment like 2026-09-01T09:00Z")
+        raise complain(text, "a day like 2026-09-01, or a moment like 2026-09-01T09:00Z") from None
     if len(words) == 10:
         at = at.replace(hour=9)
     return at.replace(tzinfo=UTC)
@@ -232,7 +232,7 @@ class _Reading:
             try:
                 segments(str(path))
             except ValueError:
-                raise complain(path, "not a path: write plan.action[id=a1].action_status")
+                raise complain(path, "not a path: write plan.action[id=a1].action_status") from None
 
     def _expect(self, node: Any) -> dict[str, list[Wanted]]:
         if node is None or node in ("", "nothing"):

@@ -44,7 +44,7 @@ PERSON_WORDS = (
 
 
 def read_people(node: Any, cast: Cast) -> dict[str, Person]:
-    """Read ``people:``: children with their test identifiers, and adults by what they are to them."""
+    """Read ``people:``: children with test identifiers, and adults by what they are to them."""
     people: dict[str, Person] = {}
     for name, told in words_of(node).items():
         details = words_of(told)

@@ -118,10 +118,10 @@ async def again(stage: Stage, action: Action, step: Step) -> None:
     answer = await stage.send(sent, step)
     judge_answer(action.answer, answer, place_of(action.text))
     if action.answer is None and not action.details.text("key"):
-        same(stage, earlier, answer, action)
+        same(earlier, answer, action)
 
 
-def same(stage: Stage, earlier: Answered, answer: Answered, action: Action) -> None:
+def same(earlier: Answered, answer: Answered, action: Action) -> None:
     if (earlier.status, earlier.body) != (answer.status, answer.body):
         raise Difference(
             place_of(action.text),

@@ -58,7 +58,7 @@ SENTENCES: tuple[Sentence, ...] = (
         "submit",
         r"{who} submits(?: (?P<event>[a-z_]+(?:\.[a-z_]+)+))?",
         "SCH-A submits episode.opened",
-        "a system sends a message: an event with a part of the episode, a contribution, or a raw file",
+        "a system sends a message: an event with a part of the episode, a contribution, a raw file",
         SUBMIT,
     ),
     _say(
@@ -172,7 +172,8 @@ SENTENCES: tuple[Sentence, ...] = (
     ),
     _say(
         "widen",
-        r"{person} widens (?P<services>.+?) by (?P<sections>.+?)(?P<sensitive>, the sensitive ones named)?",
+        r"{person} widens (?P<services>.+?) by (?P<sections>.+?)"
+        r"(?P<sensitive>, the sensitive ones named| including the sensitive)?",
         "Mia widens HOU-A by sec.env.family",
         "a widening: these services get these sections as well",
         CONSENT,

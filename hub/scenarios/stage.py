@@ -1,4 +1,4 @@
-"""The stage of a scenario: who is on it, what has happened, and the calls that everybody can make."""
+"""The stage of a scenario: who is on it, what has happened, and the calls that all can make."""
 
 import base64
 import secrets
@@ -59,20 +59,20 @@ class Stage:
                     got="; ".join(state["faults"]),
                 )
             known = {arrival.delivery_id for arrival in self.story.at(name)}
-            for one in state["received"]:
-                if one["delivery_id"] not in known:
-                    fresh.append(
-                        Arrival(
-                            participant=name,
-                            step=number,
-                            number=one["number"],
-                            kind=one["message_type"],
-                            delivery_id=one["delivery_id"],
-                            sections=one["sections"],
-                            file=Path(one["file"]),
-                            via=one["via"],
-                        )
-                    )
+            fresh += [
+                Arrival(
+                    participant=name,
+                    step=number,
+                    number=one["number"],
+                    kind=one["message_type"],
+                    delivery_id=one["delivery_id"],
+                    sections=one["sections"],
+                    file=Path(one["file"]),
+                    via=one["via"],
+                )
+                for one in state["received"]
+                if one["delivery_id"] not in known
+            ]
             for path in (self.world.out / name).glob("*"):
                 self.story.file_steps.setdefault(path, number)
         self.story.arrivals += fresh

@@ -74,5 +74,5 @@ async def hub(stage: Stage, action: Action, _step: Step) -> None:
         await stage.world.start_hub()
 
 
-async def nothing(stage: Stage, _action: Action, _step: Step) -> None:
+async def nothing(_stage: Stage, _action: Action, _step: Step) -> None:
     return

@@ -1,4 +1,4 @@
-"""The facts that a step is judged by, found in the tree, the agreements and the sender's standing."""
+"""The facts that a step is judged by, from the tree, the agreements and who sends."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

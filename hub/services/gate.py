@@ -15,8 +15,19 @@ from hub.domain.consent import Agreements, Ask
 from hub.domain.exchange import Decision, EpisodeHead, Involvement, Tree
 from hub.domain.partner import Partner
 from hub.errors import Code, Withheld
-from hub.services.prune import BASIC, SECTION, SENSITIVE, Permits, prune, sensitive_service_types
+from hub.services.prune import (
+    SECTION,
+    SENSITIVE,
+    Masked,
+    Permits,
+    masked,
+    names_sensitive,
+    prune,
+    sensitive_section,
+)
+from hub.services.relevance import visible_facts
 from hub.services.released import Frozen, Released, _mint, freeze
+from hub.services.rights import Rights
 from hub.services.views import index_view, view
 
 BY_RECEIPT: Final = frozenset({"N10", "N14"})
@@ -25,17 +36,33 @@ BY_RECEIPT: Final = frozenset({"N10", "N14"})
 TOLD: Final = frozenset({("left",), ("accepted",), ("answer",), ("withdrawn",)})
 """Facts that a party to something is owed: that it left, that its offer or request was answered."""
 
+CONTENT_LEAVES: Final = frozenset({"ASSESSED", "TEAM_FORMING", "PLAN_ACTIVE", "IN_REVIEW"})
+"""Where content may leave at all (`domain.md` 1.1, last column)."""
+
+CONTENT: Final = frozenset({"N6", "N7", "N9", "N16", "VIEW"})
+OVER: Final = frozenset({"VOID", "DECLINED", "ARCHIVED", "PURGED"})
+
 BEFORE_PLAN: Final = frozenset({"ASSESSING", "ASSESSED", "TEAM_FORMING"})
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What the gate decides on: one episode as it stands under the lock."""
+    """What the gate decides on: one episode as it stands under the lock.
+
+    *tree* is the version that may be shown, *newest* the last one: who is shielded, and who works
+    for a sensitive service, is asked of both.
+    """
 
     head: EpisodeHead
     tree: Tree
     decisions: Sequence[Decision]
     involvements: Sequence[Involvement]
+    newest: Tree | None = None
+
+    @property
+    def trees(self) -> tuple[Tree, ...]:
+        """What is to be shown and, where that is older, the episode as it stands now."""
+        return (self.tree,) if self.newest is None else (self.tree, self.newest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +110,26 @@ def related(involvements: Sequence[Involvement], service: str, at: datetime) -> 
     )
 
 
-def shielded(tree: Tree) -> bool:
+def shielded(*trees: Tree) -> bool:
     """Return whether anybody in the episode is shielded: then nothing of it leaves by the ordinary
     way.
     """
-    everybody = (*tree.get("subjects", ()), *tree.get("parents_carers", ()))
-    return any(person.get("shielding", "none") != "none" for person in everybody)
+    return any(
+        person.get("shielding", "none") != "none"
+        for tree in trees
+        for person in (*tree.get("subjects", ()), *tree.get("parents_carers", ()))
+    )
+
+
+def _check_process(process: str, message_type: str) -> None:
+    """Refuse what may not leave where the episode now is, however it came to wait here."""
+    if message_type in CONTENT and process not in CONTENT_LEAVES:
+        if process == "CLOSED":
+            # What the family agreed to reaches until the closure (`domain.md` 4.2, period).
+            raise Withheld(Code.CONSENT_EXPIRED, "the episode is closed")
+        raise Withheld(Code.STATE, "no content leaves where this episode now is")
+    if process in OVER or (message_type == "N11" and process != "TRANSFER_PENDING"):
+        raise Withheld(Code.STATE, "there is nothing to tell where this episode now is")
 
 
 def release(case: Case, request: Request) -> Released:
@@ -104,8 +145,9 @@ def release(case: Case, request: Request) -> Released:
         return _told(case, request)
     if not related(case.involvements, request.service, request.at):
         raise Withheld(Code.NO_RELATIONSHIP, "the service has no open relationship to this episode")
-    if shielded(case.tree):
+    if shielded(*case.trees):
         raise Withheld(Code.SHIELDED, "somebody in this episode is shielded")
+    _check_process(case.head.process, request.message_type)
     return _consented(case, request)
 
 
@@ -126,25 +168,7 @@ def _consented(case: Case, request: Request) -> Released:
     children, adults = people(case.tree)
     agreements = Agreements(case.decisions, children, adults)
     ask = Ask(service=request.service, purpose=request.purpose, at=request.at)
-    used: dict[str, None] = {}
-    memory: dict[tuple[str, str], int] = {}
-
-    def rights(person: str, section: str) -> int:
-        known = memory.get((person, section))
-        if known is None:
-            listed = agreements.basic(person, section, ask)
-            cell = agreements.section(person, section, ask)
-            known = (
-                (BASIC if listed.permitted else 0)
-                | (SECTION if cell.permitted else 0)
-                | (SENSITIVE if cell.permitted and cell.sensitive else 0)
-            )
-            for answer in (listed, cell):
-                if answer.permitted and answer.decision_id:
-                    used[answer.decision_id] = None
-            memory[person, section] = known
-        return known
-
+    rights = Rights(agreements, ask)
     answers = [agreements.listed(child, ask) for child in children]
     if not any(answer.permitted for answer in answers):
         reasons = [answer.reason for answer in answers if answer.reason]
@@ -152,22 +176,39 @@ def _consented(case: Case, request: Request) -> Released:
         raise Withheld(code, "no decision lets this service see anything of this episode")
     if request.message_type == "NOTICE":
         about, section = str(request.facts["subject_id"]), str(request.facts["section"])
-        if not rights(about, section) & (SECTION | SENSITIVE):
+        needed = SENSITIVE if sensitive_section(section) else SECTION
+        if not rights(about, section) & needed:
             raise Withheld(
                 Code.CONSENT_SCOPE, "no decision lets this service be told of such a notice"
             )
-    shown = prune(
-        view(request.message_type, case.tree, request.focus), Permits(children, adults, rights)
+    permits = Permits(children, adults, rights, _masked(case))
+    shown = prune(view(request.message_type, case.tree, request.focus), permits)
+    facts = visible_facts(
+        request.message_type, request.facts, request.focus, case.tree, shown, permits
     )
+    if facts is None:
+        raise Withheld(Code.CONSENT_SCOPE, "nothing of it is for this service to know")
+    used = rights.decisions(permits.counted) or {
+        answer.decision_id for answer in answers if answer.permitted and answer.decision_id
+    }
     tree: dict[str, Any] = {"episode": shown}
     if request.message_type != "VIEW":
-        tree["notification"] = freeze({"code": request.message_type, **request.facts})
+        tree["notification"] = freeze({"code": request.message_type, **facts})
     return _mint(
         Frozen(tree),
         recipient=request.service,
         purpose=request.purpose,
-        decisions=tuple(used),
+        decisions=tuple(d.decision_id for d in case.decisions if d.decision_id in used),
         rehearsal=False,
+    )
+
+
+def _masked(case: Case) -> Masked:
+    """Return whom any version at hand shows to work for a sensitive service."""
+    found = [masked(tree) for tree in case.trees]
+    return Masked(
+        frozenset().union(*(each.practitioners for each in found)),
+        frozenset().union(*(each.organisations for each in found)),
     )
 
 
@@ -193,24 +234,29 @@ def release_to_index(case: Case, request: Request, *, coordinator: Tree | None) 
     """
     subject_id = str(request.facts["subject_id"])
     agreements = agreements_of(case)
-    answer = agreements.index(subject_id, request.at)
-    withdrawn = request.message_type == "N14"
-    if answer == "no" and not withdrawn:
+    code = request.message_type
+    # What ends an entry is owed to the index that holds it, whatever is agreed to by then.
+    ends = code == "N14" or (code == "N2" and case.head.process in {"CLOSED", "ARCHIVED"})
+    if agreements.index(subject_id, request.at) == "no" and not ends:
         raise Withheld(Code.CONSENT_NONE, "the family did not agree to an index entry")
-    if shielded(case.tree) and not withdrawn:
+    if shielded(*case.trees) and code != "N14":
         raise Withheld(Code.SHIELDED, "somebody in this episode is shielded")
-    shown = index_view(request.message_type, case.tree, subject_id, request.focus)
+    if case.head.process in OVER and code != "N14":
+        raise Withheld(Code.STATE, "there is nothing to tell where this episode now is")
     contact = case.tree.get("responsible_practitioner", {})
-    notification: dict[str, Any] = {
-        "code": request.message_type,
-        "episode_ref": request.facts["reference"],
-    }
-    if request.message_type != "N14":
+    notification: dict[str, Any] = {"code": code, "episode_ref": request.facts["reference"]}
+    if code != "N14":
+        shown = index_view(code, case.tree, subject_id, request.focus)
+        if code == "N5" and not shown.get("subject"):
+            raise Withheld(Code.CONSENT_SCOPE, "nothing that changed is for the index")
+        if code == "N4" and contact.get("practitioner_id") not in request.focus:
+            raise Withheld(Code.CONSENT_SCOPE, "the index holds nothing of that practitioner")
         notification.update(shown)
         notification.update(
             {k: v for k, v in request.facts.items() if k in {"effective_on", "was_acting"}}
         )
-    if _sensitive(contact) and "responsible_practitioner" in notification:
+    hidden = names_sensitive(contact, _masked(case))
+    if hidden and "responsible_practitioner" in notification:
         if coordinator is None:
             raise Withheld(Code.SENSITIVE, "no co-ordinator to stand in for a sensitive service")
         notification["responsible_practitioner"] = dict(coordinator)
@@ -222,7 +268,3 @@ def release_to_index(case: Case, request: Request, *, coordinator: Tree | None) 
         decisions=(),
         rehearsal=False,
     )
-
-
-def _sensitive(contact: Tree) -> bool:
-    return contact.get("service_type") in sensitive_service_types()

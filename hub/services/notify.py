@@ -104,7 +104,7 @@ class Notifier:
     def _match(
         self, session: Session, tokens: Sequence[bytes], body: Tree
     ) -> tuple[EpisodeHead, str] | None:
-        """Return the one open episode and child that an identifier and the date of birth agree on."""
+        """Return the one open episode and child that identifier and date of birth agree on."""
         if not tokens:
             return None
         asked = body["subject"]

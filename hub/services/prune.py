@@ -5,10 +5,10 @@ administrative leaf rides along only where something of the same item is release
 count nor an empty shell tells what was cut (`design.md` section 6, `domain.md` 4.2).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hub.domain import codes
 from hub.domain.dictionary import BY_ELEMENT, Leaf, Node, episode_tree
@@ -24,13 +24,28 @@ section.
 """
 
 
+class Masked(NamedTuple):
+    """Practitioners and organisations that some place of the episode shows to be a sensitive
+    service, so that no other place names them either (`domain.md` F6).
+    """
+
+    practitioners: frozenset[str] = frozenset()
+    organisations: frozenset[str] = frozenset()
+
+
 @dataclass(slots=True)
 class Permits:
-    """The answers of the agreements for one recipient, asked once per person and section."""
+    """The answers of the agreements for one recipient, asked once per person and section.
+
+    *masked* are never named.  *counted* holds (person, section, bit) of everybody whose permission
+    a kept leaf rests on: what was asked about a leaf that stayed behind leaves no trace there.
+    """
 
     children: tuple[str, ...]
     adults: tuple[str, ...]
     rights: Rights
+    masked: Masked = Masked()
+    counted: set[tuple[str, str, int]] = field(default_factory=set)
     _shared: dict[str, int] = field(default_factory=dict)
     _adults: dict[str, int] = field(default_factory=dict)
 
@@ -120,6 +135,22 @@ def _right(about: str, section: str, here: _Here, *, third_party: bool) -> int:
     return right & permits.every_adult(section) if third_party else right
 
 
+def _count(about: str, section: str, here: _Here, needed: int, *, third_party: bool) -> None:
+    """Note on whose permission a leaf that is kept rests: the same people as `_right` asks."""
+    permits, people = here.permits, dict.fromkeys(here.permits.children)
+    if about == "item" and here.item in people:
+        people = {here.item: None}
+    elif here.child and about != "item":
+        people = {here.child: None}
+    if about == "adult" and here.adult:
+        people[here.adult] = None
+    elif about == "item" and here.item:
+        people[here.item] = None
+    if about == "adults" or (third_party and about in {"child", "children", "practitioner"}):
+        people.update(dict.fromkeys(permits.adults))
+    permits.counted.update((person, section, needed) for person in people)
+
+
 @cache
 def element_rules() -> Mapping[str, tuple[str, frozenset[str]]]:
     """Return section and sensitivity of each of the 19 elements (CL-14)."""
@@ -127,6 +158,22 @@ def element_rules() -> Mapping[str, tuple[str, frozenset[str]]]:
         code: (entry.attributes["section"], frozenset(entry.attributes["sensitivity"].split()))
         for code, entry in codes.code_list("CL-14").codes.items()
     }
+
+
+@cache
+def sensitive_section(section: str) -> bool:
+    """Return whether what is said in this section is of a special category (CL-14)."""
+    return any(at == section and "SEN" in tags for at, tags in element_rules().values())
+
+
+@cache
+def restricted_uses() -> frozenset[str]:
+    """Return the uses of an address that make where it is restricted (CL-28: a refuge)."""
+    return frozenset(
+        code
+        for code, entry in codes.code_list("CL-28").codes.items()
+        if "RES" in entry.attributes.get("restricted", "")
+    )
 
 
 @cache
@@ -139,6 +186,99 @@ def sensitive_service_types() -> frozenset[str]:
     )
 
 
+def sensitive_service(service: Any) -> bool:
+    """Tell whether a service type, or a service ``ORGANISATION/TYPE``, is a sensitive one."""
+    return str(service or "").rpartition("/")[2] in sensitive_service_types()
+
+
+def names_sensitive(practitioner: Mapping[str, Any], masked: Masked) -> bool:
+    """Tell whether showing *practitioner* would name a sensitive service."""
+    kind = practitioner.get("service_type")
+    if kind is not None:
+        return sensitive_service(kind)
+    return (
+        practitioner.get("practitioner_id") in masked.practitioners
+        or practitioner.get("organisation") in masked.organisations
+    )
+
+
+def _owned(action: Mapping[str, Any], masked: Masked) -> bool:
+    """Tell whether an action belongs to a sensitive service: then all of it stays (N9)."""
+    owner = action.get("action_owner", {})
+    return sensitive_service(owner.get("service")) or names_sensitive(
+        owner.get("practitioner") or {}, masked
+    )
+
+
+def _other(service: Mapping[str, Any], _masked: Masked) -> bool:
+    """Tell whether a service is sensitive by its type or, as with ``OTH``, by what the record says.
+
+    A type that leaves the question open is sensitive unless the record says that it is not.
+    """
+    said, kind = service.get("is_sensitive_service"), service.get("service_type")
+    return said is True or sensitive_service(kind) or (kind in _open_types() and said is not False)
+
+
+def _restricts(node: Node) -> Callable[[Mapping[str, Any], Masked], bool] | None:
+    """Return what makes a whole item of this list restricted, if anything does."""
+    if "action_owner" in node.children:
+        return _owned
+    if "is_sensitive_service" in node.children:
+        return _other
+    if "address_lines" in node.children:
+        return lambda item, _masked: item.get("use") in restricted_uses()
+    by = node.sensitive_by
+    return (lambda item, _masked: sensitive_service(item.get(by))) if by else None
+
+
+@cache
+def _open_types() -> frozenset[str]:
+    return frozenset(
+        code
+        for code, entry in codes.code_list("CL-11").codes.items()
+        if entry.attributes.get("sensitive") == "ask"
+    )
+
+
+def masked(tree: Mapping[str, Any]) -> Masked:
+    """Return whom the whole episode shows to work for a sensitive service."""
+    seen = list(_mentions(tree))
+    hidden = [mention for mention in seen if mention[2]]
+    open_work = {organisation for _, organisation, sensitive in seen if sensitive is False}
+    return Masked(
+        frozenset(who for who, _, _ in hidden if who),
+        frozenset(where for _, where, _ in hidden if where) - open_work,
+    )
+
+
+def _mentions(tree: Mapping[str, Any]) -> Iterator[tuple[Any, Any, bool | None]]:
+    """Yield (practitioner id, organisation, sensitive or unknown) of everybody at work."""
+    services, plan = tree.get("services", {}), tree.get("plan", {})
+    blocks = [*services.get("assessor", ()), services.get("lead_professional")]
+    blocks += [tree.get("responsible_practitioner"), tree.get("closure", {}).get("closed_by")]
+    for action in plan.get("action", ()):
+        owner = action.get("action_owner", {})
+        held = owner.get("practitioner") or {}
+        blocks.append(held)
+        if sensitive_service(owner.get("service")):
+            yield held.get("practitioner_id"), owner["service"].partition("/")[0], True
+    for subject in tree.get("subjects", ()):
+        blocks += [element.get("author") for element in subject.get("elements", ())]
+    for block in blocks:
+        if block:
+            kind = block.get("service_type")
+            known = None if kind is None else sensitive_service(kind)
+            yield block.get("practitioner_id"), block.get("organisation"), known
+    for member in plan.get("team_member", ()):
+        held = member.get("practitioner") or {}
+        known = sensitive_service(member.get("service_type")) or names_sensitive(held, Masked())
+        yield held.get("practitioner_id"), member.get("organisation"), known
+    for service in services.get("other_service", ()):
+        held = service.get("practitioner") or {}
+        known = _other(service, Masked()) or names_sensitive(held, Masked())
+        yield held.get("practitioner_id"), service.get("organisation"), known
+
+
 def _frozen_value(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
@@ -149,11 +289,10 @@ def _leaf(leaf: Leaf) -> tuple[_Prune, bool]:
 
         def by_element(value: Any, here: _Here) -> Any:
             section, sensitivity = element_rules().get(here.element or "", ("", frozenset({"RES"})))
-            needed = _needed(sensitivity)
-            if needed < 0 or not needed & _right(
-                "child", section, here, third_party="THP" in sensitivity
-            ):
+            needed, third = _needed(sensitivity), "THP" in sensitivity
+            if needed < 0 or not needed & _right("child", section, here, third_party=third):
                 return None
+            _count("child", section, here, needed, third_party=third)
             return _frozen_value(value)
 
         return by_element, leaf.key
@@ -161,19 +300,19 @@ def _leaf(leaf: Leaf) -> tuple[_Prune, bool]:
     if needed < 0 or leaf.about == "unknown":
         return (lambda _value, _here: None), False
     if needed == 0:
-        if leaf.path.endswith((".person_id", ".parent_carer_id")) and leaf.about == "item":
+        if leaf.path.endswith((".person_id", ".parent_carer_id")) and leaf.about != "adult":
+            # Elsewhere than in an item about that person (who owns an action) it is the content.
             return (
                 lambda value, here: value if here.permits.person(value, leaf.section) else None
-            ), True
+            ), leaf.about == "item"
         return (lambda value, _here: _frozen_value(value)), "ADM" in leaf.sensitivity
     about, section, third = leaf.about, leaf.section, "THP" in leaf.sensitivity
 
     def permitted(value: Any, here: _Here) -> Any:
-        return (
-            _frozen_value(value)
-            if needed & _right(about, section, here, third_party=third)
-            else None
-        )
+        if not needed & _right(about, section, here, third_party=third):
+            return None
+        _count(about, section, here, needed, third_party=third)
+        return _frozen_value(value)
 
     return permitted, False
 
@@ -202,7 +341,7 @@ def _object(node_children: Mapping[str, Node], path: str) -> _Prune:
         content, riding = riding, content
 
     def prune_object(value: Any, here: _Here) -> Any:
-        if by_practitioner and value.get("service_type") in sensitive_service_types():
+        if by_practitioner and names_sensitive(value, here.permits.masked):
             return None
         if is_subject:
             here = _Here(here.permits, child=value.get("subject_id"))
@@ -239,15 +378,18 @@ def _object(node_children: Mapping[str, Node], path: str) -> _Prune:
 
 
 def _node(node: Node) -> _Prune:
-    prune = _object(node.children, node.path)
-    if node.kind == "object":
+    prune, restricted = _object(node.children, node.path), _restricts(node)
+    if node.kind == "object" and restricted is None:
         return prune
-    by = node.sensitive_by
+    if node.kind == "object":
+        return lambda value, here: (
+            None if restricted(value, here.permits.masked) else prune(value, here)
+        )
 
     def prune_list(value: Any, here: _Here) -> Any:
         kept = []
         for item in value:
-            if by and str(item.get(by, "")).rpartition("/")[2] in sensitive_service_types():
+            if restricted is not None and restricted(item, here.permits.masked):
                 continue
             part = prune(item, here)
             if part is not None:

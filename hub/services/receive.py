@@ -4,20 +4,22 @@ One unit of work under the lock on the episode's head: check the sender's standi
 sent, take the step, derive what changed, record the version and one delivery per recipient.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
+from hub.domain.checks import check_episode
 from hub.domain.consent import Agreements
+from hub.domain.dictionary import Leaf
 from hub.domain.difference import derive, responsible_practitioner
 from hub.domain.exchange import EpisodeHead, Involvement, Tree, Version
 from hub.domain.lifecycle import Step, step
 from hub.domain.merge import merge
 from hub.domain.partner import Registry
 from hub.domain.regions import LIVE, Facts, Regions, Role
-from hub.errors import Code, Conflict, Fault, Withheld
+from hub.errors import Code, Conflict, Fault, InvalidContent, Withheld
 from hub.ports import Digester, Session
 from hub.services.accept import Accepted, Incoming, Refused
 from hub.services.announce import Move, tellings
@@ -26,10 +28,11 @@ from hub.services.consents import Standing, references, standing
 from hub.services.contribute import check_base, contribute
 from hub.services.facts import Evidence, facts_of
 from hub.services.gate import people
+from hub.services.given import given
 from hub.services.index import tokens
 from hub.services.receipt import Receipt
 from hub.services.share import Occasion, tell
-from hub.services.standing import check_own, roles, service_of, writable
+from hub.services.standing import WRITES_ALL, check_own, roles, service_of, writable
 
 NO_DECISION: Final = "no recorded decision lets the hub keep this episode for you"
 DERIVED: Final = ("status", "responsible_practitioner", "opened_at", "closed_at")
@@ -73,12 +76,26 @@ class Receiver:
                 sent,
                 deletes=tuple(message.get("message", {}).get("deletes", ())),
                 writable=writable(held, event),
+                given=self._given(found, incoming, held),
+                at="/episode",
             )
             check_own(incoming.partner, held, before, merged)
         if base is not None and base != before:
             check_base(base, before, merged)
+        _check_whole(merged, message)
         move = self._move(found.head, found, incoming, message, before, merged, held)
         return self._commit(session, incoming, message, found.head, found, move, warnings)
+
+    def _given(
+        self, found: Standing, incoming: Incoming, held: frozenset[str]
+    ) -> Callable[[Leaf, str], bool] | None:
+        """Return what the sender was given, or None for those who see the whole episode."""
+        if held & WRITES_ALL or found.head is None or not found.head.version:
+            return None
+        children, adults = people(found.tree)
+        agreements = Agreements(found.decisions, children, adults)
+        services = [service.ref for service in incoming.partner.services]
+        return given(found.tree, agreements, services, incoming.now)
 
     def _may_keep(self, found: Standing, now: datetime, sent: Tree) -> bool:
         """Return whether storage consent lets the hub keep this (`domain.md` 4.4, store only)."""
@@ -346,6 +363,21 @@ class Receiver:
                 session.put_involvement(involvement)
                 made.append(involvement)
         return tuple(made)
+
+
+def _check_whole(merged: Tree, message: Tree) -> None:
+    """Refuse an episode that the message would leave incomplete or contradictory."""
+    header = message.get("message", {})
+    faults = check_episode(
+        merged,
+        accept_failed_identifiers=bool(header.get("accept_failed_identifiers")),
+        whole=True,
+        at="/episode",
+    )
+    if faults:
+        raise InvalidContent(
+            faults[0].code, f"{len(faults)} faults in the episode as it would be", faults
+        )
 
 
 def sent_tree(message: Tree) -> Tree:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from hub.domain.exchange import Tree
+from hub.services.prune import restricted_uses
 
 ENVELOPE: Final = ("episode_id",)
 CONTACT: Final = ("episode_id", "responsible_practitioner")
@@ -25,6 +26,9 @@ INDEX_SUBJECT: Final = (
     "address",
     "aka_previous_names",
 )
+MATCHED: Final = frozenset(INDEX_SUBJECT) - {"subject_id", "is_unborn"}
+UNTOLD: Final = restricted_uses() | {"old"}
+INDEX_IDENTIFIERS: Final = frozenset({"nhs-number", "upn"})
 INDEX_CONTACT: Final = ("name", "role", "organisation", "contact_tel", "email")
 
 
@@ -39,6 +43,49 @@ def _content(tree: Tree, _focus: tuple[str, ...]) -> dict[str, Any]:
 
 def _contact(tree: Tree, _focus: tuple[str, ...]) -> dict[str, Any]:
     return take(tree, CONTACT)
+
+
+def _contacts(tree: Tree, focus: tuple[str, ...]) -> dict[str, Any]:
+    """The contact blocks of the practitioners whom *focus* names, wherever they work; nothing of
+    the child (N4).
+    """
+
+    def of(block: Tree | None) -> bool:
+        return bool(block) and block.get("practitioner_id") in focus  # type: ignore[union-attr]
+
+    shown = take(tree, ENVELOPE)
+    services = tree.get("services", {})
+    found: dict[str, Any] = {}
+    if of(tree.get("responsible_practitioner")):
+        shown["responsible_practitioner"] = tree["responsible_practitioner"]
+    if of(services.get("lead_professional")):
+        found["lead_professional"] = services["lead_professional"]
+    for name, block in (("assessor", None), ("other_service", "practitioner")):
+        items = [
+            item
+            for item in services.get(name, ())
+            if of(item if block is None else item.get(block))
+        ]
+        if items:
+            found[name] = items
+    if found:
+        shown["services"] = found
+    members = [
+        member
+        for member in tree.get("plan", {}).get("team_member", ())
+        if of(member.get("practitioner"))
+    ]
+    return {**shown, "plan": {"team_member": members}} if members else shown
+
+
+def _request(tree: Tree, focus: tuple[str, ...]) -> dict[str, Any]:
+    """The content for one request for services, and no other request (N16)."""
+    shown = _content(tree, focus)
+    plan = shown.get("plan", {})
+    if "service_request" in plan:
+        asked = [item for item in plan["service_request"] if item.get("id") in focus[1:]]
+        shown["plan"] = {**plan, "service_request": asked}
+    return shown
 
 
 def _envelope(tree: Tree, _focus: tuple[str, ...]) -> dict[str, Any]:
@@ -105,7 +152,7 @@ def _demographics(tree: Tree, focus: tuple[str, ...]) -> dict[str, Any]:
 VIEWS: Final[Mapping[str, Callable[[Tree, tuple[str, ...]], dict[str, Any]]]] = {
     "N2": _closure,
     "N3": _contact,
-    "N4": _contact,
+    "N4": _contacts,
     "N5": _demographics,
     "N6": _content,
     "N7": _content,
@@ -114,7 +161,7 @@ VIEWS: Final[Mapping[str, Callable[[Tree, tuple[str, ...]], dict[str, Any]]]] = 
     "N10": _envelope,
     "N11": _offer,
     "N14": _envelope,
-    "N16": _content,
+    "N16": _request,
     "NOTICE": _contact,
     "VIEW": _content,
 }
@@ -153,21 +200,34 @@ def index_view(
 
 
 def _index_subject(subject: Tree, message_type: str, focus: tuple[str, ...]) -> dict[str, Any]:
+    """Return the match set of one child, or what changed of it: None for what is gone.
+
+    An address that may not be told, and one that is no longer there, look the same.
+    """
+    told = {
+        name: value for name in INDEX_SUBJECT if name in MATCHED and (value := _told(subject, name))
+    }
+    if message_type == "N1":
+        return told
     changed = changed_fields(focus, subject["subject_id"])
-    names = [
-        name
-        for name in INDEX_SUBJECT
-        if name not in {"subject_id", "is_unborn"} and (message_type == "N1" or name in changed)
-    ]
-    shown = take(subject, names)
-    if "expected_date_of_delivery" in shown:
-        shown["expected_date_of_delivery"] = str(shown["expected_date_of_delivery"])[:7]
-    if "expected_date_of_delivery" in changed and "expected_date_of_delivery" not in subject:
-        shown["expected_date_of_delivery"] = None
-    if "address" in shown:
-        shown["address"] = [
-            take(address, ("address_lines", "postcode"))
-            for address in subject["address"]
-            if address.get("use") not in {"refuge", "old"}
-        ]
-    return shown
+    return {name: told.get(name) for name in INDEX_SUBJECT if name in changed and name in MATCHED}
+
+
+def _told(subject: Tree, name: str) -> Any:
+    value = subject.get(name)
+    match name:
+        case "expected_date_of_delivery":
+            return str(value)[:7] if value else None
+        case "identifiers":
+            return [
+                take(held, ("system", "value"))
+                for held in value or ()
+                if held.get("system") in INDEX_IDENTIFIERS
+            ]
+        case "address":
+            return [
+                take(held, ("address_lines", "postcode"))
+                for held in value or ()
+                if held.get("use") not in UNTOLD
+            ]
+    return value

@@ -164,7 +164,11 @@ class Compiled:
         return self._shape.assemble(envelope, entries, address)
 
     def read(self, document: Mapping[str, Any]) -> ReadBack:
-        """Return the canonical message that *document* says; never raises for its content."""
+        """Return the canonical message that *document* says.
+
+        The document has passed its format's own checks; what no rule knows is listed, and what
+        disagrees with itself is a fault.
+        """
         envelope, pieces = self._shape.take_apart(document)
         return _Session(self._taken, self._shape, pieces).run(self._take_envelope, envelope)
 

@@ -237,7 +237,7 @@ def _leaf(slot: Leaf) -> Take:
     def either(value: Any, item: Any, context: Reading, trail: Trail) -> None:
         known = len(context.unmapped)
         take(value, item, context, trail)
-        if value in fixed:
+        if _hashable(value) and value in fixed:
             del context.unmapped[known:]
 
     return either
@@ -249,11 +249,18 @@ def _known(slot: Leaf, fixed: set[Any]) -> Take:
     derived = slot.rule.refer or slot.rule.refer_all or (slot.rule.only == "out" and not tables)
 
     def check(value: Any, _item: Any, context: Reading, trail: Trail) -> None:
-        if derived or value in fixed or any(table.knows(value) for table in tables):
+        if derived:
+            return
+        if _hashable(value) and (value in fixed or any(table.knows(value) for table in tables)):
             return
         context.unknown(trail)
 
     return check
+
+
+def _hashable(value: Any) -> bool:
+    """Return whether *value* can be looked up; a stranger may put a list where a code belongs."""
+    return not isinstance(value, dict | list)
 
 
 def _rule(rule: Rule) -> Take:
@@ -284,7 +291,10 @@ def _decoder(rule: Rule) -> Callable[[Any, Reading, Trail], Any]:
             inward = {wire: code == "true" for wire, code in inward.items()}
 
         def coded(value: Any, context: Reading, trail: Trail) -> Any:
-            found = inward.get(value) if isinstance(value, str) else None
+            if not isinstance(value, str):
+                context.unknown(trail)
+                return None
+            found = inward.get(value)
             if found is None:
                 if table.passes and value not in table.known_wire:
                     return value
@@ -360,8 +370,9 @@ def _itself(item: Any, value: Any, context: Reading, trail: Trail) -> None:
 
 def _find(here: Any, name: str, where: tuple[tuple[str, str], ...]) -> Any:
     items = here.setdefault(name, [])
-    for one in items:
-        if all(one.get(key) == value for key, value in where):
+    ((key, wanted),) = where
+    for one in reversed(items):  # the leaves of one item come together
+        if one.get(key) == wanted:
             return one
     made: dict[str, Any] = dict(where)
     items.append(made)

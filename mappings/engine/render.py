@@ -7,7 +7,7 @@ one look. With *trace* the same closures are made with recording leaves: see
 `mappings.engine.trace`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -150,7 +150,7 @@ class Compiler:
             return _told(get, word)
         if rule.to is not None:
             return self._to(rule.to, get)
-        return lambda item, context: None if (v := get(item, context)) == "" else v
+        return get
 
     def _to(self, name: str, get: Get) -> Build:
         demand = self.demands.get(name)
@@ -223,14 +223,20 @@ class Compiler:
                 return None if value is None else [value]
 
             return single
-        builds = tuple(self._item(part, branch) for part in slot.parts)
+        return self._several(slot.parts, branch)
+
+    def _several(self, parts: Sequence[Part], branch: Path | None) -> Build:
+        builds: tuple[tuple[str | None, bool, Any], ...] = tuple(
+            self._item(run[0], branch) if len(run) == 1 else (None, True, self._run(run, branch))
+            for run in _runs(parts, branch)
+        )
 
         def several(item: Any, context: Rendering) -> Any:
             out: list[Any] = []
             for member, many, build in builds:
                 if member is not None:
                     value = item.get(member)
-                    if value is not None and value != "":
+                    if value is not None:
                         value = build(value)
                         if value is not None:
                             out.append(value)
@@ -244,6 +250,20 @@ class Compiler:
             return out or None
 
         return several
+
+    def _run(self, parts: Sequence[Part], branch: Path | None) -> Build:
+        """Return what builds items that all read one branch, after one look for the branch."""
+        shared = _shared(Listed(list(parts)))
+        if shared is None:
+            return self._several(parts, branch)
+        inner = self._several(parts, shared)
+        fetch = getter(_below(shared, branch))
+
+        def run(item: Any, context: Rendering) -> Any:
+            here = fetch(item, context)
+            return None if not here else inner(here, context)
+
+        return run
 
     def _item(self, part: Part, branch: Path | None) -> tuple[str | None, bool, Any]:
         """Return one kind of item of a list: folded around a member, or as a closure of its own."""
@@ -278,7 +298,7 @@ def _around(build: Build, wrap: Finish) -> Build:
 def _told(get: Get, word: Finish) -> Build:
     def told(item: Any, context: Rendering) -> Any:
         value = get(item, context)
-        return None if value is None or value == "" else word(value)
+        return None if value is None else word(value)
 
     return told
 
@@ -309,8 +329,8 @@ def _each_plain(get: Get, finish: Finish | None, test: Callable[[Any, Any], bool
         if not values:
             return None
         if finish is None:
-            return [value for value in values if value != ""] or None
-        out = [made for v in values if v != "" and (made := finish(v)) is not None]
+            return list(values)
+        out = [made for v in values if (made := finish(v)) is not None]
         return out or None
 
     return each
@@ -340,6 +360,14 @@ def _assembled(
 ) -> Build:
     if not plain and not company and len(parts) == 1 and not always:
         ((only, make),) = parts
+        if len(constants) == 1:
+            ((name, fixed),) = constants.items()
+
+            def beside_one(item: Any, context: Rendering) -> Any:
+                value = make(item, context)
+                return None if value is None else {name: fixed, only: value}
+
+            return beside_one
 
         def wrapped(item: Any, context: Rendering) -> Any:
             value = make(item, context)
@@ -352,7 +380,7 @@ def _assembled(
         out = constants.copy()
         for wire, member, finish in plain:
             value = item.get(member)
-            if value is not None and value != "":
+            if value is not None:
                 if finish is not None:
                     value = finish(value)
                     if value is None:
@@ -385,7 +413,20 @@ def _below(path: Path, branch: Path | None) -> Path:
     return Path(path.steps[length:])
 
 
-def _shared(plan: Object) -> Path | None:
+def _runs(parts: Sequence[Part], branch: Path | None) -> list[list[Part]]:
+    """Return *parts* cut into runs: neighbours that read a common branch beyond this one."""
+    runs: list[list[Part]] = []
+    for part in parts:
+        if runs:
+            shared = _shared(Listed([*runs[-1], part]))
+            if shared is not None and shared != branch and _below(shared, branch).steps:
+                runs[-1].append(part)
+                continue
+        runs.append([part])
+    return runs
+
+
+def _shared(plan: Object | Listed) -> Path | None:
     """Return the longest branch of the canonical tree that everything in *plan* reads, if any."""
     paths: list[Path] = []
     if not _reads(plan, paths) or not paths:

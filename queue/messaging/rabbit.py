@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aio_pika.abc import AbstractConnection, AbstractQueue
@@ -20,7 +20,7 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from messaging.channel import State
 from messaging.errors import Unroutable
 from messaging.rabbit_consume import RabbitSubscriber
-from messaging.rabbit_declare import declare
+from messaging.rabbit_declare import declare, missing
 from messaging.rabbit_link import Link, Prepare, answer_within
 from messaging.rabbit_publish import RabbitPublisher
 from messaging.topology import Topology
@@ -31,7 +31,10 @@ class RabbitTransport:
 
     *url* is `amqp://` or `amqps://`; *tls* is the context for the latter. *deadline* bounds every
     call to the broker, in seconds. *heartbeat* is in seconds, too. *on_state* is called with every
-    change of `state`.
+    change of `state`. *on_missing* is awaited with the names of the declared queues that a broker
+    turns out not to have (it is new, or was emptied), before they are made: what they held is gone,
+    and whoever keeps it can see to it that it is published again. If it raises, the queues stay
+    missing, and it is told again.
 
     A confirmed message is safe while a majority of the queue's members is not lost for good. A
     broker of one node has no majority to lose but itself: keep what matters in a store, and
@@ -47,8 +50,11 @@ class RabbitTransport:
         tls: ssl.SSLContext | None = None,
         in_flight: int = 200,
         on_state: Callable[[State], None] | None = None,
+        on_missing: Callable[[Sequence[str]], Awaitable[None]] | None = None,
     ) -> None:
         self._deadline = deadline
+        self._on_missing = on_missing
+        self._declaring = asyncio.Lock()
         self._topology: Topology | None = None
         self._on_state = on_state
         self._state: State = "down"
@@ -86,7 +92,7 @@ class RabbitTransport:
         self._topology = topology
         self._publisher.topology = topology
         self._subscriber.topology = topology
-        await declare(self._publishing.connection, topology, self._deadline)
+        await self._declare(self._publishing.connection, topology)
 
     async def declare_queue(
         self, name: str, *, max_length_bytes: int | None = None, message_ttl: float | None = None
@@ -115,14 +121,23 @@ class RabbitTransport:
 
     async def _prepare_publishing(self, connection: AbstractConnection) -> None:
         if self._topology is not None:
-            await declare(connection, self._topology, self._deadline)
+            await self._declare(connection, self._topology)
         await self._publisher.attach(connection)
 
     async def _prepare_consuming(self, connection: AbstractConnection) -> None:
         # Both links declare, as either may be back first; consuming needs the queues to exist.
         if self._topology is not None:
-            await declare(connection, self._topology, self._deadline)
+            await self._declare(connection, self._topology)
         await self._subscriber.attach(connection)
+
+    async def _declare(self, connection: AbstractConnection, topology: Topology) -> None:
+        # One link at a time: what the other has just made would hide that it was missing.
+        async with self._declaring:
+            if self._on_missing is not None:
+                names = await missing(connection, topology, self._deadline)
+                if names:
+                    await self._on_missing(names)
+            await declare(connection, topology, self._deadline)
 
     def _queues(self, channel: str) -> list[str]:
         queue = None if self._topology is None else self._topology.queue(channel)

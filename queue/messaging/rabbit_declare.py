@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aio_pika.abc import AbstractConnection
-from aio_pika.exceptions import ChannelPreconditionFailed
+from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from messaging.errors import TopologyMismatch
 from messaging.rabbit_link import answer_within
@@ -52,6 +52,27 @@ async def declare(connection: AbstractConnection, topology: Topology, deadline: 
         if not channel.is_closed:
             async with answer_within(deadline, "closing a channel"):
                 await channel.close()
+
+
+async def missing(
+    connection: AbstractConnection, topology: Topology, deadline: float
+) -> tuple[str, ...]:
+    """Return the names of the queues of *topology* that the broker does not have.
+
+    Raises `TransportUnavailable`; *deadline* bounds each question.
+    """
+    found = []
+    for queue in topology.queues:
+        # A channel of its own: the broker answers a missing queue by closing the channel.
+        async with answer_within(deadline, f"asking for queue {queue.name}"):
+            channel = await connection.channel()
+            try:
+                await channel.declare_queue(queue.name, passive=True)
+            except ChannelNotFoundEntity:
+                found.append(queue.name)
+            finally:
+                await channel.close()
+    return tuple(found)
 
 
 def arguments(queue: Queue, topology: Topology) -> dict[str, Any]:

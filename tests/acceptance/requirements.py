@@ -1,7 +1,7 @@
-"""Which of the 86 requirements are proven, and which are open: ``python -m tests.acceptance.requirements``.
+"""Which of the 86 requirements are proven: ``python -m tests.acceptance.requirements``.
 
-A row that names a test, a step or a document that does not exist is an error, so that a proof cannot
-quietly disappear.
+A row that names a test, a step or a document that does not exist is an error, so that a proof
+cannot quietly disappear.
 """
 
 import ast
@@ -53,7 +53,7 @@ def _row(key: str, value: Value) -> Requirement:
 
 
 def faults(rows: list[Requirement], root: Path = ROOT) -> Iterator[str]:
-    """Yield what is wrong: missing or unknown rows, rows without proof, proofs that do not exist."""
+    """Yield what is wrong: missing or unknown rows, rows without proof, missing proofs."""
     keys = {row.key for row in rows}
     if keys != KNOWN:
         yield f"missing {sorted(KNOWN - keys)}, unknown {sorted(keys - KNOWN)}"

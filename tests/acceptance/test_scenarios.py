@@ -1,19 +1,21 @@
 """Every scenario of this folder, played against a real hub: embedded, and on real servers."""
 
-from typing import Any
-
 import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from hub.scenarios.runner import run_scenario
+from tests.servers.postgres import PostgresServer, sqlalchemy_url, start_postgres
 
 FOLDER = Path(__file__).with_name("scenarios")
 SCENARIOS = sorted(FOLDER.glob("*.yaml"))
@@ -39,9 +41,12 @@ def test_a_scenario_passes_embedded(path: Any, tmp_path: Path) -> None:
 @pytest.mark.database
 @pytest.mark.broker
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_a_scenario_passes_on_real_servers(path: Any, tmp_path: Path, postgres_url: Any, rabbitmq: Any) -> None:
+def test_a_scenario_passes_on_real_servers(
+    path: Any, tmp_path: Path, durable_url: Any, rabbitmq: Any
+) -> None:
     """PostgreSQL and RabbitMQ instead: not one message more or less."""
-    code, shown = play(path, tmp_path / "out", database_url=postgres_url, broker_url=rabbitmq.url)
+    out = tmp_path / "out"
+    code, shown = play(path, out, database_url=durable_url, broker_url=rabbitmq.url)
 
     assert code == 0, shown
 
@@ -51,6 +56,25 @@ def test_a_scenario_passes_over_tls_with_signed_assertions(tmp_path: Path) -> No
     code, shown = play(FOLDER / "s3.yaml", tmp_path / "out", tls=True)
 
     assert code == 0, shown
+
+
+@pytest.fixture(scope="module")
+def durable_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL that waits for the disk: the hub refuses to serve on any other."""
+    # Not under pytest's folders, which the user that PostgreSQL runs as may not enter.
+    with tempfile.TemporaryDirectory(prefix="ecaf-acceptance-") as folder:
+        Path(folder).chmod(0o755)
+        server = start_postgres(Path(folder) / "postgres", durable=True)
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def durable_url(durable_server: PostgresServer) -> Iterator[str]:
+    """An empty database of its own; gone afterwards."""
+    dsn = durable_server.databases.create()
+    yield sqlalchemy_url(dsn)
+    durable_server.databases.drop(dsn)
 
 
 WRONG = {
@@ -119,8 +143,8 @@ def test_no_process_remains_however_it_ends(tmp_path: Path, end: Any) -> None:
             "--out",
             str(out),
         ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         env={**os.environ, "ECAF_TEST_MARK": str(tmp_path)},
     )
     try:
@@ -145,7 +169,6 @@ def test_no_process_remains_however_it_ends(tmp_path: Path, end: Any) -> None:
         assert left == []
     finally:
         runner.kill()
-        runner.stdout.close()
         runner.wait(10)
 
 

@@ -110,7 +110,9 @@ async def end_to_end(told: argparse.Namespace, broker: str, folder: Path) -> Non
             "bench.bare", durable=True, arguments={"x-queue-type": "quorum"}
         )
         sample = await _sample(one, broker)
-        print(f"body {len(sample)} bytes, {told.messages} messages a round, {told.episodes} episodes")
+        print(
+            f"body {len(sample)} bytes, {told.messages} messages a round, {told.episodes} episodes"
+        )
         ratios, rates = [], []
         for number in range(told.rounds + 1):
             raws = [

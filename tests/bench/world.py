@@ -60,9 +60,7 @@ class World:
         record = builders.decision(
             consent_decision_id=f"d-{episode_id}",
             episode_id=episode_id,
-            scope_includes=[
-                {"service": f"{RECIPIENT}/FSW", "section": "all", "sensitive": True}
-            ],
+            scope_includes=[{"service": f"{RECIPIENT}/FSW", "section": "all", "sensitive": True}],
             scope_excludes=[],
             signed_at=(now - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
             recorded_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -78,7 +76,9 @@ class World:
         adult.pop("pr_basis")
         for decision in (record, adult):
             raw = json.dumps(decision).encode()
-            await self.hub.record_consent(self.sender, episode_id, raw, decision["consent_decision_id"])
+            await self.hub.record_consent(
+                self.sender, episode_id, raw, decision["consent_decision_id"]
+            )
         whole = builders.episode(episode_id=episode_id)
         for name in ("plan", "reviews", "checklists", "status"):
             whole.pop(name)
@@ -133,7 +133,9 @@ async def world(folder: Path, broker: str, database: str, *, content: str) -> As
     await transport.declare_queue(queue_of(RECIPIENT))
     sender = partner("SCH-A", "SCH", "pull", "caf-json")
     recipient = partner(RECIPIENT, "FSW", "amqp", content)
-    registry = Registry("Bench", "support@hub.example", {p.name: p for p in (sender, recipient)}, {})
+    registry = Registry(
+        "Bench", "support@hub.example", {p.name: p for p in (sender, recipient)}, {}
+    )
     vault = FileVault.create(folder / "vault.key")
     store = SqlStore(database, vault)
     settings = Settings(config_dir=folder, vault_key_file=folder / "vault.key")

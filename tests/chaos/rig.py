@@ -122,7 +122,11 @@ class Rig:
 
         This is the conservation law of `reliability.md` section 1; returns the seconds to rest.
         """
-        states, took = await self.hub.rest(seconds)
+        try:
+            states, took = await self.hub.rest(seconds)
+        finally:
+            for partner in self.partners.values():
+                partner.check()
         assert {name: n for name, n in states.items() if n} == {"delivered": self._expected}
         return took
 

@@ -11,7 +11,6 @@ import pytest
 from tests.chaos.rig import rig
 
 pytestmark = pytest.mark.acceptance
-READY_SECONDS = 15.0
 REST_SECONDS = 60.0
 
 
@@ -65,4 +64,3 @@ async def test_kill9_loses_and_doubles_nothing(
     )
     assert verdict.faults() == {}
     assert verdict.acknowledged == 2 * size.rounds * size.episodes * (3 + size.updates)
-    assert run.slowest_start <= READY_SECONDS

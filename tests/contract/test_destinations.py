@@ -313,6 +313,17 @@ async def test_a_talkative_receiver_is_cut_short(
     assert far.connections == 2
 
 
+async def test_a_long_reply_is_dropped_by_its_length(far: Receiver) -> None:
+    """However patient the clock, 64 KiB are enough."""
+    patient = replace(QUICK, reply_seconds=30.0)
+    hook = WebhookDestination(far.url, Secret(SECRET), public_url=PUBLIC, limits=patient)
+    far.answers.append(server.endless)
+
+    assert (await hook.send(PARCEL)).delivered is True
+
+    await hook.close()
+
+
 async def test_nobody_there_is_unavailable() -> None:
     """A refused connection is tried again later."""
     async with receiver() as gone:

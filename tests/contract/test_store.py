@@ -604,6 +604,28 @@ async def test_an_unacknowledged_recall_holds_content_back(store: Store) -> None
     assert await due(store) == ["d2"]
 
 
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        ({"state": State.HANDED_OVER, "priority": 1, "message_type": "N10"}, []),
+        ({"state": State.QUARANTINED}, []),
+        ({"state": State.QUARANTINED, "priority": 1}, []),
+        ({"state": State.HANDED_OVER}, ["d2"]),
+        ({"state": State.DELIVERED, "priority": 1, "message_type": "N10"}, ["d2"]),
+        ({"state": State.PENDING, "next_attempt_at": NOW + HOUR}, []),
+    ],
+)
+async def test_a_lane_made_in_one_go_obeys_the_same_rules(
+    store: Store, first: dict[str, Any], expected: list[str]
+) -> None:
+    """Whether a lane's deliveries came in one transaction or in many, the same one is due."""
+    await store.run(putting(delivery("d1", 1, **first), delivery("d2", 2)))
+    assert await due(store) == expected
+
+    await store.run(putting(delivery("d3", 3)))
+    assert await due(store) == expected
+
+
 async def test_another_handed_over_delivery_holds_nothing_back(store: Store) -> None:
     """Only a recall is waited for."""
     await store.run(putting(delivery("d1", 1, state=State.HANDED_OVER), delivery("d2", 2)))

@@ -38,7 +38,7 @@ def test_an_expected_bundle_passes_both_layers(case: Case) -> None:
 
 @pytest.mark.parametrize("case", BUNDLES, ids=lambda case: case.name)
 def test_an_expected_bundle_is_lawful_to_send_back(case: Case) -> None:
-    """A recipient can post the Bundle back: it reads as a lawful message, and nothing is unknown."""
+    """A recipient can post the Bundle back: it reads as lawful, and nothing is unknown."""
     found = read_case(case.format, (case.folder / "expected.json").read_bytes())
     assert [path for path in found["unmapped"] if not path.startswith("notification")] == []
 

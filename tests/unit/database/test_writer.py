@@ -16,7 +16,7 @@ import pytest
 from adapters.database.keys import Lru
 from adapters.database.store import SqlStore
 from adapters.database.vault import FileVault
-from hub.errors import Code, Unavailable
+from hub.errors import Code, Conflict, Unavailable
 from hub.ports import Session
 from tests.contract.records import delivery, entry, head, version
 from tests.servers.postgres import PostgresServer, start_postgres
@@ -201,6 +201,25 @@ async def test_a_lost_connection_is_made_anew(dsn: str, vault: FileVault) -> Non
     read = await store.run(lambda s: [s.episode("e1"), s.episode("e2")])
     await store.close()
     assert read == [head(), head("e2")]
+
+
+@pytest.mark.database
+async def test_refused_groups_do_not_wear_the_connection_out(dsn: str, vault: FileVault) -> None:
+    """Group after group is refused by a key that is taken; who has none in conflict is served."""
+    store = SqlStore(dsn, vault)
+    await store.run(lambda s: s.add_inbox(entry()))
+
+    for n in range(20):
+        taken, served = await asyncio.gather(
+            store.run(lambda s, n=n: s.add_inbox(entry(f"m-{n}", key="key-m1"))),  # type: ignore[misc]
+            store.run(lambda s, n=n: s.put_delivery(delivery(f"d{n}", n))),  # type: ignore[misc]
+            return_exceptions=True,
+        )
+        assert isinstance(taken, Conflict)
+        assert served is None
+
+    assert len(await store.run(lambda s: s.deliveries("e1"))) == 20
+    await store.close()
 
 
 @pytest.mark.database

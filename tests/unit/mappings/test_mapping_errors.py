@@ -95,7 +95,7 @@ def with_rule(rule: str) -> str:
         ),
         pytest.param(
             "- caf: family_name\n  wire: name[use=",
-            "22:24: a value is missing",
+            "22:24: ] is missing",
             id="path cut short",
         ),
         pytest.param(
@@ -162,7 +162,8 @@ def with_rule(rule: str) -> str:
             id="unknown condition",
         ),
         pytest.param(
-            "- caf: identifiers[]\n  wire: identifier[]\n  rules:\n    - {caf: system, wire: valeu}",
+            "- caf: identifiers[]\n  wire: identifier[]\n"
+            "  rules:\n    - {caf: system, wire: valeu}",
             "24:33: FHIR Identifier has no valeu",
             id="inside a list",
         ),

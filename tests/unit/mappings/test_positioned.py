@@ -1,5 +1,7 @@
 """YAML with positions: every refusal names file, line and column, and shows a caret."""
 
+from collections.abc import Callable
+
 import pytest
 
 from hub.positioned import PositionedError, PositionedErrors, Problems, Value, read_text
@@ -63,7 +65,9 @@ def test_an_unknown_key_is_named_with_its_place_and_what_was_meant() -> None:
         pytest.param("{}", lambda v: v.mapping("a").need("a"), "needs the key a", id="missing"),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_refused(text: str, act, words: str) -> None:
+def test_a_value_of_the_wrong_kind_is_refused(
+    text: str, act: Callable[[Value], object], words: str
+) -> None:
     """Each accessor says what it expected and what it saw."""
     with pytest.raises(PositionedError, match=words):
         act(read(text))

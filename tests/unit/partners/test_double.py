@@ -1,8 +1,5 @@
 """The partner double as a process: what it checks, keeps, fetches and refuses."""
 
-from pathlib import Path
-from typing import Any
-
 import asyncio
 import base64
 import json
@@ -10,6 +7,8 @@ import os
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -92,7 +91,7 @@ class Rig:
                 return self
         raise AssertionError(self.process.tail())
 
-    async def __aexit__(self, *_: Any) -> Any:
+    async def __aexit__(self, *_: object) -> Any:
         await self.client.aclose()
         await self.process.stop()
         await self.listener.close()
@@ -102,7 +101,14 @@ class Rig:
         url = f"http://127.0.0.1:{self.control_port}/control/{path}"
         return (await self.client.post(url, content=json.dumps(told or {}))).json()
 
-    async def push(self, body: Any = N7, *, delivery_id: Any = "d-1", kind: Any = "application/json", secret: Any = SECRET) -> Any:
+    async def push(
+        self,
+        body: Any = N7,
+        *,
+        delivery_id: Any = "d-1",
+        kind: Any = "application/json",
+        secret: Any = SECRET,
+    ) -> Any:
         """Push as the hub does, signed by the reference library."""
         now = datetime.now(UTC)
         headers = {

@@ -1,8 +1,7 @@
 """What a double sees in received bytes, read without the hub's code."""
 
-from typing import Any
-
 import json
+from typing import Any
 
 from adapters.partners.double.sight import look
 

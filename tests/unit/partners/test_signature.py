@@ -1,10 +1,9 @@
 """The double checks Standard Webhooks signatures by itself."""
 
-from typing import Any
-
 import base64
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook

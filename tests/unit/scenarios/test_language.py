@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hub.positioned import PositionedError
+from hub.positioned import Place, PositionedError
 from hub.scenarios.barring import CHECKS
 from hub.scenarios.language import load
 from hub.scenarios.reading import Text
@@ -57,7 +57,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("rest", "place", "hint"), WRONG)
-def test_an_unknown_word_is_an_error_with_its_place_and_the_nearest_known(tmp_path: Path, rest: Any, place: Any, hint: Any) -> None:
+def test_an_unknown_word_is_an_error_with_its_place_and_the_nearest_known(
+    tmp_path: Path, rest: Any, place: Any, hint: Any
+) -> None:
     """Every complaint cites file, line and column, and says what may have been meant."""
     file = tmp_path / "wrong.yaml"
     file.write_text(HEAD + rest)
@@ -72,7 +74,7 @@ def test_an_unknown_word_is_an_error_with_its_place_and_the_nearest_known(tmp_pa
 @pytest.mark.parametrize("sentence", SENTENCES, ids=lambda one: one.kind)
 def test_every_example_is_understood_as_what_it_is_an_example_of(sentence: Any) -> None:
     """The example of one sentence is not taken for another one."""
-    found, _words = recognise(Text.at(sentence.example.partition(":")[0], None))
+    found, _words = recognise(Text.at(sentence.example.partition(":")[0], Place("x", 1, 1)))
 
     assert found.kind == sentence.kind
 

@@ -28,7 +28,7 @@ def test_values_are_found_by_name_place_and_key(path: Any, found: Any) -> None:
 
 def test_put_makes_what_is_missing() -> None:
     """A change can name an item that is not there yet."""
-    tree: dict = {}
+    tree: dict[str, Any] = {}
 
     put(tree, "plan.action[id=a1].action_status", "DONE")
 

@@ -1,0 +1,122 @@
+"""`ecaf explain`: a stored delivery, field by field, for the engineer who asks why."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from adapters.database.store import SqlStore
+from adapters.database.vault import FileVault
+from adapters.partners.profiles import load_registry
+from hub.bootstrap import translator
+from hub.services.explain import Explained, explain
+from hub.services.settle import format_of
+from hub.settings import Settings
+from mappings.engine.report import Row, report
+
+
+def run(
+    delivery_id: str, path: str, site: Path | None, environ: Mapping[str, str], *, as_json: bool
+) -> int:
+    """Print the explanation of one delivery; 1 if nothing stands at *path*."""
+    if site is not None:
+        environ = {
+            "ECAF_CONFIG_DIR": str(site),
+            "ECAF_VAULT_KEY_FILE": str(site / "vault.key"),
+            "ECAF_DATABASE_URL": f"sqlite:///{site / 'hub.db'}",
+        }
+    settings = Settings.from_environ(environ)
+    registry = load_registry(settings.config_dir)
+    found = asyncio.run(_found(settings, delivery_id))
+    partner = registry.partners[found.delivery.partner]
+    name = format_of(partner, found.delivery.message_type)
+    one = translator(settings.canonical_url).catalogue.formats[name]
+    header = {
+        "message_id": delivery_id,
+        "correlation_id": found.delivery.correlation_id,
+        "message_type": found.delivery.message_type,
+        "schema_version": "1",
+        "episode_id": found.delivery.episode_id,
+        "sender_org": registry.hub,
+        "sender_system": "urn:ecaf:hub",
+        "sent_at": "2000-01-01T00:00:00Z",
+        "recipients": [found.delivery.service],
+        "purpose": found.purpose,
+    }
+    made = report(one, {"message": header, **found.tree})
+    rows = list(made.explain(path) if path else made.rows)
+    cut = [(f"episode.{place}", code) for place, code in found.withheld]
+    if path:
+        cut = [(place, code) for place, code in cut if place.startswith(path)]
+    if not rows and not cut:
+        Console(stderr=True).print(f"nothing stands at {path}, on either side")
+        return 1
+    if as_json:
+        body = {
+            **_facts(found, name),
+            "rows": [asdict(row) | {"consent": _consent(found, row)} for row in rows],
+            "withheld": [{"caf": place, "reason": code} for place, code in cut],
+        }
+        Console().out(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode(), highlight=False)
+        return 0
+    _print(found, name, rows, cut)
+    return 0
+
+
+async def _found(settings: Settings, delivery_id: str) -> Explained:
+    store = SqlStore(settings.database_url.reveal(), FileVault(settings.vault_key_file))
+    try:
+        return await store.run(lambda session: explain(session, delivery_id))
+    finally:
+        await store.close()
+
+
+def _facts(found: Explained, name: str) -> dict[str, Any]:
+    delivery = found.delivery
+    return {
+        "delivery_id": delivery.delivery_id,
+        "message_type": delivery.message_type,
+        "service": delivery.service,
+        "state": delivery.state.value,
+        "reason": delivery.reason,
+        "format": name,
+        "purpose": found.purpose,
+        "decided_at": found.decided_at.isoformat(),
+        "attempts": delivery.attempts,
+    }
+
+
+def _consent(found: Explained, row: Row) -> list[str]:
+    section = row.section or ""
+    return list(found.consent.get(section, ()))
+
+
+def _print(found: Explained, name: str, rows: list[Row], cut: list[tuple[str, str]]) -> None:
+    console = Console()
+    facts = _facts(found, name)
+    console.print(
+        f"[bold]{facts['message_type']}[/] to {facts['service']} as {name}: {facts['state']}"
+        f"{' (' + str(facts['reason']) + ')' if facts['reason'] else ''}, "
+        f"attempt {facts['attempts']}, purpose {facts['purpose']}, decided {facts['decided_at']}"
+    )
+    table = Table("input", "outcome", "output", "rule", "code row", "consent decision")
+    for row in rows:
+        table.add_row(
+            row.caf or "",
+            row.outcome,
+            row.wire or "",
+            row.rule or "",
+            row.code or row.reason or "",
+            ", ".join(_consent(found, row)),
+        )
+    console.print(table)
+    if cut:
+        withheld = Table("withheld", "why")
+        for place, code in cut:
+            withheld.add_row(place, code)
+        console.print(withheld)

@@ -1,0 +1,75 @@
+"""Which stored leaves a sender was ever given, so that a guess tells nothing.
+
+Somebody who posts back a copy may write only some leaves; of the others it must not learn whether a
+guessed value is the right one.  What a team member is shown is pruned from a copy of the episode
+whose values are replaced by their own places: what comes out is what it was given.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from hub.domain.consent import Agreements, Ask
+from hub.domain.dictionary import Leaf
+from hub.domain.exchange import Tree
+from hub.services.gate import people
+from hub.services.prune import Permits, masked, prune
+from hub.services.rights import Rights
+
+STRUCTURE: Final = frozenset(
+    {
+        "subject_id",
+        "parent_carer_id",
+        "person_id",
+        "practitioner_id",
+        "element",
+        "service_type",
+        "requested_service",
+        "id",
+        "organisation",
+        "service",
+        "is_sensitive_service",
+    }
+)
+"""What the pruning itself reads; whoever was given the item was given these."""
+
+
+def given(
+    tree: Tree, agreements: Agreements, services: Sequence[str], at: datetime
+) -> Callable[[Leaf, str], bool]:
+    """Return whether one of *services* may see a stored leaf, by its JSON pointer in *tree*."""
+    children, adults = people(tree)
+    marked = _marked(tree, "")
+    hidden = masked(tree)
+    shown: set[str] = set()
+    for service in services:
+        for purpose in ("ASSESS", "PLAN"):
+            rights = Rights(agreements, Ask(service, purpose, at))
+            _collect(prune(marked, Permits(children, adults, rights, hidden)), shown)
+
+    def was_given(_leaf: Leaf, pointer: str) -> bool:
+        return pointer.rpartition("/")[2] in STRUCTURE or pointer in shown
+
+    return was_given
+
+
+def _marked(value: Any, at: str) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            name: held if name in STRUCTURE else _marked(held, f"{at}/{name}")
+            for name, held in value.items()
+        }
+    if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
+        return [_marked(item, f"{at}/{place}") for place, item in enumerate(value)]
+    return at
+
+
+def _collect(value: Any, shown: set[str]) -> None:
+    if isinstance(value, Mapping):
+        for held in value.values():
+            _collect(held, shown)
+    elif isinstance(value, list | tuple):
+        for held in value:
+            _collect(held, shown)
+    elif isinstance(value, str) and value.startswith("/"):
+        shown.add(value)

@@ -1,0 +1,44 @@
+"""What the agreements let one recipient see, cell by cell, and by which decisions."""
+
+from collections.abc import Iterable
+
+from hub.domain.consent import Agreements, Ask
+from hub.services.prune import BASIC, SECTION, SENSITIVE
+
+
+class Rights:
+    """The answers for one `Ask`."""
+
+    def __init__(self, agreements: Agreements, ask: Ask) -> None:
+        """Ask nothing yet."""
+        self._agreements = agreements
+        self._ask = ask
+        self._known: dict[tuple[str, str], int] = {}
+
+    def __call__(self, person: str, section: str) -> int:
+        """Return the bits of `hub.services.prune` for this person and section."""
+        known = self._known.get((person, section))
+        if known is None:
+            known = self._known[person, section] = self._answer(person, section)
+        return known
+
+    def _answer(self, person: str, section: str) -> int:
+        listed = self._agreements.basic(person, section, self._ask)
+        cell = self._agreements.section(person, section, self._ask)
+        return (
+            (BASIC if listed.permitted else 0)
+            | (SECTION if cell.permitted else 0)
+            | (SENSITIVE if cell.permitted and cell.sensitive else 0)
+        )
+
+    def decisions(self, counted: Iterable[tuple[str, str, int]]) -> frozenset[str]:
+        """Return the decisions behind the (person, section, bit) that the kept leaves rest on.
+
+        What was asked about a leaf that stayed behind is not among them: a decision's id would
+        tell of the leaf.
+        """
+        ask = self._agreements.basic, self._agreements.section
+        answers = (
+            ask[bit != BASIC](person, section, self._ask) for person, section, bit in counted
+        )
+        return frozenset(answer.decision_id for answer in answers if answer.decision_id)
