@@ -104,9 +104,13 @@ class Checker:
             if barred.what == "values":
                 texts = self._values(barred.values[0])
                 if not texts:
-                    found.append(f"{barred.place}: nobody sent anything at {barred.values[0]}")
+                    found.append(
+                        f"{barred.place}: proves nothing, nobody sent anything at {barred.values[0]}"
+                    )
             if texts and not any(trace([text], known) for text in texts):
-                found.append(f"{barred.place}: nobody ever sent {' or '.join(texts)}")
+                found.append(
+                    f"{barred.place}: proves nothing, nobody ever sent {' or '.join(texts)}"
+                )
         return found
 
     # Checks ----------------------------------------------------------------------------------

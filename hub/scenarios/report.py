@@ -132,7 +132,7 @@ def show(
         )
     console.print(table)
     for warning in warnings:
-        console.print(f"[yellow]Proves nothing:[/yellow] {warning}", highlight=False)
+        console.print(f"[yellow]Note:[/yellow] {escape(warning)}", highlight=False)
     if trouble:
         console.print(f"[red]Trouble:[/red] {escape(trouble)}", highlight=False)
         return

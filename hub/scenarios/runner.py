@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 from rich.console import Console
 
 from hub.positioned import PositionedError
@@ -86,6 +87,7 @@ async def _run(scenario: Scenario, world: World, console: Console, *, json: bool
     except Trouble as fault:
         trouble = f"{fault}\n{world.hub.tail() if world.hub else ''}"
     finally:
+        states = await _states(world) if difference or trouble else ""
         await world.stop()
     table = rows(player.story, player.withheld)
     warnings = [] if difference or trouble else player.unproven()
@@ -94,6 +96,16 @@ async def _run(scenario: Scenario, world: World, console: Console, *, json: bool
     else:
         show(console, scenario, table, difference=difference, trouble=trouble, warnings=warnings)
     return 0 if difference is None and not trouble else 1
+
+
+async def _states(world: World) -> str:
+    """Return where the hub's deliveries were when something was found to be different."""
+    try:
+        summary = await world.operator("GET", "/admin/summary")
+    except (httpx.HTTPError, OSError):
+        return "the hub does not answer"
+    states = {k: v for k, v in (summary.get("states") or {}).items() if v}
+    return f"deliveries then: {states}, due {summary.get('due')}, busy {summary.get('busy')}"
 
 
 def _document(

@@ -299,6 +299,7 @@ class World:
             "due": summary.get("due", 0),
             "doubles": [one["count"] for one in settled],
             "quiet": not summary.get("due", 0)
+            and not summary.get("busy", 0)
             and not states.get("sending", 0)
             and all(not one["busy"] and not one["fetched"] for one in settled),
         }

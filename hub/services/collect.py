@@ -20,6 +20,7 @@ from hub.services.released import Released
 from hub.services.settle import envelope, format_of, settle, view_digest
 
 PAGE: Final = 100
+OFFERED: Final = frozenset({State.PENDING, State.SENDING, State.HANDED_OVER})
 ACKNOWLEDGEMENTS: Final = (
     "RECEIVED",
     "APPLIED",
@@ -32,6 +33,20 @@ ACKNOWLEDGEMENTS: Final = (
 
 def _gone() -> Missing:
     return Missing(Code.NOT_FOUND, "there is no such delivery for you; ask your inbox")
+
+
+def _offered(delivery: Delivery) -> bool:
+    """Return whether the recipient may know of it: a quick one answers before the hub has written
+    down that it was sent, and a careful one after the hub believed that it was not.
+    """
+    return delivery.digest is not None and delivery.state in OFFERED
+
+
+def _pushed(delivery: Delivery, partner: Partner) -> bool:
+    """Return whether what was sent, and is not written down as sent yet, was the whole body."""
+    delivering = partner.delivering
+    whole = delivering.body == "full" and delivering.channel != "pull"
+    return whole and delivery.state is not State.HANDED_OVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +100,7 @@ class Collector:
         delivery = session.delivery(delivery_id)
         if delivery is None or delivery.partner != partner.name:
             raise _gone()
-        if delivery.state not in {State.HANDED_OVER, State.DELIVERED}:
+        if not _offered(delivery) and delivery.state is not State.DELIVERED:
             raise _gone()
         now = self.clock.now()
         case = load_case(session, delivery)
@@ -149,9 +164,9 @@ class Collector:
             evidence = dict(delivery.evidence or {})
             if delivery.state is State.DELIVERED:
                 return ()
-            if delivery.state is not State.HANDED_OVER:
+            if not _offered(delivery):
                 raise _gone()
-            if not evidence.get("carried") and not evidence.get("fetched"):
+            if not (evidence.keys() & {"carried", "fetched"} or _pushed(delivery, partner)):
                 raise Conflict(Code.STATE, "fetch the delivery before you acknowledge it")
             evidence["acknowledged"] = code
             state = State.DELIVERED if code != "REJECTED" else State.QUARANTINED

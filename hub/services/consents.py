@@ -4,7 +4,7 @@ Everything happens under the lock on the episode's head, so that an answered wit
 no new dispatch of what was withdrawn can start (`reliability.md` P23).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -12,15 +12,15 @@ from uuid import uuid4
 
 from hub.domain.consent import Agreements, Ask
 from hub.domain.consent_change import Effect, classify, effect
-from hub.domain.decision import PURPOSES, SHAREABLE
+from hub.domain.decision import PURPOSES, SAYS_NOTHING, SHAREABLE
 from hub.domain.entitlement import check_decision
 from hub.domain.exchange import (
     Decision,
-    Delivery,
     EpisodeHead,
     Involvement,
     State,
     Tree,
+    Version,
 )
 from hub.domain.lifecycle import step
 from hub.domain.partner import Registry
@@ -30,15 +30,17 @@ from hub.ports import Session
 from hub.services.accept import Accepted, Incoming, Refused
 from hub.services.audit import row
 from hub.services.gate import people
+from hub.services.holding import holders
 from hub.services.receipt import Receipt
 from hub.services.share import Occasion, Telling, tell
 from hub.services.standing import roles
 
 SHARING: Final = frozenset({"ASSESSED", "TEAM_FORMING", "PLAN_ACTIVE", "IN_REVIEW"})
 OPEN: Final = SHARING | {"ASSESSING", "TRANSFER_PENDING", "PAUSED"}
-GIVEN: Final = frozenset({"N6", "N7", "N9", "N16"})
-HELD: Final = frozenset({State.SENDING, State.HANDED_OVER, State.DELIVERED})
-OWED: Final = frozenset({State.PENDING, State.QUARANTINED})
+HOLDING: Final = OPEN | {"CLOSED", "ARCHIVED"}
+"""Where recipients may still hold copies."""
+CHANGES: Final = frozenset({"NARROWED", "WITHDRAWN", "EXPIRED"})
+"""What a decision can say only where another stood before."""
 RECORDERS: Final = frozenset({"originator", "assessor", "lead", "receiving_authority"})
 
 
@@ -64,41 +66,6 @@ def standing(session: Session, episode_id: str) -> Standing:
     )
 
 
-def received(
-    session: Session, episode_id: str, services: Iterable[str]
-) -> dict[str, list[Delivery]]:
-    """Return, for each of *services* that was given content, those deliveries (sending ones
-    included).
-    """
-    return _given(session, episode_id, services, _may_hold)
-
-
-def owed(session: Session, episode_id: str, services: Iterable[str]) -> dict[str, list[Delivery]]:
-    """Return, for each of *services* that was given content or is still to get it, those
-    deliveries: what has not left yet shows its own version, and the newer one must follow it.
-    """
-    return _given(session, episode_id, services, lambda one: one.state in OWED or _may_hold(one))
-
-
-def _may_hold(delivery: Delivery) -> bool:
-    """Return whether the recipient has this, or may have it though it never said so."""
-    return delivery.state in HELD or bool((delivery.evidence or {}).get("unknown"))
-
-
-def _given(
-    session: Session,
-    episode_id: str,
-    services: Iterable[str],
-    counts: Callable[[Delivery], bool],
-) -> dict[str, list[Delivery]]:
-    wanted = set(services)
-    found: dict[str, list[Delivery]] = {}
-    for delivery in session.deliveries(episode_id):
-        if delivery.service in wanted and delivery.message_type in GIVEN and counts(delivery):
-            found.setdefault(delivery.service, []).append(delivery)
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class Recorder:
     """Records consent decisions from the systems that may (`design.md` section 4)."""
@@ -113,12 +80,20 @@ class Recorder:
         found = standing(session, episode_id)
         if record.get("episode_id") not in {None, episode_id}:
             raise InvalidContent(Code.REFERENCE, "the decision names another episode")
+        stranger = found.head is not None and not self._known(incoming, found)
+        if stranger:
+            # To somebody who was never part of it, it is answered as what does not exist.
+            found = Standing(None, {"episode_id": episode_id}, (), ())
         self._may_record(incoming, found)
         faults = check_decision(record, earlier=found.decisions, tree=found.tree, at=now)
         if faults:
             raise InvalidContent(faults[0].code, "the decision is not a lawful one", tuple(faults))
+        if found.head is None and record.get("state") in CHANGES:
+            raise _unknown()
         if found.head is None and record.get("store_decision") != "yes":
-            return self._declined(session, incoming)
+            return self._declined(session, incoming, record)
+        if stranger:
+            raise _unknown()
         children, adults = self._people(found, record)
         before = Agreements(found.decisions, children, adults)
         decision = Decision(
@@ -136,7 +111,10 @@ class Recorder:
         head = found.head or self._new_head(incoming, episode_id)
         event = classify(record, found.decisions, now)
         services = sorted({*before.services(now, PURPOSES), *after.services(now, PURPOSES)})
-        change = effect(before, after, services, now)
+        change = Effect(
+            gained=effect(before, after, services, now).gained,
+            lost=effect(before, after, services, now, PURPOSES).lost,
+        )
         offered = after.services(now, ("TRANSFER",)) - before.services(now, ("TRANSFER",))
         facts = Facts(
             roles=frozenset({Role.CONSENT_GIVER_SYSTEM}),
@@ -161,6 +139,11 @@ class Recorder:
             lead=taken.regions.lead,
             index=taken.regions.index,
         )
+        if taken.closure_reason:
+            head = replace(
+                head, facts={**(head.facts or {}), "closure_reason": taken.closure_reason}
+            )
+        head = self._moved(session, found, head, incoming, event)
         session.put_episode(head)
         involvements = self._involve(session, head, found.involvements, record, now)
         session.add_audit(
@@ -173,7 +156,9 @@ class Recorder:
                 facts={"decision": decision.decision_id, "sequence": decision.sequence},
             )
         )
-        tellings, in_flight = self._tellings(session, found, head, offered, change, after, now)
+        tellings, in_flight = self._tellings(
+            session, found, head, offered, change, after, children, incoming
+        )
         indexed, index_tellings, head = index_change(head, after, children, now)
         session.put_episode(head)
         occasion = Occasion(
@@ -208,21 +193,54 @@ class Recorder:
             return
         held = roles(incoming.partner, found.head, found.tree, found.involvements, incoming.now)
         if not held:
-            raise Missing(
-                Code.NO_RELATIONSHIP, "no episode of this reference has a relationship to you"
-            )
+            raise _unknown()
         if not held & RECORDERS:
             raise Forbidden(
                 Code.FORBIDDEN,
                 "consent decisions come from the assessor's or the lead professional's system",
             )
 
-    def _declined(self, session: Session, incoming: Incoming) -> Accepted:
+    @staticmethod
+    def _known(incoming: Incoming, found: Standing) -> bool:
+        """Return whether the sender ever had to do with the episode, and so knows that it exists."""
+        partner = incoming.partner
+        ever = any(partner.serves(held.service) for held in found.involvements)
+        return ever or bool(
+            roles(partner, found.head, found.tree, found.involvements, incoming.now)
+        )
+
+    @staticmethod
+    def _moved(
+        session: Session, found: Standing, head: EpisodeHead, incoming: Incoming, event: str
+    ) -> EpisodeHead:
+        """Record a version that says where the decision has brought the episode, if it moved."""
+        if found.head is None or not found.head.version or found.head.process == head.process:
+            return head
+        tree = {**found.tree, "status": str(head.process)}
+        if head.process == "CLOSED":
+            tree["closed_at"] = incoming.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        head = replace(head, version=head.version + 1)
+        session.add_version(
+            Version(
+                episode_id=head.episode_id,
+                version=head.version,
+                tree=tree,
+                event=str(event),
+                sender=incoming.partner.name,
+                message_id=incoming.message_id,
+                recorded_at=incoming.now,
+            )
+        )
+        return head
+
+    def _declined(self, session: Session, incoming: Incoming, record: Tree) -> Accepted:
         """A family that said no leaves no trace but the caller's own audit line (S3)."""
         session.add_audit(
             row("consent.declined", at=incoming.now, actor=incoming.partner.name, code="DECLINED")
         )
-        body = {"message_id": incoming.message_id, "status": "noted", "event": "consent.refused"}
+        asked = record.get("state") in SAYS_NOTHING
+        event = "consent.requested" if asked else "consent.refused"
+        body = {"message_id": incoming.message_id, "status": "noted", "event": event}
         return Accepted(Receipt(200, body), keep_body=False)
 
     @staticmethod
@@ -302,17 +320,19 @@ class Recorder:
         offered: frozenset[str],
         change: Effect,
         after: Agreements,
-        now: datetime,
+        children: Sequence[str],
+        incoming: Incoming,
     ) -> tuple[list[Telling], list[dict[str, str]]]:
         """Return N7 for who gained, N10 for who lost and had received, N11 for a new authority."""
         tellings = []
         in_flight: list[dict[str, str]] = []
-        if found.head is not None and found.head.process in OPEN:
-            had = received(session, head.episode_id, change.lost)
+        now = incoming.now
+        if found.head is not None and found.head.process in HOLDING:
+            had = holders(session, head.episode_id, change.lost)
             for service in sorted(change.lost):
                 if service not in had:
                     continue
-                scope = sections_of(after, service, now)
+                scope = sections_of(after, service, children, now)
                 facts = {"stop": not scope, "scope": scope, "copies": "LOCK"}
                 tellings.append(Telling("N10", facts=facts, to=(service,)))
                 in_flight.extend(
@@ -325,23 +345,30 @@ class Recorder:
         if head.process in SHARING:
             gained = tuple(sorted(change.gained))
             if gained:
-                tellings.append(Telling("N7", to=gained))
+                # The first system wrote it all; any other gains what it has not seen.
+                tellings.append(
+                    Telling("N7", to=gained, to_sender=incoming.partner.name != head.owner)
+                )
         if head.process == "TRANSFER_PENDING" and offered:
             facts = {"kind": "offer"}
             tellings.append(Telling("N11", facts=facts, to=tuple(sorted(offered))))
         return tellings, in_flight
 
 
-def sections_of(agreements: Agreements, service: str, at: datetime) -> list[str]:
-    """Return the sections that *service* may still see of anybody, for assessing or planning."""
+def _unknown() -> Missing:
+    return Missing(Code.NO_RELATIONSHIP, "no episode of this reference has a relationship to you")
+
+
+def sections_of(
+    agreements: Agreements, service: str, children: Sequence[str], at: datetime
+) -> list[str]:
+    """Return the sections that *service* may still see of any child, for assessing or planning."""
     asks = [Ask(service, purpose, at) for purpose in ("ASSESS", "PLAN")]
     return [
         section
         for section in sorted(SHAREABLE)
         if any(
-            agreements.section(person, section, ask).permitted
-            for person in agreements.persons()
-            for ask in asks
+            agreements.section(child, section, ask).permitted for child in children for ask in asks
         )
     ]
 

@@ -5,12 +5,15 @@ An element of the assessment, a report on one's own action, or the answer to a r
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from hub.domain.exchange import Tree
 from hub.domain.partner import Partner
 from hub.errors import Code, Conflict, Fault
 from hub.services.standing import service_of
+
+HUBS_OWN: Final = frozenset({"/status", "/opened_at", "/closed_at"})
+"""What only the hub writes."""
 
 
 def contribute(before: Tree, contribution: Tree, partner: Partner) -> dict[str, Any]:
@@ -110,15 +113,23 @@ def _with_answer(requests: Sequence[Tree], answer: Tree, partner: Partner) -> li
     return kept
 
 
-def check_base(base: Tree, before: Tree, after: Tree) -> None:
-    """Refuse a change to something that somebody else changed since *base*
-    (``E_VERSION_CONFLICT``).
+def changed_paths(before: Tree, after: Tree) -> frozenset[str]:
+    """Return the paths of the leaves that differ, those that came or went among them."""
+    old, new = dict(_flat(before)), dict(_flat(after))
+    return frozenset(
+        path for path in old.keys() | new.keys() if old.get(path) != new.get(path)
+    ) - HUBS_OWN
+
+
+def check_base(foreign: frozenset[str], before: Tree, after: Tree) -> None:
+    """Refuse a change to something that somebody else changed since the sender last saw it
+    (``E_VERSION_CONFLICT``); *foreign* are the paths of such changes.
     """
-    seen, now, then = dict(_flat(base)), dict(_flat(before)), dict(_flat(after))
+    if not foreign:
+        return
     faults = [
         Fault(Code.VERSION_CONFLICT, path, "fetch the newest version, merge, send again")
-        for path, value in then.items()
-        if value != now.get(path) and now.get(path) != seen.get(path)
+        for path in sorted(foreign & changed_paths(before, after))
     ]
     if faults:
         raise Conflict(

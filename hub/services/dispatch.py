@@ -339,7 +339,9 @@ class Dispatcher:
             current = self._mine(session, delivery)
             if current is None:
                 return ()
-            return settle(session, current, state, reason, evidence, self.clock.now())
+            # What a quick recipient has fetched meanwhile stays fetched.
+            known = {**(current.evidence or {}), **evidence}
+            return settle(session, current, state, reason, known, self.clock.now())
 
         return await self.store.run(unit, Needs(deliveries=(delivery.delivery_id,)))
 

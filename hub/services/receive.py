@@ -4,7 +4,7 @@ One unit of work under the lock on the episode's head: check the sender's standi
 sent, take the step, derive what changed, record the version and one delivery per recipient.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -14,7 +14,7 @@ from hub.domain.checks import check_episode
 from hub.domain.consent import Agreements
 from hub.domain.dictionary import Leaf
 from hub.domain.difference import derive, responsible_practitioner
-from hub.domain.exchange import EpisodeHead, Involvement, Tree, Version
+from hub.domain.exchange import EpisodeHead, Involvement, State, Tree, Version
 from hub.domain.lifecycle import Step, step
 from hub.domain.merge import merge
 from hub.domain.partner import Registry
@@ -22,10 +22,10 @@ from hub.domain.regions import LIVE, Facts, Regions, Role
 from hub.errors import Code, Conflict, Fault, InvalidContent, Withheld
 from hub.ports import Digester, Session
 from hub.services.accept import Accepted, Incoming, Refused
-from hub.services.announce import Move, tellings
+from hub.services.announce import KEPT, Move, tellings
 from hub.services.audit import row
 from hub.services.consents import Standing, references, standing
-from hub.services.contribute import check_base, contribute
+from hub.services.contribute import changed_paths, check_base, contribute
 from hub.services.facts import Evidence, facts_of
 from hub.services.gate import people
 from hub.services.given import given
@@ -35,6 +35,8 @@ from hub.services.share import Occasion, tell
 from hub.services.standing import WRITES_ALL, check_own, roles, service_of, writable
 
 NO_DECISION: Final = "no recorded decision lets the hub keep this episode for you"
+OPENING: Final = frozenset({None, "episode.opened", "episode.reopened"})
+"""What a first version may come with; a bare episode opens."""
 DERIVED: Final = ("status", "responsible_practitioner", "opened_at", "closed_at")
 
 
@@ -59,15 +61,14 @@ class Receiver:
         found = standing(session, episode_id)
         event = message.get("event")
         held = roles(incoming.partner, found.head, found.tree, found.involvements, incoming.now)
-        opening = event == "episode.opened" or (found.head is not None and found.head.version == 0)
         if found.head is None or not held or not self._may_keep(found, incoming.now, sent):
             return self._refuse(session, incoming)
-        if opening and event != "episode.opened":
+        if not found.head.version and event not in OPENING:
             return self._refuse(session, incoming)
         before: Tree = found.tree if found.head.version else {"episode_id": episode_id}
         sent = _without_derived(sent)
         merged: Tree
-        base = self._base(session, found, message, incoming)
+        foreign = self._foreign(session, found.head, message, incoming)
         if "contribution" in message:
             merged = contribute(before, message["contribution"], incoming.partner)
         else:
@@ -80,8 +81,7 @@ class Receiver:
                 at="/episode",
             )
             check_own(incoming.partner, held, before, merged)
-        if base is not None and base != before:
-            check_base(base, before, merged)
+        check_base(foreign, before, merged)
         _check_whole(merged, message)
         move = self._move(found.head, found, incoming, message, before, merged, held)
         return self._commit(session, incoming, message, found.head, found, move, warnings)
@@ -102,7 +102,8 @@ class Receiver:
         if found.head is None:
             return False
         known, adults = people(found.tree)
-        children = known or tuple(subject["subject_id"] for subject in sent.get("subjects", ()))
+        named = (subject["subject_id"] for subject in sent.get("subjects", ()))
+        children = tuple(dict.fromkeys((*known, *named)))
         agreements = Agreements(found.decisions, children, adults)
         return bool(children) and all(agreements.may_store(child, now) for child in children)
 
@@ -117,31 +118,40 @@ class Receiver:
         )
         return Refused(Withheld(Code.CONSENT_NONE, NO_DECISION))
 
-    def _base(
-        self, session: Session, found: Standing, message: Tree, incoming: Incoming
-    ) -> Tree | None:
-        """Return the content that the sender had seen, by its own lane's sequence number."""
+    def _foreign(
+        self, session: Session, head: EpisodeHead, message: Tree, incoming: Incoming
+    ) -> frozenset[str]:
+        """Return what others changed since the sender last saw the episode, by the sequence number
+        of its own lane; nothing if it does not say.
+
+        It has seen a version once it has been told everything that it was to be told of it.
+        """
         payload = message.get("contribution", {})
         sequence = payload.get("base_seq", message.get("message", {}).get("base_seq"))
-        if sequence is None or found.head is None:
-            return None
-        seen: Mapping[str, int] = (
-            (found.head.facts or {}).get("seen", {}).get(incoming.partner.name, {})
-        )
-        versions = [
-            delivery.version
-            for delivery in session.deliveries(found.head.episode_id)
-            if delivery.partner == incoming.partner.name
-            and delivery.sequence is not None
-            and delivery.sequence <= sequence
-        ]
-        if seen and int(seen["sequence"]) <= sequence:
-            versions.append(int(seen["version"]))
-        content = session.version(found.head.episode_id, max(versions)) if versions else None
-        if content is None:
+        if sequence is None:
+            return frozenset()
+        name = incoming.partner.name
+        mine = [d for d in session.deliveries(head.episode_id) if d.partner == name]
+        seen = (head.facts or {}).get("seen", {}).get(name, {})
+        newest = max((d.sequence or 0 for d in mine), default=0)
+        if sequence > max(newest, int(seen.get("sequence", 0))):
             fault = Fault(Code.VERSION_CONFLICT, "message.base_seq", "fetch, merge, send again")
             raise Conflict(Code.VERSION_CONFLICT, "you were never given that sequence", (fault,))
-        return content.tree
+        untold = [
+            delivery.version
+            for delivery in mine
+            if delivery.state not in {State.SUPPRESSED, State.EXPIRED, State.ERASED}
+            and (delivery.sequence is None or delivery.sequence > sequence)
+        ]
+        base = min(untold) - 1 if untold else head.version
+        found: set[str] = set()
+        older = session.version(head.episode_id, base)
+        for number in range(base + 1, head.version + 1):
+            newer = session.version(head.episode_id, number)
+            if newer is not None and newer.sender != name:
+                found |= changed_paths(older.tree if older else {}, newer.tree)
+            older = newer
+        return frozenset(found)
 
     def _move(
         self,
@@ -174,7 +184,7 @@ class Receiver:
         facts = facts_of(evidence)
         steps = self._steps(was, event, facts)
         regions = steps[-1].regions
-        after = _derived(merged, before, regions, event, incoming.now)
+        after = _derived(merged, before, regions, incoming.now)
         changes = {change.code: change for change in derive(old, after, was=was, now=regions)}
         raised = {code for taken in steps for code in taken.notifications}
         # N3, N4 and N5 tell a difference: without one there is nothing to tell.
@@ -190,6 +200,7 @@ class Receiver:
             changes=changes,
             event=event,
             detail=evidence.detail,
+            closure_reason=next((s.closure_reason for s in steps if s.closure_reason), None),
         )
 
     @staticmethod
@@ -216,7 +227,7 @@ class Receiver:
         children, adults = people(move.after)
         agreements = Agreements(found.decisions, children, adults)
         head = self._new_head(stored, move, incoming, version)
-        indexed, head = self._indexed(head, move, agreements, children, now)
+        indexed, fresh, head = self._indexed(head, move, agreements, children, now)
         sequence = session.next_sequence(f"to:{incoming.partner.name}", head.episode_id)
         seen = {
             **(head.facts or {}).get("seen", {}),
@@ -254,7 +265,7 @@ class Receiver:
         involvements, left = self._left(session, found.involvements, move, now)
         joined = self._joined(session, head, involvements, now)
         involvements = (*involvements, *joined)
-        told = tellings(session, head, found, move, agreements, left, now)
+        told = tellings(session, head, found, move, agreements, left, fresh, now)
         made = tell(session, occasion, told, involvements, indexed)
         session.add_audit(
             row(
@@ -284,7 +295,7 @@ class Receiver:
     ) -> EpisodeHead:
         services = move.after.get("services", {})
         assessors = services.get("assessor", ())
-        lead = services.get("lead_professional")
+        lead = self._service(move.after.get("responsible_practitioner"))
         facts = dict(stored.facts or {})
         if move.event == "family.moved":
             facts["receiving_authority"] = move.detail.get("receiving_authority")
@@ -294,6 +305,12 @@ class Receiver:
             "receiving"
         ):
             facts["handed_on"] = True
+        if move.regions.process == "TRANSFER_PENDING" and move.changes.keys() & KEPT:
+            facts["kept_back"] = True
+        if move.event == "transfer.accepted":
+            facts.pop("kept_back", None)
+        if move.closure_reason:
+            facts["closure_reason"] = move.closure_reason
         return replace(
             stored,
             process=move.regions.process,
@@ -304,9 +321,22 @@ class Receiver:
             changed_at=incoming.now,
             home_authority=move.after.get("home_authority", stored.home_authority),
             assessor_service=service_of(assessors[0]) if assessors else stored.assessor_service,
-            lead_service=service_of(lead) or stored.lead_service,
+            lead_service=lead or stored.lead_service,
             facts=facts,
         )
+
+    def _service(self, practitioner: Tree | None) -> str | None:
+        """Return whose service *practitioner* works in, by their word or as the only one there is."""
+        named = service_of(practitioner)
+        if named or not practitioner:
+            return named
+        served = [
+            service.ref
+            for partner in self.registry.partners.values()
+            if partner.organisation == practitioner.get("organisation")
+            for service in partner.services
+        ]
+        return served[0] if len(served) == 1 else None
 
     def _indexed(
         self,
@@ -315,15 +345,18 @@ class Receiver:
         agreements: Agreements,
         children: Sequence[str],
         now: datetime,
-    ) -> tuple[list[tuple[str, str]], EpisodeHead]:
-        """Return the children whom the index knows or is to know, with their opaque references."""
+    ) -> tuple[list[tuple[str, str]], frozenset[str], EpisodeHead]:
+        """Return the children whom the index knows or is to know, with their opaque references, and
+        those of whom it never heard.
+        """
         known = dict(references(head))
+        before = known.keys() | set()
         if "N1" in move.notifications:
             for child in children:
                 if agreements.index(child, now) != "no":
                     known.setdefault(child, str(uuid4()))
             head = replace(head, facts={**(head.facts or {}), "index": known})
-        return list(known.items()), head
+        return list(known.items()), frozenset(known.keys() - before), head
 
     def _left(
         self,
@@ -355,6 +388,9 @@ class Receiver:
         """Keep the sender's own service in the team, so that it hears of the others."""
         made = []
         held = {i.service for i in involvements}
+        ended = {i.service for i in involvements if i.until is not None and i.until < now}
+        if head.lead_service in ended:
+            held.discard(head.lead_service)
         for service in (head.assessor_service, head.lead_service):
             partner = self.registry.by_service(service) if service else None
             if service and partner and service not in held:
@@ -394,16 +430,13 @@ def _without_derived(sent: Tree) -> Tree:
 
 
 def _derived(
-    merged: Tree, before: Tree, regions: Regions, event: str | None, now: datetime
+    merged: Tree, before: Tree, regions: Regions, now: datetime
 ) -> dict[str, Any]:
     """Return *merged* with what the hub derives: status, times, responsible practitioner."""
     moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     after = dict(merged)
     after["status"] = regions.process
-    if event == "episode.opened":
-        after["opened_at"] = moment
-    elif "opened_at" in before:
-        after["opened_at"] = before["opened_at"]
+    after["opened_at"] = before.get("opened_at", moment)
     if regions.process == "CLOSED":
         after["closed_at"] = before.get("closed_at", moment)
     responsible = responsible_practitioner(after, regions)

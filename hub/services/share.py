@@ -39,6 +39,7 @@ class Telling:
     """One thing to be told: *to* names the services, or is None for the audience of the kind.
 
     *without* are services that hear of it otherwise; *to_sender* where the sender is owed it too.
+    *subjects* are the only children of whom the index hears it, where that is not all of them.
     """
 
     code: str
@@ -47,6 +48,7 @@ class Telling:
     to: tuple[str, ...] | None = None
     without: frozenset[str] = frozenset()
     to_sender: bool = False
+    subjects: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ def _to_index(
     if index is None:
         return
     for subject_id, reference in indexed:
+        if telling.subjects is not None and subject_id not in telling.subjects:
+            continue
         facts = {**telling.facts, "subject_id": subject_id, "reference": reference}
         about = Telling(telling.code, telling.focus, facts)
         yield _record(session, occasion, about, index.name, INDEX_SERVICE)

@@ -34,6 +34,13 @@ def service_of(practitioner: Tree | None) -> str | None:
     return f"{organisation}/{kind}" if organisation and kind else None
 
 
+def responsible(head: EpisodeHead) -> str | None:
+    """Return the service of the responsible practitioner: the lead professional's, else the
+    assessor's (`domain.md` 1.4).
+    """
+    return head.lead_service or head.assessor_service
+
+
 def employs(partner: Partner, practitioner: Tree | None) -> bool:
     """Return whether *practitioner* works for the partner's organisation."""
     return bool(practitioner) and practitioner.get("organisation") == partner.organisation  # type: ignore[union-attr]

@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 from hub.errors import Code, Fault, Rejected
 from mappings.engine.access import Get, conditions, getter
+from mappings.engine.branches import below, runs, shared
 from mappings.engine.chain import SELF, Chain, Finish, around, chain, said
 from mappings.engine.model import Rule
-from mappings.engine.paths import Path, Step
+from mappings.engine.paths import Path
 from mappings.engine.tree import Constant, Leaf, Listed, Object, Part, Slot, structural
 
 Build = Callable[[Any, "Rendering"], Any]
@@ -107,7 +108,7 @@ class Compiler:
     def _rule(self, rule: Rule, branch: Path | None) -> Build:
         if rule.only == "in":
             return lambda _item, _context: None
-        get = None if rule.caf is None else getter(_below(rule.caf, branch))
+        get = None if rule.caf is None else getter(below(rule.caf, branch))
         build = self._value(rule, get)
         if self.trace is not None:
             build = self.trace.leaf(rule, build, get)
@@ -175,10 +176,10 @@ class Compiler:
         always: bool,
         heading: Mapping[str, Any] | None = None,
     ) -> Build:
-        shared = None if always else _shared(plan)
-        if shared is not None and shared != branch:
-            inner = self._object(plan, shared, always=False)
-            fetch = getter(_below(shared, branch))
+        branched = None if always else shared(plan)
+        if branched is not None and branched != branch:
+            inner = self._object(plan, branched, always=False)
+            fetch = getter(below(branched, branch))
 
             def hoisted(item: Any, context: Rendering) -> Any:
                 here = fetch(item, context)
@@ -209,7 +210,7 @@ class Compiler:
         """Return *slot* as a chain, unless it must record."""
         if self.trace is not None:
             return None
-        return chain(slot, lambda path: _below(path, branch))
+        return chain(slot, lambda path: below(path, branch))
 
     def _list(self, slot: Listed, branch: Path | None) -> Build:
         if len(slot.parts) == 1:
@@ -228,7 +229,7 @@ class Compiler:
     def _several(self, parts: Sequence[Part], branch: Path | None) -> Build:
         builds: tuple[tuple[str | None, bool, Any], ...] = tuple(
             self._item(run[0], branch) if len(run) == 1 else (None, True, self._run(run, branch))
-            for run in _runs(parts, branch)
+            for run in runs(parts, branch)
         )
 
         def several(item: Any, context: Rendering) -> Any:
@@ -253,11 +254,11 @@ class Compiler:
 
     def _run(self, parts: Sequence[Part], branch: Path | None) -> Build:
         """Return what builds items that all read one branch, after one look for the branch."""
-        shared = _shared(Listed(list(parts)))
-        if shared is None:
+        branched = shared(Listed(list(parts)))
+        if branched is None:
             return self._several(parts, branch)
-        inner = self._several(parts, shared)
-        fetch = getter(_below(shared, branch))
+        inner = self._several(parts, branched)
+        fetch = getter(below(branched, branch))
 
         def run(item: Any, context: Rendering) -> Any:
             here = fetch(item, context)
@@ -279,7 +280,7 @@ class Compiler:
         rule = part.rule
         if rule.refer_all:
             return _all_of(rule.refer_all, self._slot(part.content, None))
-        get = getter(_below(rule.source, branch))
+        get = getter(below(rule.source, branch))
         test = conditions(rule.when)
         folded = self._folded(part.content, None)
         if folded is not None and folded.member == SELF:
@@ -401,67 +402,3 @@ def _assembled(
         return out or None
 
     return build
-
-
-def _below(path: Path, branch: Path | None) -> Path:
-    """Return *path* as it is seen from *branch*, which it begins with."""
-    if branch is None or path.start != branch.start:
-        return path
-    length = len(branch.steps)
-    if path.steps[:length] != branch.steps:
-        return path
-    return Path(path.steps[length:])
-
-
-def _runs(parts: Sequence[Part], branch: Path | None) -> list[list[Part]]:
-    """Return *parts* cut into runs: neighbours that read a common branch beyond this one."""
-    runs: list[list[Part]] = []
-    for part in parts:
-        if runs:
-            shared = _shared(Listed([*runs[-1], part]))
-            if shared is not None and shared != branch and _below(shared, branch).steps:
-                runs[-1].append(part)
-                continue
-        runs.append([part])
-    return runs
-
-
-def _shared(plan: Object | Listed) -> Path | None:
-    """Return the longest branch of the canonical tree that everything in *plan* reads, if any."""
-    paths: list[Path] = []
-    if not _reads(plan, paths) or not paths:
-        return None
-    first = paths[0]
-    if any(path.start != first.start for path in paths):
-        return None
-    length = min(len(path.steps) for path in paths) - 1
-    common: list[Step] = []
-    for position in range(length):
-        step = first.steps[position]
-        if any(path.steps[position] != step for path in paths):
-            break
-        common.append(step)
-    return Path(tuple(common), first.start) if common else None
-
-
-def _reads(slot: Slot, paths: list[Path]) -> bool:
-    """Collect the canonical paths that *slot* reads; False if it cannot be moved into a branch."""
-    if isinstance(slot, Constant):
-        return True
-    if isinstance(slot, Leaf):
-        for rule in (slot.rule, *slot.also):
-            if rule.when or rule.refer or rule.refer_all:
-                return False
-            if rule.caf is not None:
-                paths.append(rule.caf)
-        return True
-    if isinstance(slot, Object):
-        return all(_reads(inner, paths) for inner in slot.fields.values())
-    for part in slot.parts:
-        if part.rule is not None:
-            if part.rule.when or part.rule.caf is None:
-                return False
-            paths.append(part.rule.caf)
-        elif not _reads(part.content, paths):
-            return False
-    return True

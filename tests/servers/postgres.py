@@ -173,7 +173,7 @@ def databases() -> Iterator[Databases]:
     # Not under pytest's folders, which the user that PostgreSQL runs as may not enter.
     folder = Path(tempfile.mkdtemp(prefix="ecaf-postgres-"))
     try:
-        server = start_postgres(folder)
+        server = start_postgres(folder, durable=True)  # the store refuses one that forgets
         try:
             yield server.databases
         finally:

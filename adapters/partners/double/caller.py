@@ -85,7 +85,6 @@ class Caller:
                     "grant_type": "client_credentials",
                     "client_assertion_type": ASSERTION,
                     "client_assertion": self._assertion(url),
-                    "scope": "system/*.rs",
                 },
             )
             answer.raise_for_status()

@@ -22,7 +22,7 @@ from adapters.partners.double.signature import fault
 THIN = "application/cloudevents+json"
 POLL_SECONDS = 0.2
 RETRY_SECONDS = 0.1
-TRIES = 5
+TRIES = 50
 
 
 @dataclass(slots=True)
@@ -255,7 +255,7 @@ class Double:
                 told.get("method", "POST"), told["path"], content=content, headers=headers
             )
         except httpx.HTTPError as trouble:
-            return {"status": 0, "headers": {}, "body": "", "trouble": type(trouble).__name__}
+            return {"status": 0, "headers": {}, "body": f"{type(trouble).__name__}: {trouble}"}
         kept = {**answer.headers, "ecaf-double-status": str(answer.status_code)}
         file = self._mailbox.keep("answer", answer.content, kept)
         return {

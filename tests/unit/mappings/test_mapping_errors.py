@@ -175,6 +175,13 @@ def test_a_mistake_is_found_with_its_place(tmp_path: Path, rule: str, expected: 
     assert f"try/mapping.yaml:{expected}" in said
 
 
+def test_rules_for_single_codes_cover_the_list(tmp_path: Path) -> None:
+    """An element without a rule would vanish; the missing codes are named."""
+    rule = "- caf: elements[element=1.1].commentary\n  wire: id\n"
+    said = load(tmp_path, with_rule(rule))
+    assert "no rule for episode.subjects[].elements[].element 1.2, 1.3" in said
+
+
 def test_every_mistake_is_shown_at_once(tmp_path: Path) -> None:
     """Two mistakes are two errors, each with the line and a caret."""
     said = load(tmp_path, with_rule("- caf: gendre\n  wire: id\n- caf: gander\n  wire: language"))

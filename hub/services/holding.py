@@ -1,0 +1,74 @@
+"""Who holds what of an episode: what a recall must reach, and to whom a newer version is owed."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from hub.domain.exchange import Delivery, State
+from hub.ports import Session
+
+CONTENT: Final = frozenset({"N6", "N7", "N9", "N16"})
+FAMILY: Final = CONTENT | {"N2", "N5", "N11", "NOTICE"}
+"""The types that carry data of the family."""
+TOLD: Final = FAMILY | {"N1", "N3", "N4", "N8"}
+"""Everything that must be disregarded if the episode turns out to be void (T32)."""
+OWED: Final = frozenset({State.PENDING, State.QUARANTINED})
+
+
+def may_hold(delivery: Delivery) -> bool:
+    """Return whether the recipient has this, or may have it though it never said so.
+
+    What only waits to be fetched has not arrived; what failed without an answer may have.
+    """
+    evidence = delivery.evidence or {}
+    if evidence.get("unknown") or evidence.get("fetched"):
+        return True
+    if delivery.state is State.HANDED_OVER:
+        return bool(evidence.get("carried"))
+    return delivery.state in {State.SENDING, State.DELIVERED}
+
+
+def holders(
+    session: Session, episode_id: str, services: Iterable[str], types: frozenset[str] = FAMILY
+) -> dict[str, list[Delivery]]:
+    """Return, for each of *services* that holds anything of *types*, by what deliveries.
+
+    A service that only ever asked for a view holds it by none.
+    """
+    wanted = set(services)
+    found = _of(session, episode_id, wanted, types, may_hold)
+    for service in wanted - found.keys():
+        if any(r.message_type == "VIEW" for r in session.last_released(episode_id, service)):
+            found[service] = []
+    return found
+
+
+def owed(session: Session, episode_id: str, services: Iterable[str]) -> dict[str, list[Delivery]]:
+    """Return, for each of *services* that was given content or is still to get it, those
+    deliveries: what has not left yet shows its own version, and the newer one must follow it.
+    """
+
+    def counts(delivery: Delivery) -> bool:
+        waits = delivery.state in OWED or delivery.state is State.HANDED_OVER
+        return waits or may_hold(delivery)
+
+    return _of(session, episode_id, set(services), CONTENT, counts)
+
+
+def told(session: Session, episode_id: str) -> tuple[str, ...]:
+    """Return every service that was told anything of the episode; the index is none."""
+    services = {delivery.service for delivery in session.deliveries(episode_id)}
+    return tuple(sorted(holders(session, episode_id, services, TOLD)))
+
+
+def _of(
+    session: Session,
+    episode_id: str,
+    services: set[str],
+    types: frozenset[str],
+    counts: Callable[[Delivery], bool],
+) -> dict[str, list[Delivery]]:
+    found: dict[str, list[Delivery]] = {}
+    for delivery in session.deliveries(episode_id):
+        if delivery.service in services and delivery.message_type in types and counts(delivery):
+            found.setdefault(delivery.service, []).append(delivery)
+    return found
