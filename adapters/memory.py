@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import orjson
 
 from hub.domain.exchange import (
+    HOLDING,
     UNSETTLED,
     Audited,
     Decision,
@@ -198,11 +199,11 @@ class MemorySession:
         return tuple(d for d in self._t.deliveries.values() if d.episode_id == episode_id)
 
     def unsettled(self, episode_id: str, partner: str | None = None) -> Sequence[Delivery]:
-        """Return the deliveries of the episode (and partner) that are not final, in lane order."""
+        """Return what is not final, or quarantined, of the episode (and partner), in lane order."""
         found = [
             d
             for d in self.deliveries(episode_id)
-            if d.state in UNSETTLED and partner in {None, d.partner}
+            if d.state in HOLDING and partner in {None, d.partner}
         ]
         return tuple(sorted(found, key=lambda d: (d.partner, d.priority, d.lane_sequence)))
 

@@ -14,13 +14,14 @@ from typing import Final
 from hub.domain.exchange import Delivery, State
 from hub.ports import Clock, Needs, Session, Store
 from hub.services.audit import of_delivery
-from hub.worker import Hints
+from hub.worker import SWEEP_SECONDS, Hints
 from messaging.envelope import Envelope
 
 WORK: Final = "caf.work"
 PAGE: Final = 100
-AGAIN_AFTER: Final = 15.0
-"""Seconds after which an id that is still due is put on the queue again."""
+AGAIN_AFTER: Final = 5.0
+"""Seconds after which an id that is still due is put on the queue again: no longer than the wait
+before the second attempt, which would otherwise be late."""
 
 
 class HintSource:
@@ -32,6 +33,7 @@ class HintSource:
         self._store = store
         self._clock = clock
         self._published: dict[str, float] = {}
+        self._swept = 0.0
         self.paused = False
 
     async def claim(self, limit: int) -> Sequence[Envelope]:
@@ -39,13 +41,17 @@ class HintSource:
         if self.paused:
             return ()
         ids = self._hints.drain(limit)
-        if not ids:
-            now = time.monotonic()
+        now = time.monotonic()
+        # Hints alone could come for ever: what a wiped queue lost, and what waits to be tried
+        # again, is looked for all the same.
+        if not ids or now - self._swept >= SWEEP_SECONDS:
+            self._swept = now
             self._published = {
                 known: at for known, at in self._published.items() if now - at < AGAIN_AFTER
             }
             due = await self._store.due(self._clock.now(), limit)
-            ids = [delivery_id for delivery_id in due if delivery_id not in self._published]
+            known = self._published.keys() | set(ids)
+            ids += [delivery_id for delivery_id in due if delivery_id not in known]
         return [
             Envelope(
                 message_id=delivery_id,

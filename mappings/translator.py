@@ -59,9 +59,20 @@ class Translator:
         if name is None:
             raise Malformed(Code.CONTENT_TYPE, "no mapping reads this content type")
         if name == IDENTITY:
-            message, _warnings = self._read_canonical(raw)
-            return Read(message)
+            return self._read_own(raw)
         return self._read_mapped(self.catalogue.formats[name], raw)
+
+    def _read_own(self, raw: bytes) -> Read:
+        """Read a canonical message; one of the hub's own that comes back loses only its facts."""
+        try:
+            message, warnings = self._read_canonical(raw)
+        except InvalidContent:
+            rest = _without_facts(raw)
+            if rest is None:
+                raise
+            message, warnings = self._read_canonical(rest)
+            return Read(message, (FACTS,), tuple(warnings))
+        return Read(message, (), tuple(warnings))
 
     def _read_mapped(self, one: Format, raw: bytes) -> Read:
         document = parse(raw)
@@ -78,8 +89,8 @@ class Translator:
         if "code" in message.get("notification", {}):
             del message["notification"]
             unmapped.append(FACTS)
-        checked, _warnings = self._read_canonical(orjson.dumps(message))
-        return Read(checked, tuple(unmapped))
+        checked, warnings = self._read_canonical(orjson.dumps(message))
+        return Read(checked, tuple(unmapped), tuple(warnings))
 
     # Renderer
 
@@ -122,6 +133,17 @@ class Translator:
             body=orjson.dumps(document),
             mapping=f"{one.name}/{one.written.version}",
         )
+
+
+def _without_facts(raw: bytes) -> bytes | None:
+    """Return a message of the hub's own without the facts of its kind; None if it is not one."""
+    document = parse(raw)
+    if not isinstance(document, dict) or "episode" not in document:
+        return None
+    facts = document.pop("notification", None)
+    if not isinstance(facts, dict) or "code" not in facts:
+        return None
+    return orjson.dumps(document)
 
 
 def _bare(content_type: str) -> str:

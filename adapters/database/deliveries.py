@@ -6,7 +6,7 @@ from typing import Any
 
 from adapters.database.rows import Row, micros
 from adapters.database.transaction import Batch, Transaction
-from hub.domain.exchange import UNSETTLED, Delivery, State
+from hub.domain.exchange import HOLDING, Delivery, State
 from hub.errors import Code, Conflict
 
 _ABSENT: Any = object()
@@ -47,14 +47,14 @@ class Deliveries(Transaction):
         return tuple(d for i in sorted(known, key=known.__getitem__) if (d := self._deliveries[i]))
 
     def unsettled(self, episode_id: str, partner: str | None = None) -> Sequence[Delivery]:
-        """Return the deliveries of the episode (and partner) that are not final, in lane order."""
+        """Return what is not final, or quarantined, of the episode (and partner), in lane order."""
         if episode_id not in self._loaded.get("deliveries", ()):
             self._keep_deliveries(self._load("unsettled", self._sql.unsettled_of, episode_id))
         found = [
             d
             for i in self._of.get(episode_id, ())
             if (d := self._deliveries[i])
-            and d.state in UNSETTLED
+            and d.state in HOLDING
             and (partner is None or d.partner == partner)
         ]
         found.sort(key=lambda d: (d.partner, d.priority, d.lane_sequence))

@@ -165,7 +165,7 @@ class Statements:
         self.deliveries_of = self._of_episodes(t.delivery, d.position)
         unsettled = text("state IN ('pending', 'sending', 'handed_over')")
         self.unsettled_of = self._text(
-            select(t.delivery).where(self._among(d.episode_id), unsettled)
+            select(t.delivery).where(self._among(d.episode_id), text(t.OPEN))
         )
         r = t.released.c
         newest = (

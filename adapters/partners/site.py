@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,9 @@ from hub.errors import Code, Fault, Misconfigured
 
 INDEX: Final = "IDX"
 """The child index is the hub's own and belongs to every site."""
+
+_ACCREDITED: Final = timedelta(days=3 * 365)
+"""How long a profile made here holds: from today, for the days of an example would run out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,14 @@ def _profile(example: Mapping[str, Any], url: str | None) -> dict[str, Any]:
             deliver["ca_file"] = "tls/ca.pem"
     elif deliver["channel"] == "webhook":
         deliver["channel"] = "pull"
-    return {**example, "deliver": deliver}
+    today = datetime.now(UTC).date()
+    accredited = {
+        **example["accredited"],
+        "from": today,
+        "until": today + _ACCREDITED,
+        "protocol_expires": today + _ACCREDITED,
+    }
+    return {**example, "accredited": accredited, "deliver": deliver}
 
 
 def _hub(hub_name: str, examples: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

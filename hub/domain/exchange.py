@@ -124,6 +124,8 @@ class State(StrEnum):
 
 
 UNSETTLED = frozenset({State.PENDING, State.SENDING, State.HANDED_OVER})
+HOLDING = UNSETTLED | {State.QUARANTINED}
+"""What may hold others of its lane back: what is quarantined is final until somebody acts."""
 
 
 @dataclass(frozen=True, slots=True)

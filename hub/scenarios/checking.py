@@ -105,7 +105,7 @@ class Checker:
                 texts = self._values(barred.values[0])
                 if not texts:
                     found.append(
-                        f"{barred.place}: proves nothing, nobody sent anything at {barred.values[0]}"
+                        f"{barred.place}: proves nothing, nobody sent any {barred.values[0]}"
                     )
             if texts and not any(trace([text], known) for text in texts):
                 found.append(

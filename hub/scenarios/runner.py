@@ -76,7 +76,7 @@ async def _run(scenario: Scenario, world: World, console: Console, *, json: bool
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     player = Player(scenario, world)
     difference: Difference | None = None
-    trouble = ""
+    trouble = states = ""
     try:
         await world.start()
         await player.play()
@@ -87,10 +87,11 @@ async def _run(scenario: Scenario, world: World, console: Console, *, json: bool
     except Trouble as fault:
         trouble = f"{fault}\n{world.hub.tail() if world.hub else ''}"
     finally:
-        states = await _states(world) if difference or trouble else ""
+        if difference or trouble:
+            states = await _states(world)
         await world.stop()
     table = rows(player.story, player.withheld)
-    warnings = [] if difference or trouble else player.unproven()
+    warnings = [states] if states else player.unproven()
     if json:
         console.out(json_text.dumps(_document(scenario, table, difference, trouble, warnings)))
     else:

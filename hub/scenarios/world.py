@@ -24,6 +24,8 @@ from hub.scenarios.site import Seat, Site
 START_SECONDS = 30.0
 REST_SECONDS = 20.0
 STABLE_SECONDS = 0.15
+WAITING_SECONDS = 1.5
+"""How long nothing may change while deliveries wait: for a partner that is down, for the broker."""
 LEASE_SECONDS = 5
 
 
@@ -281,7 +283,8 @@ class World:
             if not quiet or seen != last:
                 stable_since = now if quiet else None
             elif stable_since is not None:
-                needed = 1.0 if self.paused else STABLE_SECONDS
+                waiting = self.paused or seen["states"].get("pending", 0)
+                needed = WAITING_SECONDS if waiting else STABLE_SECONDS
                 if now - stable_since >= needed:
                     return
             last = seen

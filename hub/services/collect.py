@@ -9,7 +9,7 @@ from typing import Final
 
 from hub.domain.exchange import Delivery, State, Tree
 from hub.domain.partner import Partner, Registry
-from hub.errors import Code, Conflict, Fault, InvalidContent, Missing, Withheld
+from hub.errors import Code, Conflict, Fault, InvalidContent, Missing, Rejected, Withheld
 from hub.ports import Clock, Digester, Handover, Needs, Rendered, Renderer, Session, Store
 from hub.services.audit import of_delivery
 from hub.services.dispatch import ask_gate, load_case
@@ -20,7 +20,7 @@ from hub.services.released import Released
 from hub.services.settle import envelope, format_of, settle, view_digest
 
 PAGE: Final = 100
-OFFERED: Final = frozenset({State.PENDING, State.SENDING, State.HANDED_OVER})
+ENDED: Final = frozenset({State.SUPPRESSED, State.QUARANTINED, State.EXPIRED, State.ERASED})
 ACKNOWLEDGEMENTS: Final = (
     "RECEIVED",
     "APPLIED",
@@ -35,18 +35,18 @@ def _gone() -> Missing:
     return Missing(Code.NOT_FOUND, "there is no such delivery for you; ask your inbox")
 
 
-def _offered(delivery: Delivery) -> bool:
-    """Return whether the recipient may know of it: a quick one answers before the hub has written
-    down that it was sent, and a careful one after the hub believed that it was not.
+def _offered(session: Session, partner: Partner, delivery_id: str) -> Delivery:
+    """Return what the gate has let through to *partner* and what has not ended otherwise.
+
+    Its outcome may not be known yet: a quick receiver answers before the hub has written down that
+    it was sent, and a careful one after the hub believed that it was not.
     """
-    return delivery.digest is not None and delivery.state in OFFERED
-
-
-def _pushed(delivery: Delivery, partner: Partner) -> bool:
-    """Return whether what was sent, and is not written down as sent yet, was the whole body."""
-    delivering = partner.delivering
-    whole = delivering.body == "full" and delivering.channel != "pull"
-    return whole and delivery.state is not State.HANDED_OVER
+    delivery = session.delivery(delivery_id)
+    if delivery is None or delivery.partner != partner.name or delivery.sequence is None:
+        raise _gone()
+    if delivery.state in ENDED:
+        raise _gone()
+    return delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Collector:
 
     async def inbox(self, partner: Partner, after: int, limit: int) -> Tree:
         """Return what waits for *partner*, in lane order; *next* continues."""
-        waiting = await self.store.inbox_of(partner.name, after, min(limit, PAGE))
+        waiting = (await self._offered(partner, after + min(limit, PAGE)))[after:]
         return {
             "deliveries": [
                 {
@@ -78,6 +78,20 @@ class Collector:
             "next": after + len(waiting),
         }
 
+    async def _offered(self, partner: Partner, count: int) -> list[Delivery]:
+        """Return the first *count* that the gate has let through; what it has not seen is not there
+        yet.
+        """
+        found: list[Delivery] = []
+        place = 0
+        while len(found) < count:
+            page = await self.store.inbox_of(partner.name, place, PAGE)
+            found += [one for one in page if one.state is State.HANDED_OVER]
+            place += len(page)
+            if len(page) < PAGE:
+                break
+        return found[:count]
+
     async def fetch(self, partner: Partner, delivery_id: str) -> Rendered:
         """Return the body of one delivery as consent allows now; raises `Missing` or `Withheld`."""
         needs = Needs(deliveries=(delivery_id,))
@@ -90,18 +104,30 @@ class Collector:
             self.handover.offer(await self.store.due(self.clock.now(), PAGE))
             raise _gone()
         delivery, released = outcome
-        return self.renderer.render(
-            format_of(partner, delivery.message_type), released, partner=partner.name
-        )
+        try:
+            return self.renderer.render(
+                format_of(partner, delivery.message_type), released, partner=partner.name
+            )
+        except Rejected as fault:
+            self.handover.offer(await self._unrenderable(delivery_id, fault))
+            raise _gone() from fault
+
+    async def _unrenderable(self, delivery_id: str, fault: Rejected) -> Sequence[str]:
+        """Set a delivery aside that its format cannot say: nobody can fetch it."""
+
+        def unit(session: Session) -> Sequence[str]:
+            delivery = session.delivery(delivery_id)
+            if delivery is None or delivery.state is not State.HANDED_OVER:
+                return ()
+            now = self.clock.now()
+            return settle(session, delivery, State.QUARANTINED, fault.code.value, {}, now)
+
+        return await self.store.run(unit, Needs(deliveries=(delivery_id,)))
 
     def _release(
         self, session: Session, partner: Partner, delivery_id: str
     ) -> tuple[Delivery, Released] | Withheld | None:
-        delivery = session.delivery(delivery_id)
-        if delivery is None or delivery.partner != partner.name:
-            raise _gone()
-        if not _offered(delivery) and delivery.state is not State.DELIVERED:
-            raise _gone()
+        delivery = _offered(session, partner, delivery_id)
         now = self.clock.now()
         case = load_case(session, delivery)
         if case is None:
@@ -116,7 +142,7 @@ class Collector:
             # Consent changed since it was offered: this one ends, and a new one says what may be
             # said.
             if delivery.state is State.HANDED_OVER:
-                self._replace(session, delivery)
+                self._replace(session, delivery, case.head.version)
             return None
         fetched = replace(delivery, evidence={**(delivery.evidence or {}), "fetched": True})
         session.put_delivery(fetched)
@@ -142,9 +168,9 @@ class Collector:
             session, delivery, State.SUPPRESSED, reason, delivery.evidence or {}, self.clock.now()
         )
 
-    def _replace(self, session: Session, delivery: Delivery) -> None:
+    def _replace(self, session: Session, delivery: Delivery, newest: int) -> None:
         self._suppress(session, delivery, "SUPERSEDED")
-        session.put_delivery(successor(session, delivery, self.clock.now()))
+        session.put_delivery(successor(session, delivery, newest, self.clock.now()))
 
     async def acknowledge(self, partner: Partner, delivery_id: str, code: str) -> Receipt:
         """Record the recipient's own word; the same again changes nothing and answers the same.
@@ -158,21 +184,35 @@ class Collector:
             raise InvalidContent(Code.CODELIST, "unknown acknowledgement code", (fault,))
 
         def unit(session: Session) -> Sequence[str]:
-            delivery = session.delivery(delivery_id)
-            if delivery is None or delivery.partner != partner.name:
-                raise _gone()
-            evidence = dict(delivery.evidence or {})
-            if delivery.state is State.DELIVERED:
-                return ()
-            if not _offered(delivery):
-                raise _gone()
-            if not (evidence.keys() & {"carried", "fetched"} or _pushed(delivery, partner)):
-                raise Conflict(Code.STATE, "fetch the delivery before you acknowledge it")
-            evidence["acknowledged"] = code
-            state = State.DELIVERED if code != "REJECTED" else State.QUARANTINED
-            reason = None if code != "REJECTED" else "RECEIVER_REJECTED"
-            return settle(session, delivery, state, reason, evidence, self.clock.now())
+            return self._said(session, partner, delivery_id, code)
 
         following = await self.store.run(unit, Needs(deliveries=(delivery_id,)))
         self.handover.offer(following)
         return Receipt(200, {"delivery_id": delivery_id, "acknowledged": code})
+
+    def _said(
+        self, session: Session, partner: Partner, delivery_id: str, code: str
+    ) -> Sequence[str]:
+        """Record the word; it may come before we know that the message arrived."""
+        delivery = session.delivery(delivery_id)
+        if delivery is None or delivery.partner != partner.name:
+            raise _gone()
+        evidence = dict(delivery.evidence or {})
+        if evidence.get("acknowledged") == code:
+            return ()
+        delivery = _offered(session, partner, delivery_id)
+        now = self.clock.now()
+        if delivery.state is State.DELIVERED:
+            if code == "REJECTED":
+                raise Conflict(Code.STATE, "you have taken this delivery; send a correction")
+            said = replace(delivery, evidence={**evidence, "acknowledged": code})
+            session.put_delivery(said)
+            session.add_audit(of_delivery("delivery.acknowledged", said, at=now, code=code))
+            return ()
+        thin = partner.delivering.body == "thin" or partner.delivering.channel == "pull"
+        if thin and not evidence.get("fetched"):
+            raise Conflict(Code.STATE, "fetch the delivery before you acknowledge it")
+        state = State.DELIVERED if code != "REJECTED" else State.QUARANTINED
+        reason = None if code != "REJECTED" else "RECEIVER_REJECTED"
+        return settle(session, delivery, state, reason, {"acknowledged": code}, now)
+

@@ -202,7 +202,7 @@ class Recorder:
 
     @staticmethod
     def _known(incoming: Incoming, found: Standing) -> bool:
-        """Return whether the sender ever had to do with the episode, and so knows that it exists."""
+        """Return whether the sender ever had to do with the episode: then it knows of it."""
         partner = incoming.partner
         ever = any(partner.serves(held.service) for held in found.involvements)
         return ever or bool(

@@ -7,6 +7,7 @@ Between the two the process may die: the lease runs out and the same delivery id
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -44,11 +45,14 @@ Backoff = Callable[[int, float | None], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A delivery that may be sent now, and what it says."""
+    """A delivery that may be sent now, and what it says; *since* is monotonic time, before the
+    lease began.
+    """
 
     delivery: Delivery
     partner: Partner
     released: Released
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,17 @@ def load_case(session: Session, delivery: Delivery) -> Case | None:
     content = session.version(delivery.episode_id, delivery.version)
     if head is None or content is None:
         return None
+    newest = None
+    if head.version != delivery.version:
+        newest = session.version(delivery.episode_id, head.version)
+        if newest is None:
+            return None
     return Case(
         head=head,
         tree=content.tree,
         decisions=session.decisions(delivery.episode_id),
         involvements=session.involvements(delivery.episode_id),
+        newest=newest.tree if newest else None,
     )
 
 
@@ -99,6 +109,16 @@ def ask_gate(
     return release(case, request)
 
 
+def doubted(delivery: Delivery, fault: Unavailable | None) -> Delivery:
+    """Return *delivery* marked as perhaps arrived, where the *fault* leaves that open.
+
+    If consent is narrowed afterwards, it must be recalled all the same.
+    """
+    if fault is None or fault.code is not Code.OUTCOME_UNKNOWN:
+        return delivery
+    return replace(delivery, evidence={**(delivery.evidence or {}), "unknown": True})
+
+
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
     """Carries deliveries to their ends; safe to call twice, late, or from several workers."""
@@ -117,8 +137,11 @@ class Dispatcher:
     async def deliver(self, delivery_id: str) -> None:
         """Attempt one delivery if it may go now; everything that happens to it is committed."""
         needs = Needs(deliveries=(delivery_id,))
+        since = time.monotonic()
         try:
-            started = await self.store.run(lambda session: self._start(session, delivery_id), needs)
+            started = await self.store.run(
+                lambda session: self._start(session, delivery_id, since), needs
+            )
         except Unavailable:
             raise
         except Exception as fault:  # doubt sends nothing: the delivery is set aside whole
@@ -131,7 +154,7 @@ class Dispatcher:
         elif started is not None:
             self.handover.offer(await self._send(started))
 
-    def _start(self, session: Session, delivery_id: str) -> Started | Ended | None:
+    def _start(self, session: Session, delivery_id: str, since: float) -> Started | Ended | None:
         delivery = session.delivery(delivery_id)
         now = self.clock.now()
         if delivery is None or not self._may_start(session, delivery, now):
@@ -142,13 +165,18 @@ class Dispatcher:
         case = load_case(session, delivery)
         if case is None:
             return self._end(session, delivery, State.ERASED, "ERASED", now)
+        if delivery.state is State.SENDING:
+            # Whoever sent it never said how it ended: it may have arrived.
+            delivery = replace(delivery, evidence={**(delivery.evidence or {}), "unknown": True})
+            if self.backoff(delivery.attempts, None) is None:
+                return self._end(session, delivery, State.QUARANTINED, "ATTEMPTS", now)
         try:
             released = ask_gate(case, delivery, partner, self.registry, now)
         except Withheld as withheld:
             return self._end(session, delivery, State.SUPPRESSED, withheld.code.value, now)
         digest = view_digest(self.digester, delivery, released)
         if delivery.digest is not None and delivery.digest != digest:
-            return self._supersede(session, delivery, now)
+            return self._supersede(session, delivery, case.head.version, now)
         if delivery.digest is None and self._nothing_new(session, delivery, digest):
             return self._end(session, delivery, State.SUPPRESSED, "UNCHANGED", now)
         sequence = delivery.sequence
@@ -180,7 +208,7 @@ class Dispatcher:
             )
         )
         message = envelope(claimed, released, self.registry.hub, delivery.created_at)
-        return Started(claimed, partner, address(released, message))
+        return Started(claimed, partner, address(released, message), since)
 
     def _may_start(self, session: Session, delivery: Delivery, now: datetime) -> bool:
         if delivery.state is State.PENDING:
@@ -194,22 +222,41 @@ class Dispatcher:
         return not any(holds(other, delivery) for other in lane)
 
     def _nothing_new(self, session: Session, delivery: Delivery, digest: bytes) -> bool:
-        """Return whether the recipient already has exactly this view (`design.md` section 4)."""
+        """Return whether the recipient already has exactly this view (`design.md` section 4).
+
+        What counts is the last that it was given or that waits for it, by the sequence that it
+        sees, and only since it was last told to stop: its copies may be gone.
+        """
         if delivery.message_type not in CONTENT:
             return False
         same_kind = {"N6", "N7"} if delivery.message_type in {"N6", "N7"} else {"N9"}
+        records = session.last_released(delivery.episode_id, delivery.service)
+        recalled = [record.released_at for record in records if record.message_type == "N10"]
         given = [
-            record
-            for record in session.last_released(delivery.episode_id, delivery.service)
+            (told.sequence or 0, record.digest)
+            for record in records
             if record.message_type in same_kind
+            and not any(record.released_at <= at for at in recalled)
+            and (told := session.delivery(record.delivery_id)) is not None
         ]
-        return bool(given) and max(given, key=lambda r: r.released_at).digest == digest
+        lane = session.unsettled(delivery.episode_id, delivery.partner)
+        given.extend(
+            (waiting.sequence or 0, waiting.digest)
+            for waiting in lane
+            if waiting.state is State.HANDED_OVER
+            and waiting.service == delivery.service
+            and waiting.message_type in same_kind
+            and waiting.digest is not None
+        )
+        return bool(given) and max(given)[1] == digest
 
-    def _supersede(self, session: Session, delivery: Delivery, now: datetime) -> Ended:
+    def _supersede(
+        self, session: Session, delivery: Delivery, newest: int, now: datetime
+    ) -> Ended:
         """Consent changed since the first attempt: end this one, and let a new one say what may be
         said.
         """
-        heir = successor(session, delivery, now)
+        heir = successor(session, delivery, newest, now)
         session.put_delivery(heir)
         ended = self._end(session, delivery, State.SUPPRESSED, "SUPERSEDED", now)
         return Ended((*ended.following, heir.delivery_id))
@@ -240,6 +287,8 @@ class Dispatcher:
         delivery, partner = started.delivery, started.partner
         try:
             parcel = self._parcel(started)
+            if time.monotonic() - started.since >= self.lease.total_seconds():
+                return ()  # held up past its lease: whoever takes it over sends it
             outcome = await self.destinations[partner.name].send(parcel)
         except Unavailable as fault:
             return await self._retry(delivery, fault)
@@ -290,7 +339,7 @@ class Dispatcher:
     async def _retry(self, delivery: Delivery, fault: Unavailable) -> Sequence[str]:
         wait = self.backoff(delivery.attempts, fault.retry_after)
         if wait is None:
-            return await self._quarantine(delivery.delivery_id, "ATTEMPTS", delivery)
+            return await self._quarantine(delivery.delivery_id, "ATTEMPTS", delivery, fault=fault)
         again = self.clock.now() + timedelta(seconds=wait)
 
         def unit(session: Session) -> tuple[str, ...]:
@@ -298,11 +347,9 @@ class Dispatcher:
             if current is None:
                 return ()
             # It may have arrived: if consent is narrowed now, it must be recalled all the same.
-            unknown = {"unknown": True} if fault.code is Code.OUTCOME_UNKNOWN else {}
             waiting = replace(
-                current,
+                doubted(current, fault),
                 state=State.PENDING,
-                evidence={**(current.evidence or {}), **unknown} or None,
                 reason=fault.code.value,
                 next_attempt_at=again,
                 lease_until=None,
@@ -321,11 +368,13 @@ class Dispatcher:
         reason: str,
         mine: Delivery | None = None,
         facts: Tree | None = None,
+        fault: Unavailable | None = None,
     ) -> Sequence[str]:
         def unit(session: Session) -> tuple[str, ...]:
             current = self._mine(session, mine) if mine else session.delivery(delivery_id)
             if current is None or current.state not in OPEN:
                 return ()
+            current = doubted(current, fault)
             return self._end(
                 session, current, State.QUARANTINED, reason, self.clock.now(), facts
             ).following

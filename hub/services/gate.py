@@ -25,8 +25,8 @@ from hub.services.prune import (
     prune,
     sensitive_section,
 )
-from hub.services.relevance import visible_facts
 from hub.services.released import Frozen, Released, _mint, freeze
+from hub.services.relevance import visible_facts
 from hub.services.rights import Rights
 from hub.services.views import index_view, view
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from hub.domain.exchange import Delivery, State
 from hub.ports import Session
+from hub.services.share import INDEX_SERVICE
 
 CONTENT: Final = frozenset({"N6", "N7", "N9", "N16"})
 FAMILY: Final = CONTENT | {"N2", "N5", "N11", "NOTICE"}
@@ -56,7 +57,7 @@ def owed(session: Session, episode_id: str, services: Iterable[str]) -> dict[str
 
 def told(session: Session, episode_id: str) -> tuple[str, ...]:
     """Return every service that was told anything of the episode; the index is none."""
-    services = {delivery.service for delivery in session.deliveries(episode_id)}
+    services = {delivery.service for delivery in session.deliveries(episode_id)} - {INDEX_SERVICE}
     return tuple(sorted(holders(session, episode_id, services, TOLD)))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from hub.domain.decision import PURPOSES
 from hub.domain.exchange import IndexEntry, Tree
 from hub.domain.partner import Partner
 from hub.errors import Code, Fault, InvalidContent
@@ -31,9 +32,10 @@ def match_values(subject: Tree) -> Iterable[tuple[str, str]]:
             yield identifier["system"], "".join(identifier["value"].split()).upper()
     family = str(subject.get("family_name", "")).casefold().strip()
     given = [str(name).casefold().strip() for name in subject.get("given_names", ())]
-    born = subject.get("date_of_birth") or subject.get("expected_date_of_delivery")
+    # The index holds no more of an expected date than year and month.
+    born = subject.get("date_of_birth") or str(subject.get("expected_date_of_delivery") or "")[:7]
     if family and given and born:
-        yield "name-date", f"{family}|{given[0]}|{str(born)[:10]}"
+        yield "name-date", f"{family}|{given[0]}|{born}"
 
 
 def tokens(digester: Digester, subject: Tree) -> tuple[bytes, ...]:
@@ -56,7 +58,7 @@ def apply(
     if code == "N1":
         session.put_index_entry(_created(digester, notification, sequence, now, entry))
         return True
-    if entry is None:
+    if entry is None or entry.caf_state == "VOID":
         return False
     session.put_index_entry(_changed(digester, entry, code, notification, sequence, now))
     return True
@@ -111,10 +113,9 @@ def answer(entries: Iterable[IndexEntry], asked: Tree) -> tuple[str, IndexEntry 
     certain = [
         entry
         for entry in live
-        if wanted & set(match_values(entry.match)) and _dates_agree(entry.match, asked)
+        if wanted & set(match_values(entry.match)) and dates_agree(entry.match, asked)
     ]
-    children = {frozenset(v for v in match_values(e.match) if v[0] in STRONG) for e in certain}
-    if len(children) != 1:
+    if not certain or not all(_same_child(certain[0].match, e.match) for e in certain):
         return "POSSIBLE", None
     newest = max(certain, key=lambda e: (e.caf_state == "OPEN", e.verified_at))
     if newest.mediated:
@@ -122,10 +123,29 @@ def answer(entries: Iterable[IndexEntry], asked: Tree) -> tuple[str, IndexEntry 
     return newest.caf_state, newest
 
 
-def _dates_agree(held: Mapping[str, Any], asked: Tree) -> bool:
+def dates_agree(held: Mapping[str, Any], asked: Tree) -> bool:
     return bool(asked.get("date_of_birth")) and held.get("date_of_birth") == asked.get(
         "date_of_birth"
     )
+
+
+def _same_child(one: Tree, other: Tree) -> bool:
+    """Return whether two match sets are of one child: no identifier differs, and the names agree.
+
+    A number that was used again, or twins under one number, are two children.
+    """
+    numbers, others = dict(_numbers(one)), dict(_numbers(other))
+    agree = all(numbers[kind] == others[kind] for kind in numbers.keys() & others.keys())
+    return agree and _names(one) == _names(other)
+
+
+def _numbers(match: Tree) -> Iterable[tuple[str, str]]:
+    return (pair for pair in match_values(match) if pair[0] in STRONG)
+
+
+def _names(match: Tree) -> tuple[str, str]:
+    given = [str(name).casefold().strip() for name in match.get("given_names", ())]
+    return str(match.get("family_name", "")).casefold().strip(), (given or [""])[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +162,12 @@ class ChildIndex:
         """
         subject = query.get("subject")
         faults = []
-        if not isinstance(query.get("purpose"), str):
+        purpose = query.get("purpose")
+        if not isinstance(purpose, str):
             faults.append(Fault(Code.REQUIRED, "purpose", "say why you ask (CL-21b)", "CL-21b"))
-        if not isinstance(subject, Mapping) or not list(_safely(subject)):
+        elif purpose not in PURPOSES:
+            faults.append(Fault(Code.PURPOSE, "purpose", "use a code of the list", "CL-21b"))
+        if not isinstance(subject, Mapping) or not _sound(subject):
             faults.append(
                 Fault(
                     Code.REQUIRED,
@@ -180,9 +203,9 @@ class ChildIndex:
         return await self.store.run(unit)
 
 
-def _safely(subject: Tree) -> Iterable[tuple[str, str]]:
-    """Yield the match values of an unchecked query; a malformed one yields nothing."""
+def _sound(subject: Tree) -> bool:
+    """Return whether an unchecked question is well formed and can find anybody."""
     try:
-        yield from match_values(subject)
+        return bool(list(match_values(subject)))
     except (AttributeError, KeyError, TypeError):
-        return
+        return False

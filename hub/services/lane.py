@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from hub.domain.exchange import Delivery, Priority, State
 from hub.ports import Session
+from hub.services.views import CONTENT
 
 CONTENT_CLASS: Final = int(Priority.CONTENT)
 
@@ -39,10 +40,15 @@ def following(session: Session, ended: Delivery) -> tuple[str, ...]:
     )
 
 
-def successor(session: Session, delivery: Delivery, now: datetime) -> Delivery:
-    """Return a new delivery of the same thing, at the end of the lane, as if never attempted."""
+def successor(session: Session, delivery: Delivery, newest: int, now: datetime) -> Delivery:
+    """Return a new delivery of the same thing, at the end of the lane, as if never attempted.
+
+    Content is then the *newest* version: what is before it on the lane may be newer than what the
+    old delivery showed, and versions reach a recipient in order.
+    """
     return replace(
         delivery,
+        version=newest if delivery.message_type in CONTENT else delivery.version,
         delivery_id=str(uuid4()),
         lane_sequence=session.next_sequence(delivery.partner, delivery.episode_id),
         causation_id=delivery.delivery_id,
@@ -59,3 +65,9 @@ def successor(session: Session, delivery: Delivery, now: datetime) -> Delivery:
         evidence=None,
         settled_at=None,
     )
+
+
+def recalled(session: Session, episode_id: str, partner: str) -> bool:
+    """Return whether a recall (N10) to this partner is not yet acknowledged."""
+    lane = session.unsettled(episode_id, partner)
+    return any(waiting.message_type == "N10" for waiting in lane)

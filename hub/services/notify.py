@@ -17,9 +17,10 @@ from hub.domain.partner import Partner, Registry
 from hub.errors import Code, Conflict, HubError
 from hub.ports import Clock, Digester, Handover, Needs, Session, Store
 from hub.services.audit import row
-from hub.services.index import STRONG, match_values
+from hub.services.index import STRONG, dates_agree, match_values
 from hub.services.receipt import Receipt
 from hub.services.share import Occasion, Telling, tell
+from hub.services.standing import responsible
 
 KEPT: Final = timedelta(hours=24)
 
@@ -69,6 +70,8 @@ class Notifier:
             made: Sequence[Delivery] = ()
             if found is not None:
                 made = self._route(session, partner, notice_id, found, body)
+            # A matched one that nobody is to get needs no keeping either.
+            state = "ROUTED" if made else "WAITING" if found is None else "NOBODY"
             session.put_notice(
                 Notice(
                     notice_id=notice_id,
@@ -76,11 +79,11 @@ class Notifier:
                     key=key,
                     digest=digest,
                     kind=str(body["kind"]),
-                    body=None if made else body,
+                    body=None if found is not None else body,
                     received_at=now,
                     expires_at=now + KEPT,
                     episode_id=found[0].episode_id if found else None,
-                    state="routed" if made else "waiting",
+                    state=state.lower(),
                 )
             )
             session.add_audit(
@@ -88,7 +91,7 @@ class Notifier:
                     "notice.received",
                     at=now,
                     actor=partner.name,
-                    code="ROUTED" if made else "WAITING",
+                    code=state,
                     episode_id=found[0].episode_id if found else None,
                     facts={"kind": body["kind"], "notice": notice_id},
                 )
@@ -115,9 +118,7 @@ class Notifier:
             if head is None or content is None or head.process not in OPEN:
                 continue
             for subject in content.tree.get("subjects", ()):
-                if subject["subject_id"] == subject_id and subject.get(
-                    "date_of_birth"
-                ) == asked.get("date_of_birth"):
+                if subject["subject_id"] == subject_id and dates_agree(subject, asked):
                     matches[episode_id, subject_id] = head
         if len(matches) != 1:
             return None
@@ -133,7 +134,7 @@ class Notifier:
         body: Tree,
     ) -> Sequence[Delivery]:
         head, subject_id = found
-        service = head.lead_service or head.assessor_service
+        service = responsible(head)
         if service is None:
             return ()
         occasion = Occasion(

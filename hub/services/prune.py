@@ -33,6 +33,9 @@ class Masked(NamedTuple):
     organisations: frozenset[str] = frozenset()
 
 
+NOBODY: Final = Masked()
+
+
 @dataclass(slots=True)
 class Permits:
     """The answers of the agreements for one recipient, asked once per person and section.
@@ -44,10 +47,17 @@ class Permits:
     children: tuple[str, ...]
     adults: tuple[str, ...]
     rights: Rights
-    masked: Masked = Masked()
+    masked: Masked = NOBODY
     counted: set[tuple[str, str, int]] = field(default_factory=set)
     _shared: dict[str, int] = field(default_factory=dict)
     _adults: dict[str, int] = field(default_factory=dict)
+    _kept: dict[tuple[str | None, str | None, str | None], "dict[_Rule, bool]"] = field(
+        default_factory=dict
+    )
+
+    def kept(self, child: str | None, adult: str | None, item: str | None) -> "dict[_Rule, bool]":
+        """Return what was answered before about leaves of these people."""
+        return self._kept.setdefault((child, adult, item), {})
 
     def child(self, person: str, section: str) -> int:
         """Return what this child's decisions permit."""
@@ -87,17 +97,37 @@ def _all(rights: Iterable[int]) -> int:
     return seen or 0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rule:
+    """What decides about a leaf, one object for all leaves that are alike (`_rule`)."""
+
+    about: str
+    section: str
+    needed: int
+    third_party: bool
+
+
+_rule = cache(_Rule)
+
+
 class _Here:
     """Where in the tree the pruning is: which child, which adult, which item's person, which
-    element.
+    element; *known* are the answers already given there.
     """
 
-    permits: Permits
-    child: str | None = None
-    adult: str | None = None
-    item: str | None = None
-    element: str | None = None
+    __slots__ = ("adult", "child", "element", "item", "known", "permits")
+
+    def __init__(
+        self,
+        permits: Permits,
+        child: str | None = None,
+        adult: str | None = None,
+        item: str | None = None,
+        element: str | None = None,
+    ) -> None:
+        self.permits = permits
+        self.child, self.adult, self.item, self.element = child, adult, item, element
+        self.known = permits.kept(child, adult, item)
 
 
 _Prune = Callable[[Any, _Here], Any]
@@ -113,6 +143,17 @@ def _needed(sensitivity: frozenset[str]) -> int:
     if "ADM" in sensitivity or "IDX" in sensitivity:
         return 0
     return BASIC if "BAS" in sensitivity else SECTION
+
+
+def _keeps(rule: _Rule, here: _Here) -> bool:
+    """Return whether a leaf of *rule* is kept here; asked, and counted, once for each place."""
+    known = here.known.get(rule)
+    if known is None:
+        right = _right(rule.about, rule.section, here, third_party=rule.third_party)
+        known = here.known[rule] = bool(rule.needed & right)
+        if known:
+            _count(rule.about, rule.section, here, rule.needed, third_party=rule.third_party)
+    return known
 
 
 def _right(about: str, section: str, here: _Here, *, third_party: bool) -> int:
@@ -157,6 +198,16 @@ def element_rules() -> Mapping[str, tuple[str, frozenset[str]]]:
     return {
         code: (entry.attributes["section"], frozenset(entry.attributes["sensitivity"].split()))
         for code, entry in codes.code_list("CL-14").codes.items()
+    }
+
+
+@cache
+def _element_leaves() -> Mapping[str, _Rule]:
+    """Return what decides about an element's own leaves; what never leaves has nothing."""
+    return {
+        code: _rule("child", section, needed, "THP" in sensitivity)
+        for code, (section, sensitivity) in element_rules().items()
+        if (needed := _needed(sensitivity)) >= 0
     }
 
 
@@ -271,11 +322,11 @@ def _mentions(tree: Mapping[str, Any]) -> Iterator[tuple[Any, Any, bool | None]]
             yield block.get("practitioner_id"), block.get("organisation"), known
     for member in plan.get("team_member", ()):
         held = member.get("practitioner") or {}
-        known = sensitive_service(member.get("service_type")) or names_sensitive(held, Masked())
+        known = sensitive_service(member.get("service_type")) or names_sensitive(held, NOBODY)
         yield held.get("practitioner_id"), member.get("organisation"), known
     for service in services.get("other_service", ()):
         held = service.get("practitioner") or {}
-        known = _other(service, Masked()) or names_sensitive(held, Masked())
+        known = _other(service, NOBODY) or names_sensitive(held, NOBODY)
         yield held.get("practitioner_id"), service.get("organisation"), known
 
 
@@ -288,12 +339,10 @@ def _leaf(leaf: Leaf) -> tuple[_Prune, bool]:
     if leaf.section == BY_ELEMENT and not leaf.sensitivity:
 
         def by_element(value: Any, here: _Here) -> Any:
-            section, sensitivity = element_rules().get(here.element or "", ("", frozenset({"RES"})))
-            needed, third = _needed(sensitivity), "THP" in sensitivity
-            if needed < 0 or not needed & _right("child", section, here, third_party=third):
+            rule = _element_leaves().get(here.element or "")
+            if rule is None or not _keeps(rule, here):
                 return None
-            _count("child", section, here, needed, third_party=third)
-            return _frozen_value(value)
+            return tuple(value) if type(value) is list else value
 
         return by_element, leaf.key
     needed = _needed(leaf.sensitivity)
@@ -306,13 +355,12 @@ def _leaf(leaf: Leaf) -> tuple[_Prune, bool]:
                 lambda value, here: value if here.permits.person(value, leaf.section) else None
             ), leaf.about == "item"
         return (lambda value, _here: _frozen_value(value)), "ADM" in leaf.sensitivity
-    about, section, third = leaf.about, leaf.section, "THP" in leaf.sensitivity
+    rule = _rule(leaf.about, leaf.section, needed, "THP" in leaf.sensitivity)
 
     def permitted(value: Any, here: _Here) -> Any:
-        if not needed & _right(about, section, here, third_party=third):
+        if not _keeps(rule, here):
             return None
-        _count(about, section, here, needed, third_party=third)
-        return _frozen_value(value)
+        return tuple(value) if type(value) is list else value
 
     return permitted, False
 
@@ -379,12 +427,15 @@ def _object(node_children: Mapping[str, Node], path: str) -> _Prune:
 
 def _node(node: Node) -> _Prune:
     prune, restricted = _object(node.children, node.path), _restricts(node)
-    if node.kind == "object" and restricted is None:
-        return prune
     if node.kind == "object":
-        return lambda value, here: (
-            None if restricted(value, here.permits.masked) else prune(value, here)
-        )
+        if restricted is None:
+            return prune
+        forbids = restricted
+
+        def prune_single(value: Any, here: _Here) -> Any:
+            return None if forbids(value, here.permits.masked) else prune(value, here)
+
+        return prune_single
 
     def prune_list(value: Any, here: _Here) -> Any:
         kept = []

@@ -326,7 +326,7 @@ class Receiver:
         )
 
     def _service(self, practitioner: Tree | None) -> str | None:
-        """Return whose service *practitioner* works in, by their word or as the only one there is."""
+        """Return the service that *practitioner* works in: named, or the only one there is."""
         named = service_of(practitioner)
         if named or not practitioner:
             return named

@@ -47,7 +47,7 @@ def visible_facts(
 
 
 def _team_facts(facts: Tree, permits: Permits) -> dict[str, Any] | None:
-    """Return the facts of a team event: no sensitive service, and names only to who sees the plan."""
+    """Return the facts of a team event: no sensitive service; names only to who sees the plan."""
     told = {name: value for name, value in facts.items() if name not in {"joined", "left"}}
     moved = {
         name: [ref for ref in facts.get(name, ()) if not sensitive_service(ref)]

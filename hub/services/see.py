@@ -6,10 +6,11 @@ from uuid import uuid4
 
 from hub.domain.exchange import ReleasedRecord
 from hub.domain.partner import Partner
-from hub.errors import Code, Fault, InvalidContent, Missing, Rejected, Withheld
+from hub.errors import Code, Conflict, Fault, InvalidContent, Missing, Rejected, Withheld
 from hub.ports import Clock, Digester, Needs, Rendered, Renderer, Session, Store
 from hub.services.audit import row
 from hub.services.gate import Case, Request, address, release
+from hub.services.lane import recalled
 from hub.services.released import Released
 
 PURPOSES: Final = ("ASSESS", "PLAN", "TRANSFER", "REQUEST_SERVICE", "PULL_THROUGH")
@@ -46,6 +47,9 @@ class Viewer:
             raise Rejected(Code.NOT_ACCEPTABLE, "no mapping renders the accepted types")
         if not partner.serves(service):
             raise hidden()
+        if not partner.accredited(self.clock.now().date()):
+            # Before anything is looked up: the answer is the same whether there is an episode.
+            raise Withheld(Code.ORG_NOT_ACCREDITED, "your organisation is not accredited today")
 
         def unit(session: Session) -> Released | Withheld:
             return self._release(session, partner, service, episode_id, purpose)
@@ -74,6 +78,8 @@ class Viewer:
                 )
             )
             return Withheld(Code.NO_RELATIONSHIP, "no relationship")
+        if recalled(session, episode_id, partner.name):
+            raise Conflict(Code.STATE, "acknowledge the change of consent (N10) first")
         case = Case(
             head, content.tree, session.decisions(episode_id), session.involvements(episode_id)
         )

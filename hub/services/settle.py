@@ -59,7 +59,7 @@ def settle(
         delivery,
         state=state,
         reason=reason,
-        evidence=evidence,
+        evidence={**(delivery.evidence or {}), **evidence},
         lease_until=None,
         settled_at=now if final else None,
     )

@@ -51,7 +51,7 @@ def _contacts(tree: Tree, focus: tuple[str, ...]) -> dict[str, Any]:
     """
 
     def of(block: Tree | None) -> bool:
-        return bool(block) and block.get("practitioner_id") in focus  # type: ignore[union-attr]
+        return block is not None and block.get("practitioner_id") in focus
 
     shown = take(tree, ENVELOPE)
     services = tree.get("services", {})
@@ -204,7 +204,7 @@ def _index_subject(subject: Tree, message_type: str, focus: tuple[str, ...]) -> 
 
     An address that may not be told, and one that is no longer there, look the same.
     """
-    told = {
+    told: dict[str, Any] = {
         name: value for name in INDEX_SUBJECT if name in MATCHED and (value := _told(subject, name))
     }
     if message_type == "N1":

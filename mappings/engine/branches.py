@@ -1,4 +1,4 @@
-"""Branches: which part of the canonical tree several rules read together, so that it is fetched once."""
+"""Branches: what of the canonical tree several rules read together is fetched once."""
 
 from collections.abc import Sequence
 

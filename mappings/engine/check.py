@@ -12,9 +12,9 @@ from typing import Final
 from hub.domain.codes import code_list, list_ids
 from hub.positioned import PositionedError, Problems
 from mappings.engine.canonical import all_leaves
-from mappings.engine.load import every_rule
 from mappings.engine.model import Entry, Rule, Written
 from mappings.engine.paths import Kind
+from mappings.engine.rules import every_rule
 from mappings.engine.shape import Shape
 from mappings.engine.tree import Leaf, Listed, Object, Slot
 

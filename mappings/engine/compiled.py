@@ -8,10 +8,11 @@ from hub.errors import Code, Fault, Rejected
 from hub.positioned import PositionedError, Problems
 from mappings.engine import read as reading
 from mappings.engine.access import Get, conditions, getter
-from mappings.engine.load import every_rule
 from mappings.engine.model import Entry, Rule, Written
 from mappings.engine.paths import Path
-from mappings.engine.render import Build, Compiler, Notes, Rendering, Trace
+from mappings.engine.render import Build, Compiler, Trace
+from mappings.engine.rendering import Notes, Rendering
+from mappings.engine.rules import every_rule
 from mappings.engine.session import ReadBack, Session, Taken, levels
 from mappings.engine.shape import Shape
 from mappings.engine.tree import Object, Part, plan
@@ -154,23 +155,23 @@ class Compiled:
 
 def _instances(entry: Entry) -> Callable[[Rendering], Iterator[tuple[Any, Any, Any]]]:
     """Return what yields (key, item, enclosing item) of every instance of *entry*."""
-    levels = tuple(getter(Path(steps)) for steps in levels(entry.each))
+    lists = tuple(getter(Path(steps)) for steps in levels(entry.each))
     keys = tuple(getter(path) for path in entry.key)
-    if not levels:
+    if not lists:
 
         def alone(context: Rendering) -> Iterator[tuple[Any, Any, Any]]:
             yield "", context.root, context.root
 
         return alone
-    if len(levels) == 1:
-        (only,) = levels
+    if len(lists) == 1:
+        (only,) = lists
 
         def flat(context: Rendering) -> Iterator[tuple[Any, Any, Any]]:
             for position, item in enumerate(only(context.root, context) or ()):
                 yield _key(keys, item, context, position), item, context.root
 
         return flat
-    first, second = levels
+    first, second = lists
 
     def nested(context: Rendering) -> Iterator[tuple[Any, Any, Any]]:
         position = 0

@@ -8,7 +8,7 @@ one look. With *trace* the same closures are made with recording leaves: see
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hub.errors import Code, Fault, Rejected
@@ -17,6 +17,7 @@ from mappings.engine.branches import below, runs, shared
 from mappings.engine.chain import SELF, Chain, Finish, around, chain, said
 from mappings.engine.model import Rule
 from mappings.engine.paths import Path
+from mappings.engine.rendering import Rendering
 from mappings.engine.tree import Constant, Leaf, Listed, Object, Part, Slot, structural
 
 Build = Callable[[Any, "Rendering"], Any]
@@ -37,32 +38,6 @@ class Trace(Protocol):
     def leaf(self, rule: Rule, build: Build, get: Get | None) -> Build:
         """Return the recording form of *build*."""
         ...
-
-
-@dataclass(slots=True)
-class Notes:
-    """What a recorded rendering notes beside its output.
-
-    *untabled*: values for which a code table has no word.  *shared*: blocks that use an equal
-    block's entry.
-    """
-
-    untabled: list[tuple[str, Rule]] = field(default_factory=list)
-    shared: list[tuple[Any, Any]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Rendering:
-    """The state of one rendering."""
-
-    root: Mapping[str, Any]
-    address: Callable[[str], str]
-    outer: Mapping[str, Any] = field(default_factory=dict)
-    slices: dict[tuple[int, str], dict[Any, Any]] = field(default_factory=dict)
-    urls: dict[str, dict[Any, str]] = field(default_factory=dict)
-    made: dict[tuple[str, Any], list[tuple[Any, str]]] = field(default_factory=dict)
-    waiting: list[tuple[str, Any, str]] = field(default_factory=list)
-    notes: Notes | None = None
 
 
 @dataclass(frozen=True, slots=True)

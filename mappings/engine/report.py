@@ -15,9 +15,9 @@ from hub.domain.codes import code_list, list_ids
 from mappings.engine.canonical import all_leaves
 from mappings.engine.catalogue import Format
 from mappings.engine.check import named, slice_keys
-from mappings.engine.load import every_rule
 from mappings.engine.model import Rule, Written
-from mappings.engine.render import Notes
+from mappings.engine.rendering import Notes
+from mappings.engine.rules import every_rule
 from mappings.engine.trace import Mark, Origin, origins, unwrapped, wrapped
 
 Outcome = Literal["kept", "normalised", "lost", "withheld", "invented", "unmapped"]

@@ -1,4 +1,4 @@
-"""One reading of a document whose entries refer to each other: recognise, read once, file by key."""
+"""One reading of entries that refer to each other: recognise, read once, file by key."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -164,5 +164,3 @@ def levels(each: Path | None) -> list[tuple[Any, ...]]:
         levels.append(parts[0].steps)
         rest = parts[1]
     return levels
-
-

@@ -453,10 +453,11 @@ async def test_deliveries_keep_the_order_of_their_creation(store: Store) -> None
 
 
 @pytest.mark.parametrize(
-    "state", [s for s in State if s not in {"pending", "sending", "handed_over"}]
+    "state",
+    [s for s in State if s not in {"pending", "sending", "handed_over", "quarantined"}],
 )
 async def test_a_final_delivery_is_not_unsettled(store: Store, state: State) -> None:
-    """What has ended is in `deliveries` and not in `unsettled`."""
+    """What has ended is in `deliveries` and not in `unsettled`; what is quarantined may hold."""
     await store.run(putting(delivery(state=state, settled_at=NOW, evidence={"status": 200})))
 
     read = await store.run(lambda s: (s.deliveries("e1"), s.unsettled("e1")))

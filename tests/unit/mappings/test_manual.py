@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub.positioned import PositionedErrors
-from mappings.engine import load
+from mappings.engine import load, rules
 from mappings.engine.catalogue import Catalogue
 from mappings.formats.shapes import SHAPES
 
@@ -29,7 +29,7 @@ def test_the_example_is_a_mapping_that_only_lacks_leaves(tmp_path: Path) -> None
     assert "gender" not in {error.message.split()[0] for error in refused.value.errors}
 
 
-@pytest.mark.parametrize("key", sorted({*load.RULE, *load.ENTRY} - {"about", "resource", "in"}))
+@pytest.mark.parametrize("key", sorted({*rules.RULE, *load.ENTRY} - {"about", "resource", "in"}))
 def test_every_key_of_the_language_is_in_the_manual(key: str) -> None:
     """What the loader knows, the manual teaches."""
     assert re.search(rf"`{key}[:`]|^ *-? *{key}:|`{key} ", MANUAL, re.MULTILINE), key
