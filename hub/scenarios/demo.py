@@ -48,6 +48,7 @@ def run_demo(out: Path, console: Console | None = None) -> int:
     scenario = load(FILE)
     for name in scenario.cast.participants:
         shutil.rmtree(out / name, ignore_errors=True)
+        (out / f"{name}.log").unlink(missing_ok=True)
     (out / "hub.log").unlink(missing_ok=True)
     try:
         return asyncio.run(_run(scenario, out, console))

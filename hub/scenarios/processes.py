@@ -56,6 +56,11 @@ class Process:
         """Whether it runs."""
         return self._running is not None and self._running.returncode is None
 
+    @property
+    def status(self) -> int | None:
+        """Its exit status, once it has ended."""
+        return None if self._running is None else self._running.returncode
+
     async def kill(self) -> None:
         """End it at once, as kill -9 does."""
         if self._running is not None and self._running.returncode is None:

@@ -68,6 +68,7 @@ def _empty(folder: Path, scenario: Scenario) -> None:
     """Remove what an earlier run left of these participants."""
     for name in scenario.cast.participants:
         shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / f"{name}.log").unlink(missing_ok=True)
     (folder / "hub.log").unlink(missing_ok=True)
 
 

@@ -157,7 +157,7 @@ class World:
                 raise Trouble(f"{seat.participant.name} reads a queue: give a broker address")
             command += ["--broker", self.broker_url]
         environ = {k: v for k, v in os.environ.items() if not k.startswith("ECAF_")}
-        return Process(command, environ, self.folder / f"{seat.participant.name}.log")
+        return Process(command, environ, self.out / f"{seat.participant.name}.log")
 
     # The hub -------------------------------------------------------------------------------
 
@@ -283,7 +283,8 @@ class World:
             if not quiet or seen != last:
                 stable_since = now if quiet else None
             elif stable_since is not None:
-                waiting = self.paused or seen["states"].get("pending", 0)
+                states = seen["states"]
+                waiting = self.paused or states.get("pending", 0) or states.get("handed_over", 0)
                 needed = WAITING_SECONDS if waiting else STABLE_SECONDS
                 if now - stable_since >= needed:
                     return

@@ -8,6 +8,7 @@ digest, the inbox row, and the refusal that keeps no body.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import uuid4
 
 from hub.domain.exchange import InboxEntry
@@ -98,12 +99,17 @@ class Acceptor:
         return outcome.receipt
 
 
+WITHHELD: Final = frozenset(
+    {Code.CONSENT_NONE, Code.CONSENT_SCOPE, Code.CONSENT_EXPIRED, Code.CONSENT_GIVER}
+)
+
+
 def _again(prior: InboxEntry, digest: bytes) -> Accepted | HubError:
     if prior.digest != digest:
         return Conflict(Code.IDEMPOTENCY, "this key came before with other content")
     if prior.status >= 400:
         code = Code(prior.answer["code"])
-        kind = Withheld if code.value.startswith("E_CONSENT") else Rejected
+        kind = Withheld if code in WITHHELD else Rejected
         return kind(code, str(prior.answer["detail"]))
     return Accepted(Receipt(prior.status, prior.answer))
 

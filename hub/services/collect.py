@@ -215,4 +215,3 @@ class Collector:
         state = State.DELIVERED if code != "REJECTED" else State.QUARANTINED
         reason = None if code != "REJECTED" else "RECEIVER_REJECTED"
         return settle(session, delivery, state, reason, {"acknowledged": code}, now)
-

@@ -145,7 +145,7 @@ class Recorder:
             )
         head = self._moved(session, found, head, incoming, event)
         session.put_episode(head)
-        involvements = self._involve(session, head, found.involvements, record, now)
+        involvements = self._involve(session, head, found.involvements, record, change, now)
         session.add_audit(
             row(
                 "consent.recorded",
@@ -288,10 +288,16 @@ class Recorder:
         head: EpisodeHead,
         held: Sequence[Involvement],
         record: Tree,
+        change: Effect,
         now: datetime,
     ) -> tuple[Involvement, ...]:
-        """Open a relationship for every service that the decision names (`design.md` section 6)."""
+        """Open a relationship for every service that the decision names (`design.md` section 6).
+
+        Who has left does not come back by a decision that only says again what was agreed before.
+        """
+        left = {inv.service for inv in held if inv.until is not None and inv.until <= now}
         open_now = {inv.service for inv in held if inv.until is None or now < inv.until}
+        open_now |= left - change.gained.keys()
         if record.get("share_decision") != "yes":
             return tuple(held)
         made = []

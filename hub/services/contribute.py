@@ -116,9 +116,10 @@ def _with_answer(requests: Sequence[Tree], answer: Tree, partner: Partner) -> li
 def changed_paths(before: Tree, after: Tree) -> frozenset[str]:
     """Return the paths of the leaves that differ, those that came or went among them."""
     old, new = dict(_flat(before)), dict(_flat(after))
-    return frozenset(
-        path for path in old.keys() | new.keys() if old.get(path) != new.get(path)
-    ) - HUBS_OWN
+    return (
+        frozenset(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+        - HUBS_OWN
+    )
 
 
 def check_base(foreign: frozenset[str], before: Tree, after: Tree) -> None:

@@ -28,7 +28,7 @@ from hub.ports import (
     Store,
 )
 from hub.services.audit import of_delivery
-from hub.services.gate import Case, Request, address, purpose_of, release, release_to_index
+from hub.services.gate import Case, Request, address, news, purpose_of, release, release_to_index
 from hub.services.lane import CONTENT_CLASS, following, holds, successor
 from hub.services.released import Released
 from hub.services.settle import envelope, format_of, settle, view_digest
@@ -82,11 +82,9 @@ def load_case(session: Session, delivery: Delivery) -> Case | None:
     )
 
 
-def ask_gate(
-    case: Case, delivery: Delivery, partner: Partner, registry: Registry, at: datetime
-) -> Released:
-    """Return what *delivery* may show now; raises `Withheld`."""
-    request = Request(
+def request_of(delivery: Delivery, case: Case, partner: Partner, at: datetime) -> Request:
+    """Return what *delivery* asks of the gate."""
+    return Request(
         partner=partner,
         service=delivery.service,
         message_type=delivery.message_type,
@@ -95,6 +93,13 @@ def ask_gate(
         purpose=purpose_of(delivery.message_type, case.head),
         at=at,
     )
+
+
+def ask_gate(
+    case: Case, delivery: Delivery, partner: Partner, registry: Registry, at: datetime
+) -> Released:
+    """Return what *delivery* may show now; raises `Withheld`."""
+    request = request_of(delivery, case, partner, at)
     if delivery.service == INDEX_SERVICE:
         found = registry.coordinators.get(case.head.home_authority or "")
         coordinator = None
@@ -177,7 +182,7 @@ class Dispatcher:
         digest = view_digest(self.digester, delivery, released)
         if delivery.digest is not None and delivery.digest != digest:
             return self._supersede(session, delivery, case.head.version, now)
-        if delivery.digest is None and self._nothing_new(session, delivery, digest):
+        if delivery.digest is None and self._nothing_new(session, case, delivery, partner, digest):
             return self._end(session, delivery, State.SUPPRESSED, "UNCHANGED", now)
         sequence = delivery.sequence
         if sequence is None:
@@ -221,38 +226,45 @@ class Dispatcher:
         lane = session.unsettled(delivery.episode_id, delivery.partner)
         return not any(holds(other, delivery) for other in lane)
 
-    def _nothing_new(self, session: Session, delivery: Delivery, digest: bytes) -> bool:
-        """Return whether the recipient already has exactly this view (`design.md` section 4).
+    def _nothing_new(
+        self, session: Session, case: Case, delivery: Delivery, partner: Partner, digest: bytes
+    ) -> bool:
+        """Return whether the recipient already has what this would show (`design.md` section 4).
 
         What counts is the last that it was given or that waits for it, by the sequence that it
-        sees, and only since it was last told to stop: its copies may be gone.
+        sees.  A copy that was recalled since, or held by who had left, is given again (N7).
         """
         if delivery.message_type not in CONTENT:
             return False
-        same_kind = {"N6", "N7"} if delivery.message_type in {"N6", "N7"} else {"N9"}
+        kinds = {"N6", "N7", "N9"} if delivery.message_type == "N9" else {"N6", "N7"}
         records = session.last_released(delivery.episode_id, delivery.service)
-        recalled = [record.released_at for record in records if record.message_type == "N10"]
         given = [
-            (told.sequence or 0, record.digest)
+            (told.sequence or 0, record.version, record.digest, record.released_at)
             for record in records
-            if record.message_type in same_kind
-            and not any(record.released_at <= at for at in recalled)
+            if record.message_type in kinds
             and (told := session.delivery(record.delivery_id)) is not None
         ]
         lane = session.unsettled(delivery.episode_id, delivery.partner)
         given.extend(
-            (waiting.sequence or 0, waiting.digest)
+            (waiting.sequence or 0, waiting.version, waiting.digest or b"", waiting.created_at)
             for waiting in lane
             if waiting.state is State.HANDED_OVER
             and waiting.service == delivery.service
-            and waiting.message_type in same_kind
-            and waiting.digest is not None
+            and waiting.message_type in kinds
         )
-        return bool(given) and max(given)[1] == digest
+        if not given:
+            return False
+        _, version, last, at = max(given)
+        if delivery.message_type == "N7":
+            gone = (
+                r.released_at for r in records if r.message_type == "N10" or r.paths == ("left",)
+            )
+            return last == digest and not any(at <= since for since in gone)
+        known = session.version(delivery.episode_id, version)
+        request = request_of(delivery, case, partner, self.clock.now())
+        return known is not None and not news(case, request, known.tree)
 
-    def _supersede(
-        self, session: Session, delivery: Delivery, newest: int, now: datetime
-    ) -> Ended:
+    def _supersede(self, session: Session, delivery: Delivery, newest: int, now: datetime) -> Ended:
         """Consent changed since the first attempt: end this one, and let a new one say what may be
         said.
         """

@@ -28,7 +28,7 @@ from hub.services.prune import (
 from hub.services.released import Frozen, Released, _mint, freeze
 from hub.services.relevance import visible_facts
 from hub.services.rights import Rights
-from hub.services.views import index_view, view
+from hub.services.views import index_view, news_view, view
 
 BY_RECEIPT: Final = frozenset({"N10", "N14"})
 """What whoever received is told, whatever is consented today (`design.md` section 6)."""
@@ -210,6 +210,20 @@ def _masked(case: Case) -> Masked:
         frozenset().union(*(each.practitioners for each in found)),
         frozenset().union(*(each.organisations for each in found)),
     )
+
+
+def news(case: Case, request: Request, told: Tree) -> bool:
+    """Return whether what a message of this type tells has changed, as far as its recipient may
+    see, since the version *told* that it was last given.
+
+    A change that it may not see is none: to be sent the same again would tell of it.
+    """
+    children, adults = people(case.tree)
+    agreements = Agreements(case.decisions, children, adults)
+    rights = Rights(agreements, Ask(request.service, request.purpose, request.at))
+    permits = Permits(children, adults, rights, _masked(case))
+    was, now = (prune(news_view(request.message_type, tree), permits) for tree in (told, case.tree))
+    return was != now
 
 
 def address(released: Released, message: Tree) -> Released:

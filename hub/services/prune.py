@@ -112,10 +112,10 @@ _rule = cache(_Rule)
 
 class _Here:
     """Where in the tree the pruning is: which child, which adult, which item's person, which
-    element; *known* are the answers already given there.
+    element; *known* are the answers already given there, *own* decides about the element's leaves.
     """
 
-    __slots__ = ("adult", "child", "element", "item", "known", "permits")
+    __slots__ = ("adult", "child", "element", "item", "known", "own", "permits")
 
     def __init__(
         self,
@@ -128,6 +128,7 @@ class _Here:
         self.permits = permits
         self.child, self.adult, self.item, self.element = child, adult, item, element
         self.known = permits.kept(child, adult, item)
+        self.own = None if element is None else _element_leaves().get(element)
 
 
 _Prune = Callable[[Any, _Here], Any]
@@ -218,11 +219,13 @@ def sensitive_section(section: str) -> bool:
 
 
 @cache
-def restricted_uses() -> frozenset[str]:
-    """Return the uses of an address that make where it is restricted (CL-28: a refuge)."""
+def restricted_codes(list_id: str | None) -> frozenset[str]:
+    """Return the codes of a list that are restricted themselves (a refuge, a death)."""
+    if list_id is None:
+        return frozenset()
     return frozenset(
         code
-        for code, entry in codes.code_list("CL-28").codes.items()
+        for code, entry in codes.code_list(list_id).codes.items()
         if "RES" in entry.attributes.get("restricted", "")
     )
 
@@ -277,7 +280,7 @@ def _restricts(node: Node) -> Callable[[Mapping[str, Any], Masked], bool] | None
     if "is_sensitive_service" in node.children:
         return _other
     if "address_lines" in node.children:
-        return lambda item, _masked: item.get("use") in restricted_uses()
+        return lambda item, _masked: item.get("use") in restricted_codes("CL-28")
     by = node.sensitive_by
     return (lambda item, _masked: sensitive_service(item.get(by))) if by else None
 
@@ -330,21 +333,16 @@ def _mentions(tree: Mapping[str, Any]) -> Iterator[tuple[Any, Any, bool | None]]
         yield held.get("practitioner_id"), service.get("organisation"), known
 
 
-def _frozen_value(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+_OWN: Final = _Rule("child", BY_ELEMENT, 0, third_party=False)
+"""Stands for the rule of the element that the leaf is about."""
 
 
-def _leaf(leaf: Leaf) -> tuple[_Prune, bool]:
-    """Return the filter of a leaf, and whether it is administrative (rides along, never counts)."""
+def _leaf(leaf: Leaf) -> tuple[_Rule | _Prune | None, bool]:
+    """Return what decides about a leaf (None: it goes as it is), and whether it is administrative
+    (rides along, never counts).
+    """
     if leaf.section == BY_ELEMENT and not leaf.sensitivity:
-
-        def by_element(value: Any, here: _Here) -> Any:
-            rule = _element_leaves().get(here.element or "")
-            if rule is None or not _keeps(rule, here):
-                return None
-            return tuple(value) if type(value) is list else value
-
-        return by_element, leaf.key
+        return _OWN, leaf.key
     needed = _needed(leaf.sensitivity)
     if needed < 0 or leaf.about == "unknown":
         return (lambda _value, _here: None), False
@@ -354,15 +352,51 @@ def _leaf(leaf: Leaf) -> tuple[_Prune, bool]:
             return (
                 lambda value, here: value if here.permits.person(value, leaf.section) else None
             ), leaf.about == "item"
-        return (lambda value, _here: _frozen_value(value)), "ADM" in leaf.sensitivity
+        return None, "ADM" in leaf.sensitivity
     rule = _rule(leaf.about, leaf.section, needed, "THP" in leaf.sensitivity)
+    restricted = restricted_codes(leaf.codes)
+    if restricted and not leaf.many:
 
-    def permitted(value: Any, here: _Here) -> Any:
-        if not _keeps(rule, here):
-            return None
-        return tuple(value) if type(value) is list else value
+        def unrestricted(value: Any, here: _Here) -> Any:
+            return value if value not in restricted and _keeps(rule, here) else None
 
-    return permitted, False
+        return unrestricted, False
+    return rule, False
+
+
+_Member = tuple[str, _Rule | None, _Prune | None]
+"""Name, and what decides: a rule, or a filter of its own, or nothing."""
+
+
+def _member(name: str, decides: _Rule | _Prune | None) -> _Member:
+    return (name, decides, None) if isinstance(decides, _Rule) else (name, None, decides)
+
+
+def _take(
+    members: Iterable[_Member], value: Mapping[str, Any], here: _Here, kept: dict[str, Any]
+) -> None:
+    """Put into *kept* what may be seen of *members*; a loop of its own, since it runs for every
+    leaf of every message.
+    """
+    known = here.known
+    for name, rule, prune in members:
+        part = value.get(name)
+        if part is None:
+            continue
+        if prune is not None:
+            part = prune(part, here)
+            if part is not None:
+                kept[name] = part
+            continue
+        if rule is not None:
+            if rule is _OWN:
+                rule = here.own  # noqa: PLW2901
+                if rule is None:
+                    continue
+            keeps = known.get(rule)
+            if not (_keeps(rule, here) if keeps is None else keeps):
+                continue
+        kept[name] = tuple(part) if type(part) is list else part
 
 
 def _rides(node: Node) -> bool:
@@ -374,11 +408,11 @@ def _rides(node: Node) -> bool:
 
 
 def _object(node_children: Mapping[str, Node], path: str) -> _Prune:
-    content: list[tuple[str, _Prune]] = []
-    riding: list[tuple[str, _Prune]] = []
+    content: list[_Member] = []
+    riding: list[_Member] = []
     for name, child in node_children.items():
-        prune, administrative = _leaf(child.leaf) if child.leaf else (_node(child), _rides(child))
-        (riding if administrative else content).append((name, prune))
+        decides, administrative = _leaf(child.leaf) if child.leaf else (_node(child), _rides(child))
+        (riding if administrative else content).append(_member(name, decides))
     is_subject = path == "subjects"
     is_adult = path == "parents_carers"
     is_element = path.endswith(".elements")
@@ -407,19 +441,11 @@ def _object(node_children: Mapping[str, Node], path: str) -> _Prune:
                 or value.get("subject_id"),
                 element=here.element,
             )
-        kept = {}
-        for name, prune in content:
-            if name in value:
-                part = prune(value[name], here)
-                if part is not None:
-                    kept[name] = part
+        kept: dict[str, Any] = {}
+        _take(content, value, here, kept)
         if not kept:
             return None
-        for name, prune in riding:
-            if name in value:
-                part = prune(value[name], here)
-                if part is not None:
-                    kept[name] = part
+        _take(riding, value, here, kept)
         return Frozen(kept)
 
     return prune_object
@@ -451,11 +477,11 @@ def _node(node: Node) -> _Prune:
 
 
 @cache
-def _compiled() -> Mapping[str, _Prune]:
-    compiled = {}
-    for name, node in episode_tree().items():
-        compiled[name] = _leaf(node.leaf)[0] if node.leaf else _node(node)
-    return compiled
+def _compiled() -> Mapping[str, tuple[_Member]]:
+    return {
+        name: (_member(name, _leaf(node.leaf)[0] if node.leaf else _node(node)),)
+        for name, node in episode_tree().items()
+    }
 
 
 def prune(tree: Mapping[str, Any], permits: Permits) -> Frozen:
@@ -464,11 +490,9 @@ def prune(tree: Mapping[str, Any], permits: Permits) -> Frozen:
     """
     here = _Here(permits)
     compiled = _compiled()
-    kept = {}
-    for name, value in tree.items():
-        rule = compiled.get(name)
-        if rule is not None:
-            part = rule(value, here)
-            if part is not None:
-                kept[name] = part
+    kept: dict[str, Any] = {}
+    for name in tree:
+        member = compiled.get(name)
+        if member is not None:
+            _take(member, tree, here, kept)
     return Frozen(kept)

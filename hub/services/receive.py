@@ -263,7 +263,7 @@ class Receiver:
             registry=self.registry,
         )
         involvements, left = self._left(session, found.involvements, move, now)
-        joined = self._joined(session, head, involvements, now)
+        joined = self._joined(session, head, involvements, move, now)
         involvements = (*involvements, *joined)
         told = tellings(session, head, found, move, agreements, left, fresh, now)
         made = tell(session, occasion, told, involvements, indexed)
@@ -383,15 +383,19 @@ class Receiver:
         session: Session,
         head: EpisodeHead,
         involvements: Sequence[Involvement],
+        move: Move,
         now: datetime,
     ) -> tuple[Involvement, ...]:
-        """Keep the sender's own service in the team, so that it hears of the others."""
+        """Keep assessor and lead in the team, so that they hear of the others, and take in who joins
+        (T12), be it again.
+        """
         made = []
         held = {i.service for i in involvements}
         ended = {i.service for i in involvements if i.until is not None and i.until < now}
-        if head.lead_service in ended:
-            held.discard(head.lead_service)
-        for service in (head.assessor_service, head.lead_service):
+        joining = move.detail.get("service") if move.event == "participant.joined" else None
+        held -= ended & {head.lead_service, joining}
+        held |= {i.service for i in involvements if i.until is None}
+        for service in (head.assessor_service, head.lead_service, joining):
             partner = self.registry.by_service(service) if service else None
             if service and partner and service not in held:
                 held.add(service)
@@ -429,9 +433,7 @@ def _without_derived(sent: Tree) -> Tree:
     return {name: value for name, value in sent.items() if name not in DERIVED}
 
 
-def _derived(
-    merged: Tree, before: Tree, regions: Regions, now: datetime
-) -> dict[str, Any]:
+def _derived(merged: Tree, before: Tree, regions: Regions, now: datetime) -> dict[str, Any]:
     """Return *merged* with what the hub derives: status, times, responsible practitioner."""
     moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     after = dict(merged)

@@ -6,12 +6,15 @@ The lists of `domain.md` 1.5 ("payload, complete list") as selections of the can
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from hub.domain.difference import DEMOGRAPHIC, DEMOGRAPHIC_CHARACTERISTICS
 from hub.domain.exchange import Tree
-from hub.services.prune import restricted_uses
+from hub.services.prune import restricted_codes
 
 ENVELOPE: Final = ("episode_id",)
 CONTACT: Final = ("episode_id", "responsible_practitioner")
 PLAN: Final = ("episode_id", "status", "responsible_practitioner", "plan", "reviews")
+PLAN_IDS: Final = ("plan_id", "plan_version", "plan_date")
+SETTLED: Final = ("lead_professional", "lp_state", "lp_from", "lp_to", "lp_change_reason")
 NEVER: Final = frozenset({"checklists", "safeguarding"})
 
 INDEX_SUBJECT: Final = (
@@ -27,7 +30,7 @@ INDEX_SUBJECT: Final = (
     "aka_previous_names",
 )
 MATCHED: Final = frozenset(INDEX_SUBJECT) - {"subject_id", "is_unborn"}
-UNTOLD: Final = restricted_uses() | {"old"}
+UNTOLD: Final = restricted_codes("CL-28") | {"old"}
 INDEX_IDENTIFIERS: Final = frozenset({"nhs-number", "upn"})
 INDEX_CONTACT: Final = ("name", "role", "organisation", "contact_tel", "email")
 
@@ -173,6 +176,33 @@ CONTENT: Final = frozenset({"N6", "N7", "N9", "VIEW"})
 def view(message_type: str, tree: Tree, focus: tuple[str, ...]) -> dict[str, Any]:
     """Return what a message of this type is about; an unknown type shows the reference alone."""
     return VIEWS.get(message_type, _envelope)(tree, focus)
+
+
+def news_view(message_type: str, tree: Tree) -> dict[str, Any]:
+    """Return the part of an episode whose change a message of this type tells: what N3, N4, N5 and
+    N8 tell is theirs.
+    """
+    if message_type == "N9":
+        plan = _without(tree.get("plan", {}), ("team_member", *PLAN_IDS))
+        return {**take(tree, ("reviews",)), "plan": plan}
+    shown = take(tree, ("assessment", "parents_carers", "family", "services", "conclusions"))
+    if "services" in shown:
+        shown["services"] = _without(shown["services"], SETTLED)
+    shown["subjects"] = [
+        {
+            **_without(subject, DEMOGRAPHIC),
+            "characteristics": _without(
+                subject.get("characteristics", {}), DEMOGRAPHIC_CHARACTERISTICS
+            ),
+        }
+        for subject in tree.get("subjects", ())
+    ]
+    return shown
+
+
+def _without(tree: Tree, names: Iterable[str]) -> dict[str, Any]:
+    dropped = frozenset(names)
+    return {name: value for name, value in tree.items() if name not in dropped}
 
 
 def index_view(

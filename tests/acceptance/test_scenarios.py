@@ -51,6 +51,16 @@ def test_a_scenario_passes_on_real_servers(
     assert code == 0, shown
 
 
+@pytest.mark.broker
+def test_partners_read_their_own_queues_and_survive_trouble(tmp_path: Path, rabbitmq: Any) -> None:
+    """Thin and full by AMQP; the broker stops, a partner is down, the hub restarts: once each."""
+    file = FOLDER.with_name("with_broker") / "queues.yaml"
+
+    code, shown = play(file, tmp_path / "out", broker_url=rabbitmq.url)
+
+    assert code == 0, shown
+
+
 def test_a_scenario_passes_over_tls_with_signed_assertions(tmp_path: Path) -> None:
     """No API keys: certificates, and private_key_jwt for every partner."""
     code, shown = play(FOLDER / "s3.yaml", tmp_path / "out", tls=True)

@@ -9,17 +9,18 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from messaging.rabbit import RabbitTransport
-
 from adapters.clock import SystemClock
 from adapters.database.store import SqlStore
 from adapters.database.vault import FileVault
 from adapters.destinations.amqp import AmqpDestination, queue_of
 from adapters.destinations.pull import PullDestination
-from hub.bootstrap import Hub, topology, translator
+from hub.bootstrap import topology, translator
 from hub.domain.exchange import Tree
 from hub.domain.partner import Delivering, Partner, Registry, Service
+from hub.hub import Hub
 from hub.settings import Settings
+from mappings.formats.json_strict import parse
+from messaging.rabbit import RabbitTransport
 from tests import builders
 
 WIRE = "application/vnd.ecaf.message+json;version=1"
@@ -139,14 +140,16 @@ async def world(folder: Path, broker: str, database: str, *, content: str) -> As
     vault = FileVault.create(folder / "vault.key")
     store = SqlStore(database, vault)
     settings = Settings(config_dir=folder, vault_key_file=folder / "vault.key")
+    both = translator(settings.canonical_url)
     hub = Hub(
         settings,
         registry,
         SystemClock(),
         store,
         vault,
-        translator(settings.canonical_url),
-        "all",
+        both,
+        both,
+        parse,
     )
     hub.transport = transport
     try:

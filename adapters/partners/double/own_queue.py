@@ -1,14 +1,23 @@
 """The partner's own queue at the broker, for profiles whose channel is ``amqp``."""
 
 import asyncio
+from importlib import resources
+
+import yaml
 
 from adapters.partners.double.partner import Double
 from messaging.channel import Disposition, Subscription
 from messaging.envelope import Envelope
 from messaging.errors import TransportError
 from messaging.rabbit import RabbitTransport
+from messaging.topology import Topology
 
 PATIENCE_SECONDS = 0.5
+
+
+def _shipped() -> Topology:
+    text = resources.files("messaging").joinpath("topology.yaml").read_text("utf-8")
+    return Topology.from_mapping(yaml.safe_load(text))
 
 
 class OwnQueue:
@@ -40,6 +49,9 @@ class OwnQueue:
     async def _subscribe(self) -> None:
         self._transport = RabbitTransport(self._url)
         await self._transport.open()
+        # The transport reads only what it knows; declaring what is there already changes nothing.
+        await self._transport.declare(_shipped())
+        await self._transport.declare_queue(f"caf.out.{self._double.name}")
         self._subscription = await self._transport.subscriber.subscribe(
             f"caf.out.{self._double.name}", self._handle, prefetch=1
         )

@@ -1,0 +1,242 @@
+"""One composed hub: the use cases behind the doors, as `hub.api.facade.Hub` asks for them."""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from random import Random
+from typing import Any, Final
+
+from hub.domain.exchange import State, Tree
+from hub.domain.partner import Partner, Registry
+from hub.errors import Code, Fault, Forbidden, InvalidContent, Malformed, Unavailable
+from hub.ports import Clock, Destination, Digester, Reader, Rendered, Renderer, Session, Store
+from hub.relaying import HintSource
+from hub.services.accept import Accepted, Acceptor, Incoming, Refused
+from hub.services.collect import Collector
+from hub.services.consents import Recorder
+from hub.services.dispatch import Dispatcher
+from hub.services.index import ChildIndex
+from hub.services.lookup import Lookup
+from hub.services.notify import Notifier
+from hub.services.receipt import Receipt
+from hub.services.receive import Receiver, sent_tree
+from hub.services.see import Viewer
+from hub.settings import Settings
+from hub.worker import Hints, Workers
+from messaging.channel import Transport
+from messaging.relay import Relay
+from messaging.retry import next_delay
+
+CANONICAL: Final = "application/vnd.ecaf.message+json"
+
+
+class Hub:
+    """The use cases behind the doors, composed (`hub.api.facade.Hub`)."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        clock: Clock,
+        store: Store,
+        digester: Digester,
+        reader: Reader,
+        renderer: Renderer,
+        parse: Callable[[bytes], Any],
+    ) -> None:
+        """Wire the services; the composition root starts what works in the background.
+
+        *parse* is the strict reader of bare JSON.
+        """
+        self.settings = settings
+        self.registry = registry
+        self.clock = clock
+        self.store = store
+        self.reader = reader
+        self.renderer = renderer
+        self.digester = digester
+        self._parse = parse
+        self.hints = Hints()
+        self._acceptor = Acceptor(store, digester, clock, self.hints)
+        self._receiver = Receiver(registry, digester)
+        self._recorder = Recorder(registry)
+        self._index = ChildIndex(store, digester, clock)
+        self._notifier = Notifier(store, registry, digester, clock, self.hints)
+        self._viewer = Viewer(store, self.renderer, digester, clock, registry.hub)
+        self._lookup = Lookup(store, registry, clock)
+        self.collector = Collector(store, registry, self.renderer, digester, clock, self.hints)
+        self.workers: Workers | None = None
+        self.transport: Transport | None = None
+        self.relay: Relay | None = None
+        self.source: HintSource | None = None
+
+    async def receive(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
+        """Accept one message durably, or say why not."""
+        read = self.reader.read(content_type, raw, partner=partner.name)
+        message = read.message
+        # A message may carry what has doors of its own; it needs the same permission as there.
+        for payload, operation in (("consent_decision", "consent"), ("notification", "notify")):
+            if payload in message and operation not in partner.operations:
+                raise Forbidden(
+                    Code.FORBIDDEN,
+                    "the partner's profile does not allow this",
+                    (Fault(Code.FORBIDDEN, f"/{payload}", f"needs the operation {operation}"),),
+                )
+        if "consent_decision" in message:
+            decision = message["consent_decision"]
+            return await self._decide(partner, str(decision["episode_id"]), raw, key, decision)
+        if "acknowledgement" in message:
+            said = message["acknowledgement"]
+            return await self.collector.acknowledge(
+                partner, str(said["delivery_id"]), str(said["code"])
+            )
+        if "notification" in message:
+            return await self._notifier.notice(partner, raw, key, message["notification"])
+
+        def meaning(session: Session, incoming: Incoming) -> Accepted | Refused:
+            return self._receiver.receive(session, incoming, message, read.warnings)
+
+        episode_id = str(sent_tree(message)["episode_id"])
+        return await self._acceptor.accept(partner, content_type, raw, key, meaning, episode_id)
+
+    def _object(self, raw: bytes) -> Tree:
+        """Parse strict JSON that must be an object; raises `Malformed`."""
+        body = self._parse(raw)
+        if not isinstance(body, dict):
+            raise Malformed(Code.TYPE, "an object is expected")
+        return body
+
+    def _payload(self, raw: bytes, name: str) -> Tree:
+        """Read a bare payload as the wire message that carries it, by the same strict rules."""
+        body = self._object(raw)
+        wrapped = json.dumps({name: body}, ensure_ascii=False).encode()
+        payload: Tree = self.reader.read(CANONICAL, wrapped, partner="").message[name]
+        return payload
+
+    async def record_consent(
+        self, partner: Partner, episode_id: str, raw: bytes, key: str
+    ) -> Receipt:
+        """Record one consent decision for an episode."""
+        decision = self._payload(raw, "consent_decision")
+        return await self._decide(partner, episode_id, raw, key, decision)
+
+    async def _decide(
+        self, partner: Partner, episode_id: str, raw: bytes, key: str, decision: Tree
+    ) -> Receipt:
+        def meaning(session: Session, incoming: Incoming) -> Accepted | Refused:
+            return self._recorder.record(session, incoming, episode_id, decision)
+
+        return await self._acceptor.accept(partner, CANONICAL, raw, key, meaning, episode_id)
+
+    async def consents(self, partner: Partner, episode_id: str) -> Tree:
+        """Return the decisions that this partner may know of."""
+        return await self._lookup.consents(partner, episode_id)
+
+    async def check_index(self, partner: Partner, raw: bytes) -> Tree:
+        """Answer whether a CAF exists, and whom to ring."""
+        return await self._index.check(partner, self._object(raw))
+
+    async def notice(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
+        """Take a notification; the answer never tells whether it matched."""
+        del content_type  # one form so far: the notification itself as JSON
+        return await self._notifier.notice(partner, raw, key, self._payload(raw, "notification"))
+
+    async def view(
+        self, partner: Partner, service: str, episode_id: str, purpose: str, accept: str
+    ) -> Rendered:
+        """Render what *service* may see of an episode now."""
+        return await self._viewer.view(partner, service, episode_id, purpose, accept)
+
+    async def inbox(self, partner: Partner, after: int, limit: int) -> Tree:
+        """Return what waits for the partner."""
+        return await self.collector.inbox(partner, after, limit)
+
+    async def fetch(self, partner: Partner, delivery_id: str) -> Rendered:
+        """Render one waiting delivery; the gate runs now."""
+        return await self.collector.fetch(partner, delivery_id)
+
+    async def acknowledge(self, partner: Partner, delivery_id: str, raw: bytes) -> Receipt:
+        """Take the receiver's word on one delivery: ``{"code": "APPLIED"}``."""
+        body = self._object(raw)
+        unknown = [name for name in body if name not in {"code", "rejected_reason"}]
+        if unknown:
+            fault = Fault(Code.UNKNOWN_FIELD, "", "send code, and rejected_reason if you like")
+            raise InvalidContent(Code.UNKNOWN_FIELD, "unknown field", (fault,))
+        return await self.collector.acknowledge(partner, delivery_id, str(body.get("code", "")))
+
+    async def message(self, partner: Partner, message_id: str) -> Tree:
+        """Return what became of a message that this partner sent."""
+        return await self._lookup.message(partner, message_id)
+
+    def directory(self) -> Tree:
+        """Return accredited services and their channels; no personal data."""
+        return self._lookup.directory()
+
+    async def readiness(self) -> Mapping[str, Any]:
+        """Return whether the hub can accept, by part; a missing broker delays, and is said."""
+        parts = {"store": "up", "broker": "none"}
+        try:
+            await asyncio.wait_for(self.store.counts(), 2.0)
+        except (Unavailable, TimeoutError):
+            parts["store"] = "down"
+        if self.transport is not None:
+            parts["broker"] = str(self.transport.state)
+        return {"ready": parts["store"] == "up", "parts": parts}
+
+    async def summary(self) -> Tree:
+        """Return deliveries by state, what is due now, and whether dispatch is paused."""
+        counts = {state.value: 0 for state in State}
+        counts.update(await self.store.counts())
+        due = await self.store.due(self.clock.now(), 1_000)
+        busy = self.workers.busy if self.workers else 0
+        return {
+            "deliveries": counts,
+            "states": counts,
+            "due": len(due),
+            "busy": busy + len(self.hints),
+            "paused": self.paused,
+        }
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing new is dispatched."""
+        if self.source is not None:
+            return self.source.paused
+        return self.workers.paused if self.workers else False
+
+    async def pause(self) -> None:
+        """Stop dispatching; accepting goes on."""
+        if self.source is not None:
+            self.source.paused = True
+        if self.workers:
+            self.workers.pause()
+
+    async def resume(self) -> None:
+        """Dispatch again."""
+        if self.source is not None:
+            self.source.paused = False
+        if self.workers:
+            self.workers.resume()
+
+    def dispatcher(self, destinations: Mapping[str, Destination]) -> Dispatcher:
+        """Return the dispatcher of this process."""
+        random = Random()
+
+        def backoff(attempts: int, retry_after: float | None) -> float | None:
+            return next_delay(attempts, random=random, retry_after=retry_after)
+
+        return Dispatcher(
+            store=self.store,
+            registry=self.registry,
+            renderer=self.renderer,
+            digester=self.digester,
+            clock=self.clock,
+            destinations=destinations,
+            handover=self.hints,
+            backoff=backoff,
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+            lease=timedelta(seconds=self.settings.lease_seconds),
+        )
