@@ -123,6 +123,9 @@ def scenario_run(
 @app.command()
 def serve(
     role: Annotated[str, typer.Option(help="all, api or worker.")] = "all",
+    site: Annotated[
+        Path | None, typer.Option(help="A folder with configuration, vault.key and hub.db.")
+    ] = None,
 ) -> None:
     """Run the hub: API, relay and workers in one process, or one role of it.
 
@@ -133,8 +136,10 @@ def serve(
         typer.echo("--role is all, api or worker", err=True)
         raise typer.Exit(2)
     from hub.serving import run
+    from hub.settings import environ_of
 
-    _guarded(lambda: run(os.environ, role))
+    environ = dict(os.environ) if site is None else {**os.environ, **environ_of(site)}
+    _guarded(lambda: run(environ, role))
 
 
 @app.command(

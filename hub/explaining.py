@@ -14,9 +14,10 @@ from adapters.database.store import SqlStore
 from adapters.database.vault import FileVault
 from adapters.partners.profiles import load_registry
 from hub.bootstrap import translator
-from hub.services.explain import Explained, explain
+from hub.domain.dictionary import BY_ELEMENT
+from hub.services.explain import Explained, element_section, explain
 from hub.services.settle import format_of
-from hub.settings import Settings
+from hub.settings import Settings, environ_of
 from mappings.engine.report import Row, report
 
 
@@ -25,11 +26,7 @@ def run(
 ) -> int:
     """Print the explanation of one delivery; 1 if nothing stands at *path*."""
     if site is not None:
-        environ = {
-            "ECAF_CONFIG_DIR": str(site),
-            "ECAF_VAULT_KEY_FILE": str(site / "vault.key"),
-            "ECAF_DATABASE_URL": f"sqlite:///{site / 'hub.db'}",
-        }
+        environ = environ_of(site)
     settings = Settings.from_environ(environ)
     registry = load_registry(settings.config_dir)
     found = asyncio.run(_found(settings, delivery_id))
@@ -50,6 +47,9 @@ def run(
     }
     made = report(one, {"message": header, **found.tree})
     rows = list(made.explain(path) if path else made.rows)
+    if not path and not as_json:
+        # The envelope is the same for everybody; ask for it by its path.
+        rows = [row for row in rows if row.caf is None or row.caf.startswith("episode.")]
     cut = [(f"episode.{place}", code) for place, code in found.withheld]
     if path:
         cut = [(place, code) for place, code in cut if place.startswith(path)]
@@ -92,7 +92,11 @@ def _facts(found: Explained, name: str) -> dict[str, Any]:
 
 
 def _consent(found: Explained, row: Row) -> list[str]:
+    if row.caf is None or not row.caf.startswith("episode."):
+        return []
     section = row.section or ""
+    if section == BY_ELEMENT:
+        section = element_section(found.tree["episode"], row.caf.removeprefix("episode."))
     return list(found.consent.get(section, ()))
 
 
@@ -104,7 +108,15 @@ def _print(found: Explained, name: str, rows: list[Row], cut: list[tuple[str, st
         f"{' (' + str(facts['reason']) + ')' if facts['reason'] else ''}, "
         f"attempt {facts['attempts']}, purpose {facts['purpose']}, decided {facts['decided_at']}"
     )
-    table = Table("input", "outcome", "output", "rule", "code row", "consent decision")
+    numbered = {
+        decision: str(number)
+        for number, decision in enumerate(
+            dict.fromkeys(one for row in rows for one in _consent(found, row)), start=1
+        )
+    }
+    table = Table(box=None)
+    for heading in ("input", "outcome", "output", "rule", "code row", "consent"):
+        table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(
             row.caf or "",
@@ -112,11 +124,15 @@ def _print(found: Explained, name: str, rows: list[Row], cut: list[tuple[str, st
             row.wire or "",
             row.rule or "",
             row.code or row.reason or "",
-            ", ".join(_consent(found, row)),
+            " ".join(numbered[one] for one in _consent(found, row)),
         )
     console.print(table)
+    for decision, number in numbered.items():
+        console.print(f"consent {number}: decision {decision}", highlight=False)
     if cut:
-        withheld = Table("withheld", "why")
+        withheld = Table(box=None)
+        withheld.add_column("withheld", overflow="fold")
+        withheld.add_column("why")
         for place, code in cut:
             withheld.add_row(place, code)
         console.print(withheld)

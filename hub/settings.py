@@ -125,6 +125,15 @@ class Settings:
         return _Reading(environ).settings()
 
 
+def environ_of(site: Path) -> dict[str, str]:
+    """Return the environment of a site that has everything in one folder, as the demo leaves it."""
+    return {
+        "ECAF_CONFIG_DIR": str(site),
+        "ECAF_VAULT_KEY_FILE": str(site / "vault.key"),
+        "ECAF_DATABASE_URL": f"sqlite:///{site / 'hub.db'}",
+    }
+
+
 class _Reading:
     """One pass over the environment that collects faults instead of stopping at the first."""
 

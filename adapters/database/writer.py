@@ -41,7 +41,7 @@ from hub.ports import Needs
 
 _TRIES = 5
 _RECONNECTS = 3
-_TREES, _TREE_BYTES, _KEYS = 256, 16 << 20, 4096
+_TREES, _TREE_BYTES, _KEYS = 2048, 16 << 20, 4096
 
 DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
 

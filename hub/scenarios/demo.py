@@ -6,8 +6,10 @@ of them holds what it must not, the demo ends with 1.
 
 import asyncio
 import json
+import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,7 +82,7 @@ async def _run(scenario: Scenario, out: Path, console: Console) -> int:
     except (PositionedError, Trouble) as fault:
         failure = str(fault)
     finally:
-        await world.stop()
+        await world.stop(keep=out / "hub")
     if _first(player, "EHM-A", "N7") or not failure:
         await asyncio.to_thread(_screen, console, player, time.monotonic() - started)
     if failure:
@@ -231,10 +233,11 @@ def _next(console: Console, player: Player, out: Path) -> None:
     message = first.tree["message"] if first else {}
     file = first.file if first else out / "HOU-A"
     console.print("\nTry next:", highlight=False)
+    ecaf = "ecaf" if shutil.which("ecaf") else os.path.relpath(sys.argv[0])
     for command in (
-        f"ecaf render fhir-r4/episode {file}",
-        f"ecaf explain {message.get('message_id', 'MESSAGE')}",
-        "ecaf serve &  curl -s http://127.0.0.1:8700/readyz",
+        f"{ecaf} render fhir-r4/episode {file}",
+        f"{ecaf} explain {message.get('message_id', 'MESSAGE')} --site {out / 'hub'}",
+        f"{ecaf} serve --site {out / 'hub'} & sleep 3; curl -s http://127.0.0.1:8700/readyz",
     ):
         console.print(f"  [bold]{command}[/bold]", highlight=False)
     console.print(f"[dim]Received bytes: {out}/<partner>/[/dim]", highlight=False)

@@ -6,6 +6,7 @@ Everything listens on free loopback ports and lives under one temporary folder; 
 import asyncio
 import json
 import os
+import shutil
 import ssl
 import sys
 import tempfile
@@ -84,8 +85,8 @@ class World:
         await self.start_hub()
         await asyncio.gather(*(self._answers(name) for name in self.doubles))
 
-    async def stop(self) -> None:
-        """End everything, whatever state it is in."""
+    async def stop(self, keep: Path | None = None) -> None:
+        """End everything, whatever state it is in; with *keep*, leave the hub's own site there."""
         processes = [*self.doubles.values(), *([self.hub] if self.hub else [])]
         await asyncio.gather(*(process.stop() for process in processes), return_exceptions=True)
         if self.proxy is not None:
@@ -93,7 +94,18 @@ class World:
         if self._operator is not None:
             await self._operator.aclose()
         await self._control.aclose()
+        if keep is not None:
+            self._keep(keep)
         self._temporary.cleanup()
+
+    def _keep(self, site: Path) -> None:
+        """Leave configuration, key and database as `ecaf explain --site` and `serve --site` ask."""
+        shutil.rmtree(site, ignore_errors=True)
+        shutil.copytree(self.site.config, site)
+        site.chmod(0o700)
+        shutil.copy2(self.site.vault_key, site / "vault.key")
+        if self.database_file is not None and self.database_file.exists():
+            shutil.copy2(self.database_file, site / "hub.db")
 
     def _environ(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("ECAF_")}

@@ -131,7 +131,7 @@ def _sections(about: Tree) -> dict[str, str]:
             continue
         section = leaf.section
         if section == BY_ELEMENT:
-            section = element_rules()[_element(about, place)][0]
+            section = element_section(about, place)
         found[place] = section
     return found
 
@@ -143,6 +143,11 @@ def _pattern(place: str) -> str:
 
 def _split(place: str) -> Sequence[str]:
     return place.replace("[", "[\0").replace("]", "\0]").split("\0")
+
+
+def element_section(tree: Tree, place: str) -> str:
+    """Return the section of the element that *place* of the episode *tree* is in."""
+    return element_rules()[_element(tree, place)][0]
 
 
 def _element(about: Tree, place: str) -> str:

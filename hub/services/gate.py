@@ -28,7 +28,7 @@ from hub.services.prune import (
 from hub.services.released import Frozen, Released, _mint, freeze
 from hub.services.relevance import visible_facts
 from hub.services.rights import Rights
-from hub.services.views import index_view, news_view, view
+from hub.services.views import index_view, news_view, take, view
 
 BY_RECEIPT: Final = frozenset({"N10", "N14"})
 """What whoever received is told, whatever is consented today (`design.md` section 6)."""
@@ -218,11 +218,16 @@ def news(case: Case, request: Request, told: Tree) -> bool:
 
     A change that it may not see is none: to be sent the same again would tell of it.
     """
+    old, new = (news_view(request.message_type, tree) for tree in (told, case.tree))
+    # Each part is pruned for itself, so what is alike before is alike after.
+    changed = [name for name in old.keys() | new.keys() if old.get(name) != new.get(name)]
+    if not changed:
+        return False
     children, adults = people(case.tree)
     agreements = Agreements(case.decisions, children, adults)
     rights = Rights(agreements, Ask(request.service, request.purpose, request.at))
     permits = Permits(children, adults, rights, _masked(case))
-    was, now = (prune(news_view(request.message_type, tree), permits) for tree in (told, case.tree))
+    was, now = (prune(take(tree, changed), permits) for tree in (old, new))
     return was != now
 
 

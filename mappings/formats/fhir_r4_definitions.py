@@ -57,6 +57,7 @@ def primitive(kind: str) -> bool:
     return kind[0].islower()
 
 
+@cache
 def resources() -> frozenset[str]:
     """Return the names of the resource types in use."""
     return frozenset(kind for kind, elements in types().items() if "implicitRules" in elements)

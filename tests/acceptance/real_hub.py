@@ -53,12 +53,14 @@ def site(folder: Path) -> dict[str, str]:
         credentials = (
             f"credentials:\n  api_keys: [{{id: k1, sha256: {digest}, expires: 2099-01-01}}]\n"
         )
-        text = re.sub(r"^credentials:.*\Z", credentials, text, flags=re.S | re.M)
+        text = re.sub(r"^credentials:.*\Z", credentials, text, flags=re.DOTALL | re.MULTILINE)
         if name != "IDX":
             deliver = (
                 "deliver: {channel: pull, body: thin, content: caf-json, notification: caf-json}\n"
             )
-            text = re.sub(r"^deliver:.*?(?=^credentials)", deliver, text, flags=re.S | re.M)
+            text = re.sub(
+                r"^deliver:.*?(?=^credentials)", deliver, text, flags=re.DOTALL | re.MULTILINE
+            )
         (folder / "partners" / f"{name}.yaml").write_text(text, "utf-8")
     (folder / "hub.yaml").write_text("hub: Hub\nsupport_contact: support@hub.example\n", "utf-8")
     return keys

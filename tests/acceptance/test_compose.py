@@ -194,7 +194,7 @@ VARIABLES = {found[0] for found in VARIABLE.findall((ROOT / "docker-compose.yml"
 def add_user(broker: RabbitServer, name: str, password: str) -> None:
     """What the image of the broker does with RABBITMQ_DEFAULT_USER and _PASS."""
     backend = "rabbit_auth_backend_internal"
-    binary = "<<\"{}\">>".format
+    binary = '<<"{}">>'.format
     who, word, all_, root = map(binary, (name, password, ".*", "/"))
     broker.control(
         "eval",
