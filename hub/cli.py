@@ -16,16 +16,20 @@ import orjson
 import typer
 
 from hub.errors import HubError
+from hub.scenarios.sentences import vocabulary
 
 app = typer.Typer(
     name="ecaf",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="The eCAF hub: carries CAF episodes between systems, under the family's consent.\n\n"
     "Start with `ecaf demo`; then `ecaf render`, `ecaf scenario run` and `ecaf serve`.",
 )
-scenario = typer.Typer(no_args_is_help=True, help="Play scenario files against a real hub.")
+scenario = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Play scenario files against a real hub."
+)
 config = typer.Typer(no_args_is_help=True, help="Check the configuration of a site.")
 database = typer.Typer(no_args_is_help=True, help="Prepare the database.")
 keys = typer.Typer(no_args_is_help=True, help="Make keys and certificates.")
@@ -84,7 +88,7 @@ def demo(
     raise typer.Exit(code)
 
 
-@scenario.command("run")
+@scenario.command("run", epilog="\b\nSentences of a step:\n" + vocabulary())
 def scenario_run(
     file: Annotated[Path, typer.Argument(help="A scenario file (tests/acceptance/README.md).")],
     out: Annotated[Path | None, typer.Option(help="Keep received bytes here.")] = None,

@@ -51,6 +51,17 @@ def test_a_scenario_passes_on_real_servers(
     assert code == 0, shown
 
 
+def test_the_example_of_the_readme_passes(tmp_path: Path) -> None:
+    """What the manual shows as a whole scenario can be copied and played."""
+    readme = FOLDER.with_name("README.md").read_text()
+    file = tmp_path / "example.yaml"
+    file.write_text(readme.partition("## A whole one")[2].split("```")[1].removeprefix("yaml"))
+
+    code, shown = play(file, tmp_path / "out")
+
+    assert code == 0, shown
+
+
 @pytest.mark.broker
 def test_partners_read_their_own_queues_and_survive_trouble(tmp_path: Path, rabbitmq: Any) -> None:
     """Thin and full by AMQP; the broker stops, a partner is down, the hub restarts: once each."""

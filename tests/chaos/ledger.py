@@ -120,7 +120,9 @@ def judge(lines: Iterable[Line]) -> Verdict:
         disordered=_disordered(receipts),
         forged=[f"{_said(_group(r))}: {r['signature']}" for r in receipts if r["signature"]],
         unsteady=[
-            key for key, given in answers.items() if _several(filter(_accepted, given), "body")
+            key
+            for key, given in answers.items()
+            if any(_several(filter(_accepted, given), name) for name in ("status", "body"))
         ],
         refused=[
             f"{key}: {one['status']} {one['body']}"

@@ -25,7 +25,13 @@ class Rig:
     """Everything around one hub; made by `rig`."""
 
     def __init__(
-        self, folder: Path, seed: int, database: str, broker: str | None, program: Sequence[str]
+        self,
+        folder: Path,
+        seed: int,
+        database: str,
+        broker: str | None,
+        program: Sequence[str],
+        drops: float,
     ) -> None:
         self.seed = seed
         self.random = Random(seed)
@@ -40,7 +46,9 @@ class Rig:
         urls |= {"SCH-A": None, "SCH-B": None, QUEUED: None if broker else _url()}
         self.site, self._keys = make_site(folder / "site", urls)
         self.hub = HubProcess(self.site, database, broker, program=program)
-        self.partners = {name: Partner(name, self.ledger, drops=DROPS, seed=seed) for name in RECIPIENTS}
+        self.partners = {
+            name: Partner(name, self.ledger, drops=drops, seed=seed) for name in RECIPIENTS
+        }
         for name, partner in self.partners.items():
             if url := urls[name]:
                 secret = self.site.keys.webhook_secrets[name].read_text()
@@ -130,6 +138,15 @@ class Rig:
         assert {name: n for name, n in states.items() if n} == {"delivered": self._expected}
         return took
 
+    async def quiet(self, seconds: float) -> None:
+        """Wait until nothing has been received for *seconds*; what still waits is left waiting."""
+        loop = asyncio.get_running_loop()
+        seen, since = -1, loop.time()
+        while loop.time() - since < seconds:
+            if self.ledger.counted["receipt"] != seen:
+                seen, since = self.ledger.counted["receipt"], loop.time()
+            await asyncio.sleep(0.1)
+
     def verdict(self) -> Verdict:
         """Return what the ledger proves."""
         return judge(self.ledger.lines())
@@ -146,12 +163,16 @@ async def rig(
     database: str | None = None,
     broker: str | None = None,
     program: Sequence[str] = SERVE,
+    drops: float = DROPS,
 ) -> AsyncIterator[Rig]:
-    """A running rig in a folder of its own; without *database* on SQLite."""
+    """A running rig in a folder of its own; without *database* on SQLite.
+
+    *drops* is the share of webhooks that partners take and do not answer.
+    """
     # Not under pytest's folders: the path of a socket may have 107 characters only.
     folder = Path(tempfile.mkdtemp(prefix="ecaf-chaos-"))
     try:
-        made = Rig(folder, seed, database or f"sqlite:///{folder}/hub.db", broker, program)
+        made = Rig(folder, seed, database or f"sqlite:///{folder}/hub.db", broker, program, drops)
         try:
             await made.start()
             yield made

@@ -1,0 +1,96 @@
+"""A hub with one promise broken, for the checker to catch: `python sabotaged_hub.py FLAW serve`.
+
+A test that cannot fail proves nothing (`reliability.md` 2.1, sabotage suite).  Each flaw is what a
+plausible mistake would do, put in from outside; the hub itself has no switch for it.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+from uuid import uuid4
+
+from adapters.database.session import SqlSession
+from adapters.destinations.webhook import WebhookDestination
+from hub.cli import main
+from hub.ports import Needs, Outcome, Parcel, Session, Store
+from hub.services.accept import Acceptor
+from hub.worker import Workers
+
+
+class HastyStore:
+    """A store that says what came of a unit before it has committed it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def run(self, unit: Callable[[Session], Any], needs: Needs) -> Any:
+        """Return what *unit* returns; the commit comes a little later."""
+        loop = asyncio.get_running_loop()
+        said: asyncio.Future[Any] = loop.create_future()
+
+        def say(result: Any) -> None:
+            if not said.done():
+                said.set_result(result)
+
+        def hasty(session: Session) -> Any:
+            result = unit(session)
+            loop.call_soon_threadsafe(say, result)
+            time.sleep(0.2)
+            return result
+
+        running = asyncio.create_task(self._store.run(hasty, needs))
+        self._running.add(running)
+        await asyncio.wait({running, said}, return_when=asyncio.FIRST_COMPLETED)
+        return said.result() if said.done() else await running
+
+
+def answer_before_commit() -> None:
+    """The sender is answered when the work is done, and only then it is written down."""
+    accept = Acceptor.accept
+
+    async def hasty(self: Acceptor, *args: Any, **kwargs: Any) -> Any:
+        store = cast(Store, HastyStore(self.store))
+        return await accept(replace(self, store=store), *args, **kwargs)
+
+    Acceptor.accept = hasty  # type: ignore[method-assign]
+
+
+def new_id_each_attempt() -> None:
+    """A retransmission looks like another message."""
+    send = WebhookDestination.send
+
+    async def renamed(self: WebhookDestination, parcel: Parcel) -> Outcome:
+        return await send(self, replace(parcel, delivery_id=str(uuid4())))
+
+    WebhookDestination.send = renamed  # type: ignore[method-assign]
+
+
+def no_sweep() -> None:
+    """What a killed hub had in hand is never looked for again."""
+
+    async def idle(self: Workers) -> None:
+        await asyncio.Event().wait()
+
+    Workers._sweep = idle  # type: ignore[method-assign]
+
+
+def no_dedupe() -> None:
+    """A message that comes again is worked on again."""
+    SqlSession.inbox = lambda self, partner, key: None  # type: ignore[method-assign]
+    SqlSession.add_inbox = lambda self, entry: None  # type: ignore[method-assign]
+
+
+FLAWS = {
+    "answer-before-commit": answer_before_commit,
+    "new-id-each-attempt": new_id_each_attempt,
+    "no-sweep": no_sweep,
+    "no-dedupe": no_dedupe,
+}
+
+if __name__ == "__main__":
+    FLAWS[sys.argv[1]]()
+    main(sys.argv[2:])

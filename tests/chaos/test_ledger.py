@@ -1,0 +1,111 @@
+"""The checker sees what it must see: in made-up ledgers, and in what sabotaged hubs leave."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos.ledger import Ledger, Line, judge
+from tests.chaos.rig import rig
+
+FLAWED = Path(__file__).with_name("sabotaged_hub.py")
+
+
+def attempt(**changes: Any) -> Line:
+    """One attempt that two partners are to hear of."""
+    expect = [["EHM-A", "N7"], ["HOU-A", "N7"]]
+    told = {"kind": "attempt", "key": "k1", "episode": "e1", "version": 1, "expect": expect}
+    return {**told, **changes}
+
+
+def answer(**changes: Any) -> Line:
+    """The answer to it."""
+    return {"kind": "answer", "key": "k1", "status": 202, "body": {"message_id": "m1"}, **changes}
+
+
+def receipt(**changes: Any) -> Line:
+    """What the first of the two partners got."""
+    return {
+        "kind": "receipt",
+        "partner": "EHM-A",
+        "delivery": "d1",
+        "type": "N7",
+        "episode": "e1",
+        "version": 1,
+        "digest": "abc",
+        "signature": None,
+        **changes,
+    }
+
+
+OTHER = receipt(partner="HOU-A", delivery="d2")
+GOOD = [attempt(), answer(), receipt(), OTHER]
+LATER = [
+    attempt(key="k2", version=2),
+    answer(key="k2"),
+    receipt(version=2, delivery="d3"),
+    receipt(version=2, delivery="d4", partner="HOU-A"),
+]
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        (GOOD, None),
+        ([*GOOD, receipt()], None),
+        ([*GOOD, attempt(), answer()], None),
+        ([*GOOD, *LATER], None),
+        ([attempt(), answer(), receipt()], "lost"),
+        ([attempt(), answer()], "lost"),
+        ([*GOOD, receipt(episode="e2")], "unexpected"),
+        ([*GOOD, receipt(version=2)], "unexpected"),
+        ([*GOOD, receipt(partner="GP-A")], "unexpected"),
+        ([*GOOD, receipt(type="N9")], "unexpected"),
+        ([*GOOD, receipt(delivery="d9")], "duplicated"),
+        ([*GOOD, receipt(digest="abd")], "altered"),
+        ([*GOOD[:2], OTHER, *LATER, receipt()], "disordered"),
+        ([*GOOD, receipt(signature="does not fit")], "forged"),
+        ([*GOOD, answer(body={"message_id": "m2"})], "unsteady"),
+        ([*GOOD, answer(status=200)], "unsteady"),
+        ([*GOOD, answer(status=409)], "refused"),
+        ([*GOOD, attempt(key="k2", expect=[])], "unanswered"),
+    ],
+)
+def test_checker_names_the_fault(lines: list[Line], fault: str | None) -> None:
+    """Exactly what is wrong with a ledger is found, and nothing in a good one."""
+    assert list(judge(lines).faults()) == ([] if fault is None else [fault])
+
+
+def test_ledger_is_read_back_from_its_file(tmp_path: Path) -> None:
+    """What was noted is what is judged."""
+    ledger = Ledger(tmp_path / "ledger")
+
+    for line in GOOD:
+        ledger.note(**line)
+    ledger.close()
+
+    assert ledger.lines() == GOOD
+    assert ledger.counted == {"attempt": 1, "answer": 1, "receipt": 2}
+
+
+@pytest.mark.acceptance
+@pytest.mark.parametrize(
+    ("flaw", "fault"),
+    [
+        ("answer-before-commit", "lost"),
+        pytest.param("new-id-each-attempt", "duplicated", marks=pytest.mark.slow),
+        pytest.param("no-sweep", "lost", marks=pytest.mark.slow),
+        pytest.param("no-dedupe", "unsteady", marks=pytest.mark.slow),
+    ],
+)
+async def test_sabotaged_hub_is_caught(flaw: str, fault: str, seed: int) -> None:
+    """A hub that breaks one promise is found out by the same run that a good one passes."""
+    async with rig(seed, program=(str(FLAWED), flaw, "serve"), drops=0.2) as run:
+        async with run.burst(4, 3):
+            await run.acknowledged()
+            await run.kill_and_restart()
+        await run.quiet(5.0)
+        verdict = run.verdict()
+
+    print(f"{flaw}: {verdict}, seed {seed}")
+    assert fault in verdict.faults()
