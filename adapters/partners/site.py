@@ -99,7 +99,9 @@ def _profile(example: Mapping[str, Any], url: str | None) -> dict[str, Any]:
     """Return the profile of a partner at *url*; formats and operations are the example's."""
     name = str(example["partner"]).lower()
     was = example["deliver"]
-    deliver = {key: was[key] for key in ("channel", "body", "content", "notification") if key in was}
+    deliver = {
+        key: was[key] for key in ("channel", "body", "content", "notification") if key in was
+    }
     if url is not None:
         deliver = {"body": "full", **deliver, "channel": "webhook", "url": url}
         deliver["secret_file"] = f"secrets/{name}.webhook"

@@ -3,12 +3,9 @@
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from hub.domain.contacts import Address, Practitioner
 from hub.domain.fields import group, leaf
-
-if TYPE_CHECKING:
-    from hub.domain.people import Address, Practitioner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +18,9 @@ class Checklist:
     aka: str | None = leaf(length=70)
     date_of_birth_or_edd: str | None = leaf("partial_date")
     gender: str | None = leaf("code", codes="CL-01")
-    address: "Address | None" = group()
+    address: Address | None = group()
     contact_tel: str | None = leaf(length=35)
-    completed_by: "Practitioner | None" = group()
+    completed_by: Practitioner | None = group()
     trigger: tuple[str, ...] = leaf("code", codes="CL-17b", many=True)
     concern_source: str | None = leaf("code", codes="CL-17")
     is_healthy: str | None = leaf("code", codes="CL-00")
@@ -78,7 +75,7 @@ class Element:
     kind: str | None = leaf("code", codes="CL-15")
     evidence_source: str | None = leaf("text")
     difference_of_view: tuple[DifferenceOfView, ...] = group(many=True)
-    author: "Practitioner | None" = group(sensitivity="ADM", about="practitioner")
+    author: Practitioner | None = group(sensitivity="ADM", about="practitioner")
     authored_at: str | None = leaf("datetime", "ADM")
 
 

@@ -11,13 +11,10 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal
 
-from hub.domain import assessment, people
 from hub.domain.episode import Episode
 from hub.domain.fields import METADATA, About, Form, Meta
 
 BY_ELEMENT = "by element"
-
-_NAMESPACE = {**vars(assessment), **vars(people)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ def _unwrap(annotation: Any) -> tuple[Any, bool]:
 
 def build(cls: type, path: str, inherited: Meta) -> dict[str, Node]:
     """Return the nodes of dataclass *cls*; a leaf without a section is a ``TypeError``."""
-    hints = typing.get_type_hints(cls, localns=_NAMESPACE)
+    hints = typing.get_type_hints(cls)
     nodes = {}
     for declared in fields(cls):
         meta: Meta = declared.metadata[METADATA]

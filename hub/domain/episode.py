@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from hub.domain.assessment import AssessmentInformation, Checklist, Conclusions
+from hub.domain.contacts import Practitioner
 from hub.domain.fields import group, leaf
-from hub.domain.people import FamilyAndHome, ParentOrCarer, Practitioner, Services, Subject
+from hub.domain.people import FamilyAndHome, ParentOrCarer, Services, Subject
 from hub.domain.plan import Closure, Plan, Review
 
 
@@ -18,7 +19,7 @@ class LocalEpisodeId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SafeguardingException:
-    """A disclosure under an exception to consent (`domain.md` 2.15); it travels by N13 only."""
+    """One disclosure under an exception to consent (`domain.md` 2.15); travels by N13 only."""
 
     exception_id: str = leaf("ref", key=True, required=True)
     basis: str = leaf("code", codes="CL-21f", required=True)

@@ -5,17 +5,10 @@ life.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from hub.domain.contacts import Address, Identifier, Organisation
 from hub.domain.dictionary import Node
 from hub.domain.exchange import Tree
-from hub.domain.people import (
-    Address,
-    HouseholdMember,
-    Identifier,
-    Organisation,
-    OtherService,
-    SignificantPerson,
-    UniversalService,
-)
+from hub.domain.people import HouseholdMember, OtherService, SignificantPerson, UniversalService
 from hub.domain.plan import ActionOwner, TeamMember
 
 _ONE_FACT: Final = frozenset({Address, ActionOwner})

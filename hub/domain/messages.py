@@ -12,10 +12,10 @@ from functools import cache
 from typing import Final
 
 from hub.domain.assessment import DifferenceOfView
+from hub.domain.contacts import Practitioner
 from hub.domain.dictionary import Node, build
 from hub.domain.episode import Episode
 from hub.domain.fields import Meta, group, leaf
-from hub.domain.people import Practitioner
 
 CONTENT_TYPE: Final = "application/vnd.ecaf.message+json;version=1"
 PAYLOADS: Final = (

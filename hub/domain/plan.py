@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from hub.domain.assessment import ChildComment, ParentComment, PersonPresent
+from hub.domain.contacts import Organisation, Practitioner
 from hub.domain.fields import group, leaf
-from hub.domain.people import Organisation, Practitioner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

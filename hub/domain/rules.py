@@ -7,20 +7,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hub.domain.assessment import Checklist
+from hub.domain.contacts import Address, Identifier, Practitioner
 from hub.domain.dates import after
 from hub.domain.episode import Episode
 from hub.domain.exchange import Tree
 from hub.domain.identifiers import check_identifier
 from hub.domain.messages import Acknowledgement, Header, NotificationIdentifier, ScopeItem
-from hub.domain.people import (
-    Address,
-    Identifier,
-    OtherService,
-    Practitioner,
-    Relationship,
-    Services,
-    Subject,
-)
+from hub.domain.people import OtherService, Relationship, Services, Subject
 from hub.domain.plan import Review, ServiceRequest, TeamMember
 from hub.errors import Code, Fault
 

@@ -348,10 +348,18 @@ def _leaf(leaf: Leaf) -> tuple[_Rule | _Prune | None, bool]:
         return (lambda _value, _here: None), False
     if needed == 0:
         if leaf.path.endswith((".person_id", ".parent_carer_id")) and leaf.about != "adult":
+            if leaf.about == "item":
+                return lambda value, here: (
+                    value if here.permits.person(value, leaf.section) else None
+                ), True
             # Elsewhere than in an item about that person (who owns an action) it is the content.
-            return (
-                lambda value, here: value if here.permits.person(value, leaf.section) else None
-            ), leaf.about == "item"
+            return lambda value, here: (
+                value
+                if here.permits.shared(leaf.section)
+                & here.permits.person(value, leaf.section)
+                & SECTION
+                else None
+            ), False
         return None, "ADM" in leaf.sensitivity
     rule = _rule(leaf.about, leaf.section, needed, "THP" in leaf.sensitivity)
     restricted = restricted_codes(leaf.codes)

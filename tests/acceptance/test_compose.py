@@ -63,7 +63,7 @@ def test_compose_has_the_services_of_the_hub() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_no_secret_is_published(name: str) -> None:
-    """A password is a variable that must be given, with no default; nothing listens to the world."""
+    """A password is a variable that must be given, and nothing listens to the world."""
     service = SERVICES[name]
     environment = service.get("environment", {})
 

@@ -4,12 +4,14 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.servers.postgres import Databases, plain_dsn, sqlalchemy_url, start_postgres
+
+SAID = "chaos"
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +36,21 @@ def durable_url(durable: Databases) -> Iterator[str]:
     dsn = durable.create()
     yield sqlalchemy_url(dsn)
     durable.drop(dsn)
+
+
+@pytest.fixture
+def said(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Say one line about a run, to be shown at the end of the suite even if it passed."""
+    return lambda line: record_property(SAID, line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what was killed, wiped, delivered and lost, and the seed to do it again."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            for name, line in getattr(report, "user_properties", ()):
+                if name == SAID and report.when == "call":
+                    terminalreporter.write_line(str(line))
 
 
 @pytest.fixture

@@ -84,8 +84,7 @@ class HubProcess:
         """Kill -9: the hub is one process and has no children that could outlive it."""
         pid = self._process.pid
         assert pid is not None, f"the hub had ended by itself:\n{self.tail()}"
-        tasks = Path(f"/proc/{pid}/task").iterdir()
-        assert not any((task / "children").read_text().strip() for task in tasks)
+        assert not _children(pid)
         await self._process.kill()
 
     async def stop(self) -> None:
@@ -118,3 +117,9 @@ class HubProcess:
                 return states, time.monotonic() - started
             await asyncio.sleep(0.1)
         raise AssertionError(f"no rest within {seconds:.0f} seconds: {states}\n{self.tail()}")
+
+
+def _children(pid: int) -> str:
+    """Return the children of a process, of whichever of its threads."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return "".join(task.read_text() for task in tasks).strip()

@@ -65,7 +65,9 @@ def conversation(producer: str, episode: str, updates: int) -> list[Message]:
         _message(episode, 0, "episode.opened", _opened(episode, author), ()),
     ]
     for version in range(1, updates + 2):
-        event, kind = ("assessment.completed", "N7") if version == 1 else ("assessment.updated", "N6")
+        event, kind = (
+            ("assessment.completed", "N7") if version == 1 else ("assessment.updated", "N6")
+        )
         tree = {"episode_id": episode, "conclusions": _conclusions(episode, version)}
         if version == 1:
             tree["assessment_completed_on"] = _day()

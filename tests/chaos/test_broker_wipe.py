@@ -1,11 +1,11 @@
-"""The broker is disposable: its data deleted under load, and nothing is lost (`reliability.md` P10).
+"""The broker is disposable: its data deleted under load, and nothing lost (`reliability.md` P10).
 
 The hub accepts while there is no broker, and catches up when there is one again.  A partner that
 reads its own queue was away meanwhile: what the queue held for it comes again.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,6 +14,7 @@ from tests.servers.rabbitmq import EXTERNAL, RabbitServer, start_rabbitmq
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.database, pytest.mark.broker]
 REST_SECONDS = 60.0
+Said = Callable[[str], None]
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[RabbitServer]:
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.slow)])
 async def test_an_emptied_broker_loses_nothing(
-    rounds: int, seed: int, broker: RabbitServer, durable_url: str
+    rounds: int, seed: int, broker: RabbitServer, durable_url: str, said: Said
 ) -> None:
     """Everything accepted before, while and after the broker is emptied arrives once."""
     accepted_without = 0
@@ -46,7 +47,7 @@ async def test_an_emptied_broker_loses_nothing(
             rests.append(await run.settle(REST_SECONDS))
         verdict = run.verdict()
 
-    print(
+    said(
         f"{rounds} wipes, {verdict}, {accepted_without} accepted without a broker,"
         f" rest after at most {max(rests):.1f} s, seed {seed}"
     )

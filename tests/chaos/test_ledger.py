@@ -1,5 +1,6 @@
 """The checker sees what it must see: in made-up ledgers, and in what sabotaged hubs leave."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from tests.chaos.ledger import Ledger, Line, judge
 from tests.chaos.rig import rig
 
+Said = Callable[[str], None]
 FLAWED = Path(__file__).with_name("sabotaged_hub.py")
 
 
@@ -98,7 +100,7 @@ def test_ledger_is_read_back_from_its_file(tmp_path: Path) -> None:
         pytest.param("no-dedupe", "unsteady", marks=pytest.mark.slow),
     ],
 )
-async def test_sabotaged_hub_is_caught(flaw: str, fault: str, seed: int) -> None:
+async def test_sabotaged_hub_is_caught(flaw: str, fault: str, seed: int, said: Said) -> None:
     """A hub that breaks one promise is found out by the same run that a good one passes."""
     async with rig(seed, program=(str(FLAWED), flaw, "serve"), drops=0.2) as run:
         async with run.burst(4, 3):
@@ -107,5 +109,5 @@ async def test_sabotaged_hub_is_caught(flaw: str, fault: str, seed: int) -> None
         await run.quiet(5.0)
         verdict = run.verdict()
 
-    print(f"{flaw}: {verdict}, seed {seed}")
+    said(f"{flaw}: {verdict}, seed {seed}")
     assert fault in verdict.faults()
