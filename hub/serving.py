@@ -1,6 +1,7 @@
 """`ecaf serve`: one process from the environment to a clean stop."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Mapping
 
@@ -25,12 +26,24 @@ def run(environ: Mapping[str, str], role: str) -> None:
     uvloop.run(_serve(settings, chosen))
 
 
+def calm_collector() -> None:
+    """Let the garbage collector look at what came since the start only, and less often.
+
+    A message is a few thousand objects that live until it is sent and hold no cycles; with the
+    defaults they are gone through a dozen times, which takes a fifth of the processor.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 async def _serve(settings: Settings, role: Role) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with compose(settings, role) as hub:
+        calm_collector()
         if role == "worker":
             log.info("worker.started")
             await stop.wait()

@@ -145,7 +145,8 @@ class Deliveries(Transaction):
         for position, name, *rest in rows:
             known = self._of.setdefault(rest[2], {})
             if self._deliveries.get(name) is None:
-                found = self._rows.delivery((name, *rest), self._shreds[rest[2]])
+                shreds = self._shreds[rest[2]]
+                found = self._rows.known(self._rows.delivery, (name, *rest), shreds)
                 self._deliveries[name] = found
                 self._sealed[name] = (found, bytes(rest[7]))
             if known.get(name, _LAST) == _LAST:

@@ -1,12 +1,12 @@
 """Rows to values and back: what is sealed, under which key, bound to which place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
-from adapters.database.keys import SHARED, Keys, owner_of
+from adapters.database.keys import SHARED, Keys, Lru, owner_of
 from adapters.database.parts import join, split
 from adapters.database.vault import DataKey, Vault, bind
 from hub.domain.exchange import (
@@ -25,7 +25,10 @@ from hub.domain.exchange import (
 )
 from hub.errors import Code, Missing
 
+T = TypeVar("T")
 Row = tuple[Any, ...]
+Opened = Lru[tuple[str, int, Row], Any]
+"""Rows opened before, by kind, the episode's count of destroyed keys, and the very row."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -87,9 +90,18 @@ class Rows:
     empty.
     """
 
-    def __init__(self, keys: Keys, purposes: Purposes) -> None:
-        """Use *keys* for content and *purposes* for the rest."""
-        self._keys, self._purposes = keys, purposes
+    def __init__(self, keys: Keys, purposes: Purposes, opened: Opened) -> None:
+        """Use *keys* for content and *purposes* for the rest, and *opened* where it can."""
+        self._keys, self._purposes, self._opened = keys, purposes, opened
+
+    def known(self, read: Callable[[Row, int], T], row: Row, shreds: int) -> T:
+        """Return what *read* makes of *row*, opened once as long as not a byte of it changes."""
+        name = read.__name__, shreds, row
+        found: T | None = self._opened.get(name)
+        if found is None:
+            found = read(row, shreds)
+            self._opened.put(name, found)
+        return found
 
     def inbox_row(self, e: InboxEntry) -> Row:
         """Seal the raw bytes under a key of their own, the answer under the answers' key."""

@@ -174,7 +174,7 @@ class SqlSession(Messages, Deliveries, Finding):
     def decisions(self, episode_id: str) -> Sequence[Decision]:
         """Return every decision of the episode, oldest first."""
         for row in self._load("decisions", self._sql.decisions, episode_id):
-            decision = self._rows.decision(row, self._shreds[row[0]])
+            decision = self._rows.known(self._rows.decision, row, self._shreds[row[0]])
             self._decisions[row[0]] = (*self._decisions.get(row[0], ()), decision)
         return self._decisions.get(episode_id, ())
 
@@ -215,7 +215,7 @@ class SqlSession(Messages, Deliveries, Finding):
     def last_released(self, episode_id: str, service: str) -> Sequence[ReleasedRecord]:
         """Return the newest ledger record for each message type that *service* was given."""
         for row in self._load("released", self._sql.released, episode_id):
-            record = self._rows.released(row[1:], self._shreds[row[2]])
+            record = self._rows.known(self._rows.released, row[1:], self._shreds[row[2]])
             name = (record.episode_id, record.service, record.message_type)
             self._newest.setdefault(name, record)
         return tuple(

@@ -32,7 +32,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adapters.database.engine import unreachable
 from adapters.database.keys import Keys, Lru, Remembered
-from adapters.database.rows import Purposes, Rows
+from adapters.database.rows import Opened, Purposes, Rows
 from adapters.database.session import SqlSession, Trees
 from adapters.database.statements import Statements
 from adapters.database.vault import Vault
@@ -41,7 +41,7 @@ from hub.ports import Needs
 
 _TRIES = 5
 _RECONNECTS = 3
-_TREES, _TREE_BYTES, _KEYS = 2048, 16 << 20, 4096
+_TREES, _TREE_BYTES, _KEYS, _ROWS = 2048, 16 << 20, 4096, 4096
 
 DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
 
@@ -95,6 +95,7 @@ class Writer:
         self._purposes = Purposes(vault)
         self._remembered: Remembered = Lru(_KEYS, _KEYS)
         self._trees: Trees = Lru(_TREES, _TREE_BYTES)
+        self._opened: Opened = Lru(_ROWS, _ROWS)
         self._connection: Connection | None = None
         self._cursor: Any = None
         self.cursor()
@@ -203,7 +204,7 @@ class Writer:
         except DBAPIError as fault:
             raise ConnectionLost from fault
         keys = Keys(cursor, self._sql, self._vault, self._remembered)
-        rows = Rows(keys, self._purposes)
+        rows = Rows(keys, self._purposes, self._opened)
         session = SqlSession(cursor, self._sql, keys, rows, self._trees, careful=careful)
         try:
             cursor.execute("BEGIN" if self._sql.postgresql else "BEGIN IMMEDIATE")

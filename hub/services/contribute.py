@@ -34,21 +34,19 @@ def contribute(before: Tree, contribution: Tree, partner: Partner) -> dict[str, 
     return after
 
 
-def _not_yours(path: str) -> Conflict:
+def not_yours(path: str) -> Conflict:
+    """Return the one refusal for what is somebody else's and for what does not exist: who cannot
+    see an item must not learn whether there is one.
+    """
     fault = Fault(Code.NOT_OWNER, path, "leave it to its owner")
     return Conflict(Code.NOT_OWNER, "somebody else's to change", (fault,))
-
-
-def _unknown(path: str) -> Conflict:
-    fault = Fault(Code.REFERENCE, path, "name one that you were given")
-    return Conflict(Code.REFERENCE, "there is no such item in this episode", (fault,))
 
 
 def _with_element(before: Tree, element: Tree, partner: Partner) -> list[Tree]:
     """Add or replace the partner's own element; another author's commentary stands."""
     author = element.get("author")
     if not author or author.get("organisation") != partner.organisation:
-        raise _not_yours("/contribution/element/author")
+        raise not_yours("/contribution/element")
     subject_id = element.get("subject_id")
     said = {name: value for name, value in element.items() if name != "subject_id"}
     subjects, found = [], False
@@ -61,14 +59,14 @@ def _with_element(before: Tree, element: Tree, partner: Partner) -> list[Tree]:
         for place, known in enumerate(elements):
             if known["element"] == said["element"]:
                 if (known.get("author") or {}).get("organisation") != partner.organisation:
-                    raise _not_yours("/contribution/element")
+                    raise not_yours("/contribution/element")
                 elements[place] = said
                 break
         else:
             elements.append(said)
         subjects.append({**subject, "elements": elements})
     if not found:
-        raise _unknown("/contribution/element/subject_id")
+        raise not_yours("/contribution/element")
     return subjects
 
 
@@ -83,14 +81,15 @@ def _with_action(actions: Sequence[Tree], report: Tree, partner: Partner) -> lis
         owner = action.get("action_owner", {})
         service = owner.get("service") or service_of(owner.get("practitioner"))
         if service is None or not partner.serves(service):
-            raise _not_yours("/contribution/action")
-        comments = [*action.get("progress_comment", ()), *report.get("progress_comment", ())]
+            raise not_yours("/contribution/action")
+        said = list(action.get("progress_comment", ()))
+        comments = said + [text for text in report.get("progress_comment", ()) if text not in said]
         changed = {**action, **report}
         if comments:
             changed["progress_comment"] = comments
         kept.append(changed)
     if not found:
-        raise _unknown("/contribution/action/id")
+        raise not_yours("/contribution/action")
     return kept
 
 
@@ -103,13 +102,13 @@ def _with_answer(requests: Sequence[Tree], answer: Tree, partner: Partner) -> li
             continue
         found = True
         if not partner.serves(request.get("requested_service", "")):
-            raise _not_yours("/contribution/service_answer")
+            raise not_yours("/contribution/service_answer")
         changed = {**request, "response": answer["answer"]}
         if "responded_at" in answer:
             changed["responded_at"] = answer["responded_at"]
         kept.append(changed)
     if not found:
-        raise _unknown("/contribution/service_answer/request_id")
+        raise not_yours("/contribution/service_answer")
     return kept
 
 

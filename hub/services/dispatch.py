@@ -182,7 +182,9 @@ class Dispatcher:
         digest = view_digest(self.digester, delivery, released)
         if delivery.digest is not None and delivery.digest != digest:
             return self._supersede(session, delivery, case.head.version, now)
-        if delivery.digest is None and self._nothing_new(session, case, delivery, partner, digest):
+        if delivery.digest is None and self._nothing_new(
+            session, case, request_of(delivery, case, partner, now), delivery, digest
+        ):
             return self._end(session, delivery, State.SUPPRESSED, "UNCHANGED", now)
         sequence = delivery.sequence
         if sequence is None:
@@ -227,7 +229,7 @@ class Dispatcher:
         return not any(holds(other, delivery) for other in lane)
 
     def _nothing_new(
-        self, session: Session, case: Case, delivery: Delivery, partner: Partner, digest: bytes
+        self, session: Session, case: Case, request: Request, delivery: Delivery, digest: bytes
     ) -> bool:
         """Return whether the recipient already has what this would show (`design.md` section 4).
 
@@ -261,7 +263,6 @@ class Dispatcher:
             )
             return last == digest and not any(at <= since for since in gone)
         known = session.version(delivery.episode_id, version)
-        request = request_of(delivery, case, partner, self.clock.now())
         return known is not None and not news(case, request, known.tree)
 
     def _supersede(self, session: Session, delivery: Delivery, newest: int, now: datetime) -> Ended:

@@ -7,7 +7,7 @@ what is true when the dispatch starts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -58,6 +58,14 @@ class Case:
     decisions: Sequence[Decision]
     involvements: Sequence[Involvement]
     newest: Tree | None = None
+    _rights: dict[Ask, Rights] = field(default_factory=dict, compare=False, repr=False)
+
+    def rights(self, ask: Ask) -> Rights:
+        """Return what the decisions let a recipient see; the same answers each time."""
+        known = self._rights.get(ask)
+        if known is None:
+            known = self._rights[ask] = Rights(agreements_of(self), ask)
+        return known
 
     @property
     def trees(self) -> tuple[Tree, ...]:
@@ -166,10 +174,9 @@ def _told(case: Case, request: Request) -> Released:
 
 def _consented(case: Case, request: Request) -> Released:
     children, adults = people(case.tree)
-    agreements = Agreements(case.decisions, children, adults)
     ask = Ask(service=request.service, purpose=request.purpose, at=request.at)
-    rights = Rights(agreements, ask)
-    answers = [agreements.listed(child, ask) for child in children]
+    rights = case.rights(ask)
+    answers = [rights.agreements.listed(child, ask) for child in children]
     if not any(answer.permitted for answer in answers):
         reasons = [answer.reason for answer in answers if answer.reason]
         code = reasons[0] if reasons else Code.CONSENT_NONE
@@ -223,10 +230,8 @@ def news(case: Case, request: Request, told: Tree) -> bool:
     changed = [name for name in old.keys() | new.keys() if old.get(name) != new.get(name)]
     if not changed:
         return False
-    children, adults = people(case.tree)
-    agreements = Agreements(case.decisions, children, adults)
-    rights = Rights(agreements, Ask(request.service, request.purpose, request.at))
-    permits = Permits(children, adults, rights, _masked(case))
+    rights = case.rights(Ask(request.service, request.purpose, request.at))
+    permits = Permits(*people(case.tree), rights, _masked(case))
     was, now = (prune(take(tree, changed), permits) for tree in (old, new))
     return was != now
 

@@ -372,33 +372,34 @@ def _leaf(leaf: Leaf) -> tuple[_Rule | _Prune | None, bool]:
     return rule, False
 
 
-_Member = tuple[str, _Rule | None, _Prune | None]
-"""Name, and what decides: a rule, or a filter of its own, or nothing."""
+_Member = tuple[_Rule | None, _Prune | None]
+"""What decides: a rule, or a filter of its own, or nothing."""
 
 
-def _member(name: str, decides: _Rule | _Prune | None) -> _Member:
-    return (name, decides, None) if isinstance(decides, _Rule) else (name, None, decides)
+def _member(decides: _Rule | _Prune | None) -> _Member:
+    return (decides, None) if isinstance(decides, _Rule) else (None, decides)
 
 
 def _take(
-    members: Iterable[_Member], value: Mapping[str, Any], here: _Here, kept: dict[str, Any]
+    members: Mapping[str, _Member], value: Mapping[str, Any], here: _Here, kept: dict[str, Any]
 ) -> None:
     """Put into *kept* what may be seen of *members*; a loop of its own, since it runs for every
     leaf of every message.
     """
     known = here.known
-    for name, rule, prune in members:
-        part = value.get(name)
-        if part is None:
+    for name, part in value.items():
+        member = members.get(name)
+        if member is None or part is None:
             continue
+        rule, prune = member
         if prune is not None:
-            part = prune(part, here)
-            if part is not None:
-                kept[name] = part
+            shown = prune(part, here)
+            if shown is not None:
+                kept[name] = shown
             continue
         if rule is not None:
             if rule is _OWN:
-                rule = here.own  # noqa: PLW2901
+                rule = here.own
                 if rule is None:
                     continue
             keeps = known.get(rule)
@@ -416,11 +417,11 @@ def _rides(node: Node) -> bool:
 
 
 def _object(node_children: Mapping[str, Node], path: str) -> _Prune:
-    content: list[_Member] = []
-    riding: list[_Member] = []
+    content: dict[str, _Member] = {}
+    riding: dict[str, _Member] = {}
     for name, child in node_children.items():
         decides, administrative = _leaf(child.leaf) if child.leaf else (_node(child), _rides(child))
-        (riding if administrative else content).append(_member(name, decides))
+        (riding if administrative else content)[name] = _member(decides)
     is_subject = path == "subjects"
     is_adult = path == "parents_carers"
     is_element = path.endswith(".elements")
@@ -485,9 +486,9 @@ def _node(node: Node) -> _Prune:
 
 
 @cache
-def _compiled() -> Mapping[str, tuple[_Member]]:
+def _compiled() -> Mapping[str, _Member]:
     return {
-        name: (_member(name, _leaf(node.leaf)[0] if node.leaf else _node(node)),)
+        name: _member(_leaf(node.leaf)[0] if node.leaf else _node(node))
         for name, node in episode_tree().items()
     }
 
@@ -496,11 +497,6 @@ def prune(tree: Mapping[str, Any], permits: Permits) -> Frozen:
     """Return the part of the episode *tree* that *permits* allow; fields it does not know are
     withheld.
     """
-    here = _Here(permits)
-    compiled = _compiled()
     kept: dict[str, Any] = {}
-    for name in tree:
-        member = compiled.get(name)
-        if member is not None:
-            _take(member, tree, here, kept)
+    _take(_compiled(), tree, _Here(permits), kept)
     return Frozen(kept)

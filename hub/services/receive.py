@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from hub.domain.checks import check_episode
-from hub.domain.consent import Agreements
+from hub.domain.consent import Agreements, Ask
 from hub.domain.dictionary import Leaf
 from hub.domain.difference import derive, responsible_practitioner
 from hub.domain.exchange import EpisodeHead, Involvement, State, Tree, Version
@@ -25,11 +25,12 @@ from hub.services.accept import Accepted, Incoming, Refused
 from hub.services.announce import KEPT, Move, tellings
 from hub.services.audit import row
 from hub.services.consents import Standing, references, standing
-from hub.services.contribute import changed_paths, check_base, contribute
+from hub.services.contribute import changed_paths, check_base, contribute, not_yours
 from hub.services.facts import Evidence, facts_of
 from hub.services.gate import people
 from hub.services.given import given
 from hub.services.index import tokens
+from hub.services.prune import element_rules
 from hub.services.receipt import Receipt
 from hub.services.share import Occasion, tell
 from hub.services.standing import WRITES_ALL, check_own, roles, service_of, writable
@@ -70,6 +71,7 @@ class Receiver:
         merged: Tree
         foreign = self._foreign(session, found.head, message, incoming)
         if "contribution" in message:
+            self._check_element(found, message["contribution"], incoming, held)
             merged = contribute(before, message["contribution"], incoming.partner)
         else:
             merged = merge(
@@ -85,6 +87,27 @@ class Receiver:
         _check_whole(merged, message)
         move = self._move(found.head, found, incoming, message, before, merged, held)
         return self._commit(session, incoming, message, found.head, found, move, warnings)
+
+    @staticmethod
+    def _check_element(
+        found: Standing, contribution: Tree, incoming: Incoming, held: frozenset[str]
+    ) -> None:
+        """Refuse an element of a section that the sender may not see: whether somebody else has
+        written it already is not the sender's to learn.
+        """
+        element = contribution.get("element")
+        if element is None or held & WRITES_ALL:
+            return
+        children, adults = people(found.tree)
+        agreements = Agreements(found.decisions, children, adults)
+        section, _ = element_rules().get(str(element.get("element")), ("", frozenset()))
+        child = str(element.get("subject_id"))
+        if child not in children or not any(
+            agreements.section(child, section, Ask(service.ref, purpose, incoming.now)).permitted
+            for service in incoming.partner.services
+            for purpose in ("ASSESS", "PLAN")
+        ):
+            raise not_yours("/contribution/element")
 
     def _given(
         self, found: Standing, incoming: Incoming, held: frozenset[str]

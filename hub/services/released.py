@@ -7,7 +7,7 @@ in that memory, and `genuine` says so; every renderer asks (`design.md` section 
 
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary
 
 
 class Frozen(dict[str, Any]):
@@ -26,6 +26,9 @@ class Frozen(dict[str, Any]):
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled."""
         self._refuse()
+
+
+PARTS: Final = ("tree", "recipient", "purpose", "decisions", "rehearsal")
 
 
 class Released:
@@ -74,12 +77,18 @@ class Released:
         return f"<Released to {self.recipient}>"
 
 
-_made: Final[WeakValueDictionary[int, Released]] = WeakValueDictionary()
+_made: Final[WeakKeyDictionary[Released, tuple[object, ...]]] = WeakKeyDictionary()
+"""Everything that the gate made and that still lives, with what it was made of."""
 
 
 def genuine(candidate: object) -> bool:
-    """Return whether the gate made exactly this object."""
-    return type(candidate) is Released and _made.get(id(candidate)) is candidate
+    """Return whether the gate made exactly this object and nobody has changed what is in it."""
+    if type(candidate) is not Released:
+        return False
+    made = _made.get(candidate)
+    return made is not None and all(
+        getattr(candidate, name) is value for name, value in zip(PARTS, made, strict=True)
+    )
 
 
 def _mint(
@@ -89,15 +98,10 @@ def _mint(
     else does.
     """
     released = object.__new__(Released)
-    for name, value in (
-        ("tree", tree),
-        ("recipient", recipient),
-        ("purpose", purpose),
-        ("decisions", decisions),
-        ("rehearsal", rehearsal),
-    ):
+    parts = (tree, recipient, purpose, decisions, rehearsal)
+    for name, value in zip(PARTS, parts, strict=True):
         object.__setattr__(released, name, value)
-    _made[id(released)] = released
+    _made[released] = parts
     return released
 
 

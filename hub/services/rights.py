@@ -11,7 +11,7 @@ class Rights:
 
     def __init__(self, agreements: Agreements, ask: Ask) -> None:
         """Ask nothing yet."""
-        self._agreements = agreements
+        self.agreements = agreements
         self._ask = ask
         self._known: dict[tuple[str, str], int] = {}
 
@@ -23,8 +23,8 @@ class Rights:
         return known
 
     def _answer(self, person: str, section: str) -> int:
-        listed = self._agreements.basic(person, section, self._ask)
-        cell = self._agreements.section(person, section, self._ask)
+        listed = self.agreements.basic(person, section, self._ask)
+        cell = self.agreements.section(person, section, self._ask)
         return (
             (BASIC if listed.permitted else 0)
             | (SECTION if cell.permitted else 0)
@@ -37,7 +37,7 @@ class Rights:
         What was asked about a leaf that stayed behind is not among them: a decision's id would
         tell of the leaf.
         """
-        ask = self._agreements.basic, self._agreements.section
+        ask = self.agreements.basic, self.agreements.section
         answers = (
             ask[bit != BASIC](person, section, self._ask) for person, section, bit in counted
         )

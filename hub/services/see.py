@@ -133,7 +133,8 @@ class Viewer:
         )
         message = {
             "message_id": view_id,
-            "message_type": "VIEW",
+            # What content is called on the wire, however it was asked for.
+            "message_type": "N7",
             "schema_version": "1",
             "episode_id": episode_id,
             "sender_org": self.hub,

@@ -136,6 +136,8 @@ def check_own(partner: Partner, held: frozenset[str], before: Tree, after: Tree)
             "service_request",
             OWN_ANSWER,
             lambda item: item.get("requested_service"),
+            # Who asked may take the request back (T36), and say nothing else in the other's stead.
+            lambda item: "lead" in held and item.get("response") == "WITHDRAWN",
         ),
     ]
     if not held & WRITES_ALL:
@@ -156,6 +158,7 @@ def _foreign(
     name: str,
     fields: Sequence[str],
     owner: Callable[[Tree], str | None],
+    free: Callable[[Tree], bool] = lambda _item: False,
 ) -> list[Fault]:
     faults: list[Fault] = []
     old = {item["id"]: item for item in before.get("plan", {}).get(name, ())}
@@ -165,7 +168,7 @@ def _foreign(
             continue
         service = owner(known)
         # An action without an owning service (a family member's) is the lead's to report on.
-        if service is None or partner.serves(service):
+        if service is None or partner.serves(service) or free(item):
             continue
         faults.extend(
             Fault(Code.NOT_OWNER, f"plan.{name}[id].{field}", "leave it to its owner")

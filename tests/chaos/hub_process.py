@@ -80,6 +80,11 @@ class HubProcess:
                 await asyncio.sleep(0.05)
         raise AssertionError(f"the hub did not become ready:\n{self.tail()}")
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id, while it runs."""
+        return self._process.pid
+
     async def kill(self) -> None:
         """Kill -9: the hub is one process and has no children that could outlive it."""
         pid = self._process.pid

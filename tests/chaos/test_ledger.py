@@ -103,7 +103,7 @@ def test_ledger_is_read_back_from_its_file(tmp_path: Path) -> None:
 async def test_sabotaged_hub_is_caught(flaw: str, fault: str, seed: int, said: Said) -> None:
     """A hub that breaks one promise is found out by the same run that a good one passes."""
     async with rig(seed, program=(str(FLAWED), flaw, "serve"), drops=0.2) as run:
-        async with run.burst(4, 3):
+        async with run.burst(3, 2):
             await run.acknowledged()
             await run.kill_and_restart()
         await run.quiet(5.0)

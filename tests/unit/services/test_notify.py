@@ -1,0 +1,218 @@
+"""Notices from schools and health systems: one answer, one recipient, under consent, or nobody."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests import builders as b
+from tests.unit.services.world import World, includes, opening, part, subject
+
+from hub.errors import Code, Conflict
+
+AVA = {
+    "identifiers": [{"system": "upn", "value": "W001900120001"}],
+    "given_names": ["Ava"],
+    "family_name": "Example",
+    "date_of_birth": "2016-05-14",
+}
+
+
+@pytest.fixture
+async def world() -> World:
+    """Ava's plan is agreed; Mr Lead of EHM-A leads."""
+    return await World().planned()
+
+
+def kept(world: World) -> list[Any]:
+    """Return the notices in the store."""
+    return list(world.store._tables.notices.values())
+
+
+async def test_a_notice_reaches_the_lead_and_nobody_else(world: World) -> None:
+    """S1 7: routed to the lead professional's system, under consent."""
+    await world.notify("SCH-A")
+
+    told = world.last("EHM-A").facts
+    assert world.take() == {"EHM-A": ["NOTICE"]}
+    assert told["notice"]["text"].startswith("Absent on four")
+    assert (told["from"], told["subject_id"]) == ("SCH-A", "s1")
+    # What was passed on is not kept a second time.
+    assert [(n.state, n.body) for n in kept(world)] == [("routed", None)]
+
+
+async def test_the_answer_never_tells_whether_it_matched(world: World) -> None:
+    """The same 202 for a child with a CAF, without one, refused by consent, and twice."""
+    nobody = {**AVA, "identifiers": [{"system": "upn", "value": "K00190012601A"}]}
+    answers = [
+        await world.notify("SCH-A", key="a"),
+        await world.notify("SCH-A", key="a"),
+        await world.notify("SCH-A", subject=nobody),
+        await world.notify("SCH-A", subject={**AVA, "identifiers": []}),
+        await world.notify("HV-A", kind="emergency_attendance"),
+        await world.notify("VCS-N", kind="missed_appointment"),
+    ]
+
+    assert {(one.status, str(one.body), str(one.headers)) for one in answers} == {
+        (202, "{'status': 'accepted'}", "{}")
+    }
+
+
+async def test_the_same_notice_twice_is_one(world: World) -> None:
+    """One key, one delivery; other content under it is refused whether it matches or not."""
+    for _ in range(2):
+        await world.notify("SCH-A", key="a")
+    assert world.take() == {"EHM-A": ["NOTICE"]}
+    with pytest.raises(Conflict) as refused:
+        await world.notify("SCH-A", key="a", text="Other.")
+
+    assert refused.value.code is Code.IDEMPOTENCY
+
+
+async def test_without_consent_the_lead_hears_nothing(world: World) -> None:
+    """The section of the notice must be agreed for the lead's service."""
+    await world.decide(
+        "EHM-A",
+        world.decision(
+            state="NARROWED",
+            scope_includes=[],
+            scope_excludes=[{"service": "EHM-A/FSW", "section": "sec.child.learning"}],
+        ),
+    )
+    world.take()
+    await world.notify("SCH-A")
+
+    assert world.take() == {}
+    assert world.deliveries(message_type="NOTICE")[0].reason == "E_CONSENT_SCOPE"
+
+
+@pytest.mark.parametrize(
+    ("kind", "sections", "passes"),
+    [
+        ("attendance_concern", {"sec.child.learning": False}, True),
+        ("emergency_attendance", {"sec.child.health": False}, False),
+        ("emergency_attendance", {"sec.child.health": True}, True),
+        ("missed_appointment", {"sec.child.learning": True}, False),
+    ],
+)
+async def test_each_kind_needs_its_section(
+    world: World, kind: str, sections: dict[str, bool], passes: bool
+) -> None:
+    """A health notice needs the sensitive cell of the health section, and no other will do."""
+    scope = [
+        {"service": "EHM-A/FSW", "section": section, "sensitive": sensitive}
+        for section, sensitive in sections.items()
+    ]
+    await world.decide("EHM-A", world.decision(scope_includes=scope))
+    await world.decide("EHM-A", world.decision(state="WIDENED", scope_includes=scope))
+    world.take()
+    await world.notify("HV-A", kind=kind)
+
+    assert (world.take() == {"EHM-A": ["NOTICE"]}) is passes
+
+
+async def test_before_a_lead_is_appointed_the_assessor_hears_it() -> None:
+    """Whoever completes the CAF holds the baton."""
+    world = await World().opened()
+    scope = includes()
+    await world.decide("SCH-A", world.decision(scope_includes=scope))
+    world.take()
+    await world.notify("HV-A")
+
+    assert world.take() == {"SCH-A": ["NOTICE"]}
+
+
+async def test_a_notice_of_the_leads_own_is_not_sent_back(world: World) -> None:
+    """The sender is the lead's system: nothing to pass on, and nothing kept."""
+    await world.notify("EHM-A")
+
+    assert world.take() == {}
+    assert [(n.state, n.body) for n in kept(world)] == [("nobody", None)]
+
+
+@pytest.mark.parametrize(
+    "subject_sent",
+    [
+        {**AVA, "date_of_birth": "2016-05-15"},
+        {k: v for k, v in AVA.items() if k != "date_of_birth"},
+        {**AVA, "identifiers": []},
+        {**AVA, "identifiers": [{"system": "la-child-id", "value": "A0001234"}]},
+    ],
+    ids=["other-birth", "no-birth", "no-number", "weak-number"],
+)
+async def test_anything_less_than_certain_is_nobody(
+    world: World, subject_sent: dict[str, Any]
+) -> None:
+    """An identifier and the date of birth must both agree."""
+    await world.notify("SCH-A", subject=subject_sent)
+
+    assert world.take() == {}
+    assert [(n.state, n.episode_id) for n in kept(world)] == [("waiting", None)]
+
+
+async def test_two_unknown_dates_do_not_agree() -> None:
+    """A child without a date of birth is not matched by a notice without one."""
+    world = World()
+    tree = opening()
+    del tree["subjects"][0]["date_of_birth"]
+    del tree["subjects"][0]["date_accuracy"]
+    await world.decide("SCH-A", world.store_only())
+    await world.send("SCH-A", "episode.opened", episode=tree)
+    await world.notify("HV-A", subject={k: v for k, v in AVA.items() if k != "date_of_birth"})
+
+    assert [n.state for n in kept(world)] == ["waiting"]
+
+
+async def test_what_matches_nobody_is_kept_a_day_and_destroyed(world: World) -> None:
+    """Encrypted by the store, purged after 24 hours, and never linked by itself."""
+    await world.notify("SCH-A", subject={**AVA, "date_of_birth": "2016-05-15"})
+    (waiting,) = kept(world)
+    assert waiting.body is not None
+    world.clock.move(timedelta(hours=23, minutes=59))
+    await world.store.purge(world.clock.now())
+    assert len(kept(world)) == 1
+    world.clock.move(timedelta(minutes=1))
+    await world.store.purge(world.clock.now())
+
+    assert kept(world) == []
+
+
+async def test_twins_are_never_linked_by_themselves() -> None:
+    """Two children under one number and one date: a person must look."""
+    world = World()
+    for name in ("s1", "s2"):
+        await world.decide("SCH-A", world.store_only(subject_id=name))
+    twin = b.subject(subject_id="s2", given_names=["Eva"])
+    await world.send("SCH-A", "episode.opened", episode=opening(subjects=[b.subject(), twin]))
+    world.take()
+    await world.notify("HV-A")
+
+    assert world.take() == {}
+    assert [n.state for n in kept(world)] == ["waiting"]
+
+
+async def test_a_closed_episode_takes_no_notice(world: World) -> None:
+    """The child had a CAF: nobody is told, and the sender learns nothing."""
+    closure = {"closed_on": "2026-11-01", "closure_reason": "NEEDS_MET", "closure_summary": "."}
+    await world.send("EHM-A", "episode.closed", episode=part(closure=closure))
+    world.take()
+    await world.notify("SCH-A")
+
+    assert world.take() == {}
+
+
+async def test_a_changed_number_is_found_by_the_new_one(world: World) -> None:
+    """A subject is found by what the newest version says."""
+    number = [{"system": "nhs-number", "value": "9990000026"}]
+    await world.send("SCH-A", episode=part(subjects=subject(identifiers=number)))
+    world.take()
+    await world.notify("SCH-A", subject={**AVA, "identifiers": number})
+
+    assert world.take() == {"EHM-A": ["NOTICE"]}
+
+
+async def test_what_is_in_a_notice_is_nowhere_else(world: World) -> None:
+    """No audit row, reason or answer holds a word of it."""
+    await world.notify("SCH-A", text="Ava was seen crying.")
+
+    assert "crying" not in repr(world.store._tables.audit)
+    assert "9990000018" not in repr(world.store._tables.audit)
