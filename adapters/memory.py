@@ -9,6 +9,7 @@ import hmac
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -395,7 +396,4 @@ def _attemptable(d: Delivery, now: datetime, real: datetime) -> bool:
 
 
 def _without_raw(entry: InboxEntry) -> InboxEntry:
-    return InboxEntry(
-        entry.message_id, entry.partner, entry.key, entry.digest, entry.content_type, None,
-        entry.received_at, entry.status, entry.answer, entry.episode_id, entry.version,
-    )  # fmt: skip
+    return replace(entry, raw=None)

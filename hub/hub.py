@@ -17,12 +17,13 @@ from hub.relaying import HintSource
 from hub.services.accept import Accepted, Acceptor, Incoming, Refused
 from hub.services.collect import Collector
 from hub.services.consents import Recorder
+from hub.services.content import sent_tree
 from hub.services.dispatch import Dispatcher
 from hub.services.index import ChildIndex
 from hub.services.lookup import Lookup
 from hub.services.notify import Notifier
 from hub.services.receipt import Receipt
-from hub.services.receive import Receiver, sent_tree
+from hub.services.receive import Receiver
 from hub.services.see import Viewer
 from hub.settings import Settings
 from hub.worker import Hints, Workers

@@ -13,7 +13,8 @@ from hub.domain.entitlement import check_decision
 from hub.domain.exchange import Decision
 from hub.errors import Code, InvalidContent, Malformed
 from hub.services.gate import people
-from hub.services.prune import Permits, prune
+from hub.services.permits import Permits
+from hub.services.prune import prune
 from hub.services.rights import Rights
 from hub.services.views import view
 from mappings.formats.canonical_json import read_message

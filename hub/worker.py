@@ -112,7 +112,7 @@ class Workers:
         """Stop within *seconds*: what is under way may end, nothing new starts."""
         self.pause()
         deadline = asyncio.get_running_loop().time() + seconds
-        while self._busy and asyncio.get_running_loop().time() < deadline:
+        while self._busy and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - many workers, one end
             await asyncio.sleep(0.02)
         for task in self._tasks:
             task.cancel()

@@ -214,7 +214,10 @@ class SqlSession(Messages, Deliveries, Finding):
 
     def last_released(self, episode_id: str, service: str) -> Sequence[ReleasedRecord]:
         """Return the newest ledger record for each message type that *service* was given."""
-        for row in self._load("released", self._sql.released, episode_id):
+        rows = self._load("released", self._sql.released, episode_id)
+        # Who asks what was given asks for those deliveries next, and so will the rest of the group.
+        self._load_deliveries([row[1] for row in rows])
+        for row in rows:
             record = self._rows.known(self._rows.released, row[1:], self._shreds[row[2]])
             name = (record.episode_id, record.service, record.message_type)
             self._newest.setdefault(name, record)

@@ -1,7 +1,8 @@
 """The child index as a destination: N1-N5 into its own tables, and on to an external index.
 
 One way only.  The index is told by the same lanes as every other recipient, so it hears in order;
-applying the same notification twice changes nothing."""
+applying the same notification twice changes nothing.
+"""
 
 import json
 from dataclasses import dataclass

@@ -36,7 +36,7 @@ class SafeguardingException:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
-    """One CAF of one family, whole or in part; every leaf knows its section and whose data it is."""
+    """One CAF of one family, whole or in part; each leaf knows its section and whose data it is."""
 
     episode_id: str = leaf("ref", "ADM", required=True, source="P37")
     unique_ref_no: str | None = leaf(length=30, sensitivity="ADM", source="P2")

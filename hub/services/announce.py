@@ -14,8 +14,9 @@ from hub.domain.difference import Derived
 from hub.domain.exchange import EpisodeHead, Tree
 from hub.domain.regions import Regions
 from hub.ports import Session
-from hub.services.consents import SHARING, Standing
+from hub.services.consents import Standing
 from hub.services.holding import owed, told
+from hub.services.indexing import SHARING
 from hub.services.share import Telling
 from hub.services.standing import responsible
 

@@ -12,7 +12,7 @@ from hub.domain.partner import Partner, Registry
 from hub.errors import Code, Conflict, Fault, InvalidContent, Missing, Rejected, Withheld
 from hub.ports import Clock, Digester, Handover, Needs, Rendered, Renderer, Session, Store
 from hub.services.audit import of_delivery
-from hub.services.dispatch import ask_gate, load_case
+from hub.services.case import ask_gate, load_case
 from hub.services.gate import address
 from hub.services.lane import successor
 from hub.services.receipt import Receipt

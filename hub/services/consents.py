@@ -4,7 +4,7 @@ Everything happens under the lock on the episode's head, so that an answered wit
 no new dispatch of what was withdrawn can start (`reliability.md` P23).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -31,12 +31,11 @@ from hub.services.accept import Accepted, Incoming, Refused
 from hub.services.audit import row
 from hub.services.gate import people
 from hub.services.holding import holders
+from hub.services.indexing import OPEN, SHARING, index_change, references
 from hub.services.receipt import Receipt
 from hub.services.share import Occasion, Telling, tell
 from hub.services.standing import roles
 
-SHARING: Final = frozenset({"ASSESSED", "TEAM_FORMING", "PLAN_ACTIVE", "IN_REVIEW"})
-OPEN: Final = SHARING | {"ASSESSING", "TRANSFER_PENDING", "PAUSED"}
 HOLDING: Final = OPEN | {"CLOSED", "ARCHIVED"}
 """Where recipients may still hold copies."""
 CHANGES: Final = frozenset({"NARROWED", "WITHDRAWN", "EXPIRED"})
@@ -85,7 +84,8 @@ class Recorder:
             # To somebody who was never part of it, it is answered as what does not exist.
             found = Standing(None, {"episode_id": episode_id}, (), ())
         self._may_record(incoming, found)
-        faults = check_decision(record, earlier=found.decisions, tree=found.tree, at=now)
+        tree = None if _about_a_new_child(record, found.tree) else found.tree
+        faults = check_decision(record, earlier=found.decisions, tree=tree, at=now)
         if faults:
             raise InvalidContent(faults[0].code, "the decision is not a lawful one", tuple(faults))
         if found.head is None and record.get("state") in CHANGES:
@@ -361,6 +361,15 @@ class Recorder:
         return tellings, in_flight
 
 
+def _about_a_new_child(record: Tree, tree: Tree) -> bool:
+    """Return whether the decision comes before its child, as every first decision does: a sibling
+    is kept only once somebody has agreed to that.
+    """
+    children, adults = people(tree)
+    new = record.get("subject_id") not in {*children, *adults}
+    return new and record.get("state") == "STORE_ONLY"
+
+
 def _unknown() -> Missing:
     return Missing(Code.NO_RELATIONSHIP, "no episode of this reference has a relationship to you")
 
@@ -377,38 +386,3 @@ def sections_of(
             agreements.section(child, section, ask).permitted for child in children for ask in asks
         )
     ]
-
-
-def references(head: EpisodeHead) -> Mapping[str, str]:
-    """Return the opaque index reference of each child that the index was told of."""
-    facts = head.facts or {}
-    found: Mapping[str, str] = facts.get("index", {})
-    return found
-
-
-def index_change(
-    head: EpisodeHead,
-    after: Agreements,
-    children: Sequence[str],
-    now: datetime,
-) -> tuple[list[tuple[str, str]], list[Telling], EpisodeHead]:
-    """Return whom to show on the index (N1) or to take off it (N14) after a change of index
-    consent.
-    """
-    if head.process not in OPEN or head.version == 0:
-        return [], [], head
-    known = dict(references(head))
-    shown, hidden = [], []
-    for child in children:
-        agreed = after.index(child, now) != "no"
-        if agreed and child not in known:
-            known[child] = str(uuid4())
-            shown.append((child, known[child]))
-        elif not agreed and child in known:
-            hidden.append((child, known.pop(child)))
-    if not shown and not hidden:
-        return [], [], head
-    head = replace(head, facts={**(head.facts or {}), "index": known})
-    if shown:
-        return shown, [Telling("N1")], head
-    return hidden, [Telling("N14", to=None)], head

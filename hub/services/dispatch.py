@@ -28,11 +28,11 @@ from hub.ports import (
     Store,
 )
 from hub.services.audit import of_delivery
-from hub.services.gate import Case, Request, address, news, purpose_of, release, release_to_index
+from hub.services.case import ask_gate, load_case, request_of
+from hub.services.gate import Case, Request, address, news
 from hub.services.lane import CONTENT_CLASS, following, holds, successor
 from hub.services.released import Released
 from hub.services.settle import envelope, format_of, settle, view_digest
-from hub.services.share import INDEX_SERVICE
 from hub.services.views import CONTENT
 
 log = logging.getLogger("hub.dispatch")
@@ -60,58 +60,6 @@ class Ended:
     """A delivery that ended without being sent; *following* may go now."""
 
     following: tuple[str, ...]
-
-
-def load_case(session: Session, delivery: Delivery) -> Case | None:
-    """Return the episode as the gate must see it, locked; None if it is gone."""
-    head = session.episode(delivery.episode_id)
-    content = session.version(delivery.episode_id, delivery.version)
-    if head is None or content is None:
-        return None
-    newest = None
-    if head.version != delivery.version:
-        newest = session.version(delivery.episode_id, head.version)
-        if newest is None:
-            return None
-    return Case(
-        head=head,
-        tree=content.tree,
-        decisions=session.decisions(delivery.episode_id),
-        involvements=session.involvements(delivery.episode_id),
-        newest=newest.tree if newest else None,
-    )
-
-
-def request_of(delivery: Delivery, case: Case, partner: Partner, at: datetime) -> Request:
-    """Return what *delivery* asks of the gate."""
-    return Request(
-        partner=partner,
-        service=delivery.service,
-        message_type=delivery.message_type,
-        focus=delivery.focus,
-        facts=delivery.facts,
-        purpose=purpose_of(delivery.message_type, case.head),
-        at=at,
-    )
-
-
-def ask_gate(
-    case: Case, delivery: Delivery, partner: Partner, registry: Registry, at: datetime
-) -> Released:
-    """Return what *delivery* may show now; raises `Withheld`."""
-    request = request_of(delivery, case, partner, at)
-    if delivery.service == INDEX_SERVICE:
-        found = registry.coordinators.get(case.head.home_authority or "")
-        coordinator = None
-        if found is not None:
-            coordinator = {
-                "name": found.name,
-                "organisation": found.organisation,
-                "contact_tel": found.contact_tel,
-                "email": found.email,
-            }
-        return release_to_index(case, request, coordinator=coordinator)
-    return release(case, request)
 
 
 def doubted(delivery: Delivery, fault: Unavailable | None) -> Delivery:

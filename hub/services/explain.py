@@ -15,7 +15,9 @@ from hub.domain.exchange import Delivery, Tree
 from hub.errors import Code, Missing
 from hub.ports import Session
 from hub.services.gate import BY_RECEIPT, TOLD, people
-from hub.services.prune import Permits, element_rules, prune
+from hub.services.masking import element_rules
+from hub.services.permits import Permits
+from hub.services.prune import prune
 from hub.services.rights import Rights
 from hub.services.views import view
 

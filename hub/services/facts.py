@@ -47,6 +47,7 @@ def facts_of(evidence: Evidence) -> Facts:
     requests = plan.get("service_request", ())
     asked = _requested(requests, detail)
     index = [agreements.index(child, now) for child in evidence.children]
+    transfer = _transfer_agreed(evidence)
     return Facts(
         roles=_roles(evidence),
         changed=evidence.changed,
@@ -82,7 +83,7 @@ def facts_of(evidence: Evidence) -> Facts:
             or closure.get("closure_summary")
         ),
         receiving_authority_named=bool(receiving),
-        receiving_authority_named_in_consent=_transfer_agreed(evidence),
+        receiving_authority_named_in_consent=transfer,
         receiving_practitioner_accredited=evidence.partner.accredited(now.date()),
         referral_basis_named=bool(detail.get("reason")),
         social_care_decision_recorded=detail.get("decision") in {"CIN", "CP", "LAC"},
@@ -104,7 +105,7 @@ def facts_of(evidence: Evidence) -> Facts:
         life_ended=closure.get("closure_reason") == LIFE_ENDED,
         something_shared=bool(shared),
         index_consented=any(answer != "no" for answer in index),
-        transfer_consented=_transfer_agreed(evidence),
+        transfer_consented=transfer,
     )
 
 

@@ -15,16 +15,9 @@ from hub.domain.consent import Agreements, Ask
 from hub.domain.exchange import Decision, EpisodeHead, Involvement, Tree
 from hub.domain.partner import Partner
 from hub.errors import Code, Withheld
-from hub.services.prune import (
-    SECTION,
-    SENSITIVE,
-    Masked,
-    Permits,
-    masked,
-    names_sensitive,
-    prune,
-    sensitive_section,
-)
+from hub.services.masking import Masked, masked, names_sensitive, sensitive_section
+from hub.services.permits import SECTION, SENSITIVE, Permits
+from hub.services.prune import prune
 from hub.services.released import Frozen, Released, _mint, freeze
 from hub.services.relevance import visible_facts
 from hub.services.rights import Rights

@@ -13,7 +13,9 @@ from hub.domain.consent import Agreements, Ask
 from hub.domain.dictionary import Leaf
 from hub.domain.exchange import Tree
 from hub.services.gate import people
-from hub.services.prune import Permits, masked, prune
+from hub.services.masking import masked
+from hub.services.permits import Permits
+from hub.services.prune import prune
 from hub.services.rights import Rights
 
 STRUCTURE: Final = frozenset(

@@ -8,37 +8,36 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
-from uuid import uuid4
 
-from hub.domain.checks import check_episode
 from hub.domain.consent import Agreements, Ask
 from hub.domain.dictionary import Leaf
-from hub.domain.difference import derive, responsible_practitioner
-from hub.domain.exchange import EpisodeHead, Involvement, State, Tree, Version
+from hub.domain.difference import derive
+from hub.domain.exchange import EpisodeHead, State, Tree, Version
 from hub.domain.lifecycle import Step, step
 from hub.domain.merge import merge
 from hub.domain.partner import Registry
 from hub.domain.regions import LIVE, Facts, Regions, Role
-from hub.errors import Code, Conflict, Fault, InvalidContent, Withheld
+from hub.errors import Code, Conflict, Fault, Withheld
 from hub.ports import Digester, Session
 from hub.services.accept import Accepted, Incoming, Refused
-from hub.services.announce import KEPT, Move, tellings
+from hub.services.advance import indexed, joining, left_behind, new_head
+from hub.services.announce import Move, tellings
 from hub.services.audit import row
-from hub.services.consents import Standing, references, standing
+from hub.services.consents import Standing, standing
+from hub.services.content import check_whole, derived, sent_tree, without_derived
 from hub.services.contribute import changed_paths, check_base, contribute, not_yours
 from hub.services.facts import Evidence, facts_of
 from hub.services.gate import people
 from hub.services.given import given
 from hub.services.index import tokens
-from hub.services.prune import element_rules
+from hub.services.masking import element_rules
 from hub.services.receipt import Receipt
 from hub.services.share import Occasion, tell
-from hub.services.standing import WRITES_ALL, check_own, roles, service_of, writable
+from hub.services.standing import WRITES_ALL, check_own, roles, writable
 
 NO_DECISION: Final = "no recorded decision lets the hub keep this episode for you"
 OPENING: Final = frozenset({None, "episode.opened", "episode.reopened"})
 """What a first version may come with; a bare episode opens."""
-DERIVED: Final = ("status", "responsible_practitioner", "opened_at", "closed_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Receiver:
         if not found.head.version and event not in OPENING:
             return self._refuse(session, incoming)
         before: Tree = found.tree if found.head.version else {"episode_id": episode_id}
-        sent = _without_derived(sent)
+        sent = without_derived(sent)
         merged: Tree
         foreign = self._foreign(session, found.head, message, incoming)
         if "contribution" in message:
@@ -84,7 +83,7 @@ class Receiver:
             )
             check_own(incoming.partner, held, before, merged)
         check_base(foreign, before, merged)
-        _check_whole(merged, message)
+        check_whole(merged, message)
         move = self._move(found.head, found, incoming, message, before, merged, held)
         return self._commit(session, incoming, message, found.head, found, move, warnings)
 
@@ -207,7 +206,7 @@ class Receiver:
         facts = facts_of(evidence)
         steps = self._steps(was, event, facts)
         regions = steps[-1].regions
-        after = _derived(merged, before, regions, incoming.now)
+        after = derived(merged, before, regions, incoming.now)
         changes = {change.code: change for change in derive(old, after, was=was, now=regions)}
         raised = {code for taken in steps for code in taken.notifications}
         # N3, N4 and N5 tell a difference: without one there is nothing to tell.
@@ -249,8 +248,8 @@ class Receiver:
         version = stored.version + 1 if changed else stored.version
         children, adults = people(move.after)
         agreements = Agreements(found.decisions, children, adults)
-        head = self._new_head(stored, move, incoming, version)
-        indexed, fresh, head = self._indexed(head, move, agreements, children, now)
+        head = new_head(self.registry, stored, move, incoming, version)
+        known, fresh, head = indexed(head, move, agreements, children, now)
         sequence = session.next_sequence(f"to:{incoming.partner.name}", head.episode_id)
         seen = {
             **(head.facts or {}).get("seen", {}),
@@ -285,11 +284,11 @@ class Receiver:
             now=now,
             registry=self.registry,
         )
-        involvements, left = self._left(session, found.involvements, move, now)
-        joined = self._joined(session, head, involvements, move, now)
+        involvements, left = left_behind(session, found.involvements, move, now)
+        joined = joining(self.registry, session, head, involvements, move, now)
         involvements = (*involvements, *joined)
         told = tellings(session, head, found, move, agreements, left, fresh, now)
-        made = tell(session, occasion, told, involvements, indexed)
+        made = tell(session, occasion, told, involvements, known)
         session.add_audit(
             row(
                 "message.accepted",
@@ -312,163 +311,6 @@ class Receiver:
             version=version,
             offers=tuple(delivery.delivery_id for delivery in made),
         )
-
-    def _new_head(
-        self, stored: EpisodeHead, move: Move, incoming: Incoming, version: int
-    ) -> EpisodeHead:
-        services = move.after.get("services", {})
-        assessors = services.get("assessor", ())
-        lead = self._service(move.after.get("responsible_practitioner"))
-        facts = dict(stored.facts or {})
-        if move.event == "family.moved":
-            facts["receiving_authority"] = move.detail.get("receiving_authority")
-        if move.event == "transfer.accepted":
-            facts["receiving"] = incoming.partner.name
-        if move.event in {"lead_professional.changed", "lead_professional.appointed"} and facts.get(
-            "receiving"
-        ):
-            facts["handed_on"] = True
-        if move.regions.process == "TRANSFER_PENDING" and move.changes.keys() & KEPT:
-            facts["kept_back"] = True
-        if move.event == "transfer.accepted":
-            facts.pop("kept_back", None)
-        if move.closure_reason:
-            facts["closure_reason"] = move.closure_reason
-        return replace(
-            stored,
-            process=move.regions.process,
-            resume_to=move.regions.resume_to,
-            lead=move.regions.lead,
-            index=move.regions.index,
-            version=version,
-            changed_at=incoming.now,
-            home_authority=move.after.get("home_authority", stored.home_authority),
-            assessor_service=service_of(assessors[0]) if assessors else stored.assessor_service,
-            lead_service=lead or stored.lead_service,
-            facts=facts,
-        )
-
-    def _service(self, practitioner: Tree | None) -> str | None:
-        """Return the service that *practitioner* works in: named, or the only one there is."""
-        named = service_of(practitioner)
-        if named or not practitioner:
-            return named
-        served = [
-            service.ref
-            for partner in self.registry.partners.values()
-            if partner.organisation == practitioner.get("organisation")
-            for service in partner.services
-        ]
-        return served[0] if len(served) == 1 else None
-
-    def _indexed(
-        self,
-        head: EpisodeHead,
-        move: Move,
-        agreements: Agreements,
-        children: Sequence[str],
-        now: datetime,
-    ) -> tuple[list[tuple[str, str]], frozenset[str], EpisodeHead]:
-        """Return the children whom the index knows or is to know, with their opaque references, and
-        those of whom it never heard.
-        """
-        known = dict(references(head))
-        before = known.keys() | set()
-        if "N1" in move.notifications:
-            for child in children:
-                if agreements.index(child, now) != "no":
-                    known.setdefault(child, str(uuid4()))
-            head = replace(head, facts={**(head.facts or {}), "index": known})
-        return list(known.items()), frozenset(known.keys() - before), head
-
-    def _left(
-        self,
-        session: Session,
-        involvements: Sequence[Involvement],
-        move: Move,
-        now: datetime,
-    ) -> tuple[tuple[Involvement, ...], tuple[str, ...]]:
-        """End the relationship of every service whose members have all left the team."""
-        team = move.changes.get("N8")
-        gone = set(team.facts.get("left", ())) if team else set()
-        kept = []
-        for held in involvements:
-            if held.service in gone and held.until is None:
-                ended = replace(held, until=now)
-                session.put_involvement(ended)
-                kept.append(ended)
-            else:
-                kept.append(held)
-        return tuple(kept), tuple(sorted(gone))
-
-    def _joined(
-        self,
-        session: Session,
-        head: EpisodeHead,
-        involvements: Sequence[Involvement],
-        move: Move,
-        now: datetime,
-    ) -> tuple[Involvement, ...]:
-        """Keep assessor and lead in the team, so that they hear of the others, and take in who joins
-        (T12), be it again.
-        """
-        made = []
-        held = {i.service for i in involvements}
-        ended = {i.service for i in involvements if i.until is not None and i.until < now}
-        joining = move.detail.get("service") if move.event == "participant.joined" else None
-        held -= ended & {head.lead_service, joining}
-        held |= {i.service for i in involvements if i.until is None}
-        for service in (head.assessor_service, head.lead_service, joining):
-            partner = self.registry.by_service(service) if service else None
-            if service and partner and service not in held:
-                held.add(service)
-                involvement = Involvement(str(uuid4()), head.episode_id, service, partner.name, now)
-                session.put_involvement(involvement)
-                made.append(involvement)
-        return tuple(made)
-
-
-def _check_whole(merged: Tree, message: Tree) -> None:
-    """Refuse an episode that the message would leave incomplete or contradictory."""
-    header = message.get("message", {})
-    faults = check_episode(
-        merged,
-        accept_failed_identifiers=bool(header.get("accept_failed_identifiers")),
-        whole=True,
-        at="/episode",
-    )
-    if faults:
-        raise InvalidContent(
-            faults[0].code, f"{len(faults)} faults in the episode as it would be", faults
-        )
-
-
-def sent_tree(message: Tree) -> Tree:
-    """Return the episode part of a message, or the reference that a contribution names."""
-    if "contribution" in message:
-        return {"episode_id": message["contribution"]["episode_id"]}
-    tree: Tree = message["episode"]
-    return tree
-
-
-def _without_derived(sent: Tree) -> Tree:
-    """Drop what the hub derives: a sender may echo it, and cannot set it."""
-    return {name: value for name, value in sent.items() if name not in DERIVED}
-
-
-def _derived(merged: Tree, before: Tree, regions: Regions, now: datetime) -> dict[str, Any]:
-    """Return *merged* with what the hub derives: status, times, responsible practitioner."""
-    moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    after = dict(merged)
-    after["status"] = regions.process
-    after["opened_at"] = before.get("opened_at", moment)
-    if regions.process == "CLOSED":
-        after["closed_at"] = before.get("closed_at", moment)
-    responsible = responsible_practitioner(after, regions)
-    after.pop("responsible_practitioner", None)
-    if responsible is not None:
-        after["responsible_practitioner"] = responsible
-    return after
 
 
 def _receipt(

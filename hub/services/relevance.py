@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from hub.domain.dictionary import Node, episode_tree
 from hub.domain.exchange import Tree
-from hub.services.prune import SECTION, Permits, prune, sensitive_service
+from hub.services.masking import sensitive_service
+from hub.services.permits import SECTION, Permits
+from hub.services.prune import prune
 from hub.services.views import changed_fields
 
 MEETINGS: Final = frozenset({"team.called", "review.opened"})

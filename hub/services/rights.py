@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from hub.domain.consent import Agreements, Ask
-from hub.services.prune import BASIC, SECTION, SENSITIVE
+from hub.services.permits import BASIC, SECTION, SENSITIVE
 
 
 class Rights:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hub.domain.difference import DEMOGRAPHIC, DEMOGRAPHIC_CHARACTERISTICS
 from hub.domain.exchange import Tree
-from hub.services.prune import restricted_codes
+from hub.services.masking import restricted_codes
 
 ENVELOPE: Final = ("episode_id",)
 CONTACT: Final = ("episode_id", "responsible_practitioner")

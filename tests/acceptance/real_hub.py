@@ -12,7 +12,8 @@ from adapters.database.vault import FileVault
 from adapters.partners.keys import create_keys, new_api_key
 from hub.api.app import create_app
 from hub.api.serving import listening
-from hub.bootstrap import Hub, compose
+from hub.bootstrap import compose
+from hub.hub import Hub
 from hub.settings import Settings
 
 EXAMPLES = Path(__file__).parents[2] / "adapters/partners/examples"

@@ -105,7 +105,7 @@ async def test_an_unknown_delivery_is_a_clear_refusal(tmp_path: Path) -> None:
 
 
 def test_render_shows_the_real_cut_of_a_service(tmp_path: Path) -> None:
-    """`--as HOU-A/HOUS` holds housing's sections and nothing else; without `--consent` it is usage."""
+    """`--as HOU-A/HOUS` holds housing's sections only; without `--consent` it is wrong usage."""
     message = tmp_path / "message.json"
     message.write_text(json.dumps({"event": "assessment.completed", "episode": _family()}))
     consent = tmp_path / "consent.json"

@@ -67,7 +67,7 @@ async def test_every_wrong_input_is_told_its_code_at_the_door(tmp_path: Path) ->
             )
             if not good:
                 different.append(
-                    f"{wrong.name}: {answer.status_code} {wrong.code} {wrong.path} {sorted(places)[:3]}"
+                    f"{wrong.name}: {answer.status_code} {expected} {sorted(places)[:3]}"
                 )
         counts = await one.hub.store.counts()
 

@@ -49,7 +49,11 @@ def test_renderers_and_carriers_do_not_reach_behind_it() -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["from hub.services.released import _mint", "released._mint(x)", "object.__setattr__(a, 'b', 1)"],
+    [
+        "from hub.services.released import _mint",
+        "released._mint(x)",
+        "object.__setattr__(a, 'b', 1)",
+    ],
 )
 def test_a_name_is_seen(source: str) -> None:
     """The guard sees each of these."""
@@ -58,7 +62,11 @@ def test_a_name_is_seen(source: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["from hub.services.gate import release", "import hub.services.gate", "from hub.services import gate"],
+    [
+        "from hub.services.gate import release",
+        "import hub.services.gate",
+        "from hub.services import gate",
+    ],
 )
 def test_an_import_is_seen(source: str) -> None:
     """However the gate is imported."""

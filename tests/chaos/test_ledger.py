@@ -92,22 +92,24 @@ def test_ledger_is_read_back_from_its_file(tmp_path: Path) -> None:
 
 @pytest.mark.acceptance
 @pytest.mark.parametrize(
-    ("flaw", "fault"),
+    ("flaw", "faults"),
     [
-        ("answer-before-commit", "lost"),
-        pytest.param("new-id-each-attempt", "duplicated", marks=pytest.mark.slow),
-        pytest.param("no-sweep", "lost", marks=pytest.mark.slow),
-        pytest.param("no-dedupe", "unsteady", marks=pytest.mark.slow),
+        ("answer-before-commit", {"lost"}),
+        pytest.param("new-id-each-attempt", {"duplicated"}, marks=pytest.mark.slow),
+        pytest.param("no-sweep", {"lost"}, marks=pytest.mark.slow),
+        # Which of the two depends on which message comes again.
+        pytest.param("no-dedupe", {"unsteady", "refused"}, marks=pytest.mark.slow),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_sabotaged_hub_is_caught(flaw: str, fault: str, seed: int, said: Said) -> None:
+async def test_sabotaged_hub_is_caught(flaw: str, faults: set[str], seed: int, said: Said) -> None:
     """A hub that breaks one promise is found out by the same run that a good one passes."""
     async with rig(seed, program=(str(FLAWED), flaw, "serve"), drops=0.2) as run:
-        async with run.burst(3, 2):
+        async with run.burst(4, 3):
             await run.acknowledged()
             await run.kill_and_restart()
         await run.quiet(5.0)
         verdict = run.verdict()
 
     said(f"{flaw}: {verdict}, seed {seed}")
-    assert fault in verdict.faults()
+    assert faults & verdict.faults().keys()

@@ -1,4 +1,4 @@
-"""The gate over random families and agreements: what it lets out, and what that tells of the rest."""
+"""The gate over random families and agreements: what leaves, and what that tells of the rest."""
 
 import copy
 import random
@@ -7,18 +7,20 @@ from typing import Any, Final
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests import builders as b
-from tests import strategies
-from tests.property.gate_model import Policy, leaves_of, thaw
-from tests.unit.services.world import PARTNERS, START, FHIR, held
 
 from hub.bootstrap import translator
 from hub.domain.codes import code_list
 from hub.domain.exchange import Delivery, EpisodeHead, Involvement, Tree
 from hub.errors import Code, Rejected, Withheld
 from hub.services.gate import Case, Request, address, release
-from hub.services.prune import BASIC, SECTION, SENSITIVE, Permits, masked, prune
+from hub.services.masking import masked
+from hub.services.permits import BASIC, SECTION, SENSITIVE, Permits
+from hub.services.prune import prune
 from hub.services.settle import envelope
+from tests import builders as b
+from tests import strategies
+from tests.property.gate_model import Policy, leaves_of, thaw
+from tests.unit.services.world import FHIR, PARTNERS, START, held
 
 BITS: Final = {"basic": BASIC, "section": SECTION, "sensitive": SENSITIVE}
 LEVELS: Final = (0, 0, BASIC, BASIC | SECTION, BASIC | SECTION | SENSITIVE)
@@ -114,7 +116,7 @@ def test_nobody_who_did_not_decide_is_told_of(
 
 
 def family() -> dict[str, Any]:
-    """Ava, her brother Ben, both parents, a sensitive service, a refuge: something of everything."""
+    """Ava, her brother, both parents, a sensitive service, a refuge: something of everything."""
     tree = b.episode()
     ben = b.subject(
         subject_id="s2", given_names=["Ben"], preferred_name="Ben", identifiers=[], shielding="none"
@@ -182,9 +184,7 @@ def decided(seed: int) -> list[dict[str, Any]]:
 
 def case(tree: Tree, records: list[dict[str, Any]], process: str = "PLAN_ACTIVE") -> Case:
     """Return the episode as the gate sees it."""
-    head = EpisodeHead(
-        "e1", "SCH-A", "001", process, None, "APPOINTED", "OPEN", 3, 1, START, START
-    )
+    head = EpisodeHead("e1", "SCH-A", "001", process, None, "APPOINTED", "OPEN", 3, 1, START, START)
     return Case(head, tree, held(records), (Involvement("i1", "e1", SERVICE, "HV-A", START),))
 
 
@@ -227,7 +227,7 @@ def disturbed(tree: dict[str, Any], shown: set[str], how: str) -> dict[str, Any]
 
     def walk(value: Any, where: tuple[Any, ...]) -> Any:
         if isinstance(value, dict):
-            kept = {}
+            kept: dict[str, Any] = {}
             for name, item in value.items():
                 here = (*where, name)
                 free = id_of(here) in marked and name not in STRUCTURE

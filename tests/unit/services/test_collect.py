@@ -5,11 +5,11 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.unit.services.world import PARTNERS, World, includes, part
 
 from hub.domain.exchange import State
 from hub.domain.partner import Delivering
 from hub.errors import Code, Conflict, InvalidContent, Missing, Rejected, Unavailable, Withheld
+from tests.unit.services.world import PARTNERS, World, includes, part
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ async def test_a_receiver_may_be_quicker_than_our_commit(world: World) -> None:
     await world.send("SCH-A", episode=part(conclusions={"need_level": "L3"}))
 
     (one,) = world.deliveries(partner="EHM-A", message_type="N6")
-    assert (one.state, one.evidence["acknowledged"]) == (State.DELIVERED, "APPLIED")
+    assert (one.state, (one.evidence or {})["acknowledged"]) == (State.DELIVERED, "APPLIED")
 
 
 async def test_a_word_after_a_lost_answer_counts(world: World) -> None:
@@ -190,8 +190,7 @@ async def test_a_rejection_is_quarantined_and_said_again_the_same(world: World) 
     (one,) = await waiting(world)
     await world.collector.fetch(partner, one["delivery_id"])
     answers = [
-        await world.collector.acknowledge(partner, one["delivery_id"], "REJECTED")
-        for _ in range(2)
+        await world.collector.acknowledge(partner, one["delivery_id"], "REJECTED") for _ in range(2)
     ]
 
     assert answers[0] == answers[1]
@@ -204,7 +203,9 @@ async def test_what_was_taken_cannot_be_rejected_any_more(world: World) -> None:
     partner = world.partners["EHM-A"]
     (one,) = world.deliveries(partner="EHM-A", message_type="N7")
     await world.collector.acknowledge(partner, one.delivery_id, "APPLIED")
-    assert world.deliveries(delivery_id=one.delivery_id)[0].evidence["acknowledged"] == "APPLIED"
+    assert (world.deliveries(delivery_id=one.delivery_id)[0].evidence or {})["acknowledged"] == (
+        "APPLIED"
+    )
 
     with pytest.raises(Conflict):
         await world.collector.acknowledge(partner, one.delivery_id, "REJECTED")

@@ -1,12 +1,23 @@
 """Consent as it is recorded: what it starts, what it stops, and whom it tells."""
 
 import json
-from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
+
+from hub.domain.exchange import State
+from hub.errors import (
+    Code,
+    Conflict,
+    Forbidden,
+    HubError,
+    InvalidContent,
+    Missing,
+    Unavailable,
+    Withheld,
+)
 from tests import builders as b
 from tests.unit.services.world import (
     CANONICAL,
@@ -18,9 +29,6 @@ from tests.unit.services.world import (
     part,
     subject,
 )
-
-from hub.domain.exchange import State
-from hub.errors import Code, Conflict, Forbidden, HubError, InvalidContent, Missing, Unavailable, Withheld
 
 NHS = [{"system": "nhs-number", "value": "9990000018"}]
 
@@ -121,9 +129,7 @@ async def test_a_decision_that_names_another_episode_is_refused(world: World) ->
     record = world.decision(episode_id="e2")
 
     with pytest.raises(InvalidContent) as refused:
-        await world.store.run(
-            lambda s: world.recorder.record(s, _incoming(world), "e1", record)
-        )
+        await world.store.run(lambda s: world.recorder.record(s, _incoming(world), "e1", record))
     assert refused.value.code is Code.REFERENCE
 
 
@@ -160,7 +166,7 @@ async def test_a_stranger_cannot_tell_an_episode_from_none(world: World, state: 
         "unlawful": world.decision(given_by_basis="CARER_NO_PR"),
     }
     await world.planned()
-    answers = []
+    answers: list[tuple[Any, ...]] = []
     for episode in ("e1", "e-none"):
         record = {**records[state], "episode_id": episode}
         if state == "lawful" and episode == "e-none":
@@ -212,9 +218,7 @@ async def test_who_is_not_accredited_hears_that_first(world: World) -> None:
 
     for episode in ("e1", "e-none"):
         with pytest.raises(Withheld) as refused:
-            await world.viewer.view(
-                world.partners["HV-A"], "HV-A/HV", episode, "PLAN", CANONICAL
-            )
+            await world.viewer.view(world.partners["HV-A"], "HV-A/HV", episode, "PLAN", CANONICAL)
         assert refused.value.code is Code.ORG_NOT_ACCREDITED
 
 
@@ -255,9 +259,7 @@ async def test_who_never_received_is_not_told_of_a_narrowing(world: World) -> No
 
 async def test_what_waits_to_be_fetched_was_not_received(world: World) -> None:
     """A partner that was only told that something waits holds nothing; fetching, it gets less."""
-    partners = [
-        _pulling(one) if one.name == "HV-A" else one for one in world.partners.values()
-    ]
+    partners = [_pulling(one) if one.name == "HV-A" else one for one in world.partners.values()]
     world = World(partners=partners)
     await world.shared()
     offered = world.deliveries(partner="HV-A", message_type="N7")[0]
@@ -291,9 +293,7 @@ def _pulling(partner: Any) -> Any:
 @pytest.mark.parametrize(
     ("code", "recalled"), [(Code.OUTCOME_UNKNOWN, True), (Code.UNAVAILABLE, False)]
 )
-async def test_what_may_have_arrived_is_recalled(
-    world: World, code: Code, recalled: bool
-) -> None:
+async def test_what_may_have_arrived_is_recalled(world: World, code: Code, recalled: bool) -> None:
     """An attempt without an answer may have reached the school; one that was refused has not."""
     await world.opened()
     await world.decide("SCH-A", world.decision(scope_includes=includes()))
@@ -315,9 +315,7 @@ async def test_who_pulled_a_view_holds_a_copy(world: World) -> None:
     wide = [{"service": "VCS-N/YOUTH", "section": "sec.parenting"}]
     world.doubles["VCS-N"].faults += [down(), down(), down()]
     await world.decide("EHM-A", world.decision(state="WIDENED", scope_includes=wide))
-    await world.viewer.view(
-        world.partners["VCS-N"], "VCS-N/YOUTH", "e1", "PLAN", CANONICAL
-    )
+    await world.viewer.view(world.partners["VCS-N"], "VCS-N/YOUTH", "e1", "PLAN", CANONICAL)
     await world.decide(
         "EHM-A",
         world.decision(
@@ -527,9 +525,7 @@ async def test_index_consent_taken_back_makes_the_index_forget(world: World) -> 
     asked = {"identifiers": NHS, "date_of_birth": "2016-05-14"}
     assert (await world.check("HV-A", **asked))["result"] == "OPEN"
     world.take()
-    await world.decide(
-        "SCH-A", world.decision(scope_includes=includes(), index_consent="no")
-    )
+    await world.decide("SCH-A", world.decision(scope_includes=includes(), index_consent="no"))
     assert world.take() == {"IDX": ["N14"]}
     assert await world.check("HV-A", **asked) == {"result": "NONE"}
     entry = next(iter(world.store._tables.index.values()))
@@ -581,9 +577,6 @@ async def test_participants_read_their_own_scope_only(world: World) -> None:
     mine = await world.lookup.consents(world.partners["HOU-A"], "e1")
     lead = await world.lookup.consents(world.partners["EHM-A"], "e1")
 
-    assert {s["service"] for d in mine["decisions"] for s in d["scope_includes"]} == {
-        "HOU-A/HOUS"
-    }
+    assert {s["service"] for d in mine["decisions"] for s in d["scope_includes"]} == {"HOU-A/HOUS"}
     assert "given_by_person" not in orjson.dumps(mine).decode()
     assert "given_by_person" in orjson.dumps(lead).decode()
-    assert fields(world.head)

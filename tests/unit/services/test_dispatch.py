@@ -1,23 +1,23 @@
 """From the head of a lane to its outcome: order, retries, quarantine, and what a crash leaves."""
 
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import builders as b
-from tests.unit.services.world import START, World, includes, part, subject
 
 from adapters.database.store import SqlStore
 from adapters.database.vault import FileVault
 from adapters.memory import MemoryStore
 from hub.domain.exchange import Delivery, EpisodeHead, State
-from hub.errors import Code, Conflict, Rejected, Unavailable
+from hub.errors import Code, Rejected, Unavailable
 from hub.ports import Needs, Session
 from hub.services.lane import CONTENT_CLASS, holds
+from tests import builders as b
+from tests.unit.services.world import START, World, completion, includes, part, subject
 
 HOUR = timedelta(hours=1)
 
@@ -37,9 +37,7 @@ def down(retry_after: float | None = None, code: Code = Code.UNAVAILABLE) -> Una
 
 async def update(world: World, level: str) -> None:
     """Change what everybody sees."""
-    await world.send(
-        "SCH-A", "assessment.updated", episode=part(conclusions={"need_level": level})
-    )
+    await world.send("SCH-A", "assessment.updated", episode=part(conclusions={"need_level": level}))
 
 
 async def later(world: World, by: timedelta = HOUR) -> None:
@@ -130,7 +128,11 @@ async def test_what_is_due_agrees_with_what_holds(backend: str, tmp_path: Path) 
         await store.run(putting(batch))
 
         def startable(one: Delivery) -> bool:
-            lane = [d for d in every.values() if (d.partner, d.episode_id) == (one.partner, one.episode_id)]
+            lane = [
+                d
+                for d in every.values()
+                if (d.partner, d.episode_id) == (one.partner, one.episode_id)
+            ]
             if one.state is State.PENDING:
                 ready = one.next_attempt_at is None or one.next_attempt_at <= START
             else:
@@ -143,7 +145,7 @@ async def test_what_is_due_agrees_with_what_holds(backend: str, tmp_path: Path) 
         due = set(await store.due(START, 10_000))
         assert due == {name for name, one in every.items() if startable(one)}
 
-        def lanes(session: Session) -> set[str]:
+        def lanes(session: Session, due: set[str] = due) -> set[str]:
             return {
                 one.delivery_id
                 for one in every.values()
@@ -314,9 +316,7 @@ async def test_an_heir_is_never_older_than_what_went_before_it(world: World) -> 
     )
     await later(world)
     for one in world.deliveries(message_type="N10"):
-        await world.collector.acknowledge(
-            world.partners["HV-A"], one.delivery_id, "COPIES_LOCKED"
-        )
+        await world.collector.acknowledge(world.partners["HV-A"], one.delivery_id, "COPIES_LOCKED")
     await later(world)
 
     levels = [
@@ -449,6 +449,45 @@ async def test_a_stale_worker_settles_nothing(world: World) -> None:
     assert (delivery.attempts, delivery.lease_owner) == (2, "w2")
 
 
+async def test_who_lost_its_lease_does_not_settle_for_the_other(world: World) -> None:
+    """While the second worker still sends, the first one's answer changes nothing."""
+    await world.shared()
+
+    async def taken_over(_parcel: Any) -> None:
+        (mine,) = [d for d in world.deliveries(message_type="N6") if d.partner == "HV-A"]
+        world.put(mine, lease_owner="w2", lease_epoch=mine.lease_epoch + 1, attempts=2)
+
+    world.doubles["HV-A"].during = taken_over
+    await update(world, "L3")
+
+    (delivery,) = world.deliveries(partner="HV-A", message_type="N6")
+    assert (delivery.state, delivery.lease_owner) == (State.SENDING, "w2")
+
+
+async def test_what_a_dead_worker_sent_is_recalled(world: World) -> None:
+    """It may have arrived, though the next attempt certainly did not."""
+    await world.opened()
+    await world.decide("SCH-A", world.decision(scope_includes=includes()))
+    world.doubles["HV-A"].faults.append(Died())  # type: ignore[arg-type]
+    with pytest.raises(Died):
+        await world.send("SCH-A", "assessment.completed", episode=completion())
+    (left,) = world.deliveries(partner="HV-A")
+    world.put(left, lease_until=datetime.now(UTC) - timedelta(seconds=1))
+    world.doubles["HV-A"].faults.append(down())
+    await world.drain()
+    assert world.deliveries(partner="HV-A")[0].state is State.PENDING
+    await world.decide(
+        "SCH-A",
+        world.decision(
+            state="NARROWED",
+            scope_includes=[],
+            scope_excludes=[{"service": "HV-A/HV", "section": "all"}],
+        ),
+    )
+
+    assert [d.message_type for d in world.deliveries(partner="HV-A")][-1] == "N10"
+
+
 async def test_a_worker_past_its_lease_does_not_even_send(world: World) -> None:
     """Held up between claim and send, it leaves the delivery to whoever takes it over."""
     await world.shared()
@@ -493,7 +532,9 @@ async def test_the_audit_row_is_committed_before_the_first_byte(world: World) ->
     seen: list[Any] = []
 
     async def look(parcel: Any) -> None:
-        rows = [r for r in world.audit("disclosure.intended") if r.delivery_id == parcel.delivery_id]
+        rows = [
+            r for r in world.audit("disclosure.intended") if r.delivery_id == parcel.delivery_id
+        ]
         seen.extend(rows)
 
     world.doubles["HV-A"].during = look
@@ -553,4 +594,3 @@ async def test_an_urgent_class_is_below_content() -> None:
 
     assert not holds(one, one)
     assert holds(replace(one, delivery_id="x", lane_sequence=0), one)
-    assert issubclass(Conflict, Rejected)

@@ -5,13 +5,13 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from tests import builders as b
-from tests.unit.services.world import PARTNERS, START, held, partner
 
 from hub.domain.exchange import EpisodeHead, Involvement
 from hub.errors import Code, Withheld
 from hub.services.gate import Case, Request, release, release_to_index
 from hub.services.released import Released, genuine
+from tests import builders as b
+from tests.unit.services.world import PARTNERS, START, held, partner
 
 SCHOOL = PARTNERS[0]
 CO_ORDINATOR = {"name": "CAF co-ordinator", "organisation": "LA-001", "contact_tel": "0113"}
@@ -39,7 +39,7 @@ def case(
     process: str = "PLAN_ACTIVE",
     **head: Any,
 ) -> Case:
-    """Return Ava's episode as the gate sees it, decided as Mia decided unless *records* say else."""
+    """Return Ava's episode as the gate sees it, decided as Mia did unless *records* say else."""
     records = records or (b.decision(), own())
     values = {"owner": "SCH-A", "home_authority": "001", "process": process, **head}
     return Case(
@@ -319,14 +319,16 @@ def test_who_works_for_a_sensitive_service_is_not_named_elsewhere_either() -> No
 
 
 @pytest.mark.parametrize(
-    ("said", "named"), [(True, False), (None, False), (False, True)], ids=str
-)
+    ("kind", "said", "named"),
+    [("OTH", True, False), ("OTH", None, False), ("OTH", False, True), ("YC", True, False),
+     ("YC", None, True)],
+)  # fmt: skip
 def test_a_service_of_another_type_is_named_only_if_the_record_says_it_is_not_sensitive(
-    said: bool | None, named: bool
+    kind: str, said: bool | None, named: bool
 ) -> None:
-    """``OTH`` leaves the question to the record; silence is doubt."""
+    """``OTH`` leaves the question to the record, where silence is doubt; a yes counts for all."""
     tree = b.episode()
-    other = {"service_type": "OTH", "name": "A place to talk"}
+    other: dict[str, Any] = {"service_type": kind, "name": "A place to talk"}
     if said is not None:
         other["is_sensitive_service"] = said
     tree["services"]["other_service"].append(other)
@@ -387,9 +389,7 @@ def test_without_index_consent_the_index_hears_nothing_but_an_end() -> None:
 
     closed = case(LED, b.decision(index_consent="no"), process="CLOSED")
     assert to_index(closed, "N2").tree["notification"]["code"] == "N2"
-    assert to_index(stands, "N14").tree == {
-        "notification": {"code": "N14", "episode_ref": "ref-1"}
-    }
+    assert to_index(stands, "N14").tree == {"notification": {"code": "N14", "episode_ref": "ref-1"}}
 
 
 def test_a_sensitive_lead_is_mediated() -> None:

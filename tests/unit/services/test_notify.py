@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests import builders as b
-from tests.unit.services.world import World, includes, opening, part, subject
 
 from hub.errors import Code, Conflict
+from tests import builders as b
+from tests.unit.services.world import World, includes, opening, part, subject
 
 AVA = {
     "identifiers": [{"system": "upn", "value": "W001900120001"}],

@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import gc
 import importlib.util
-import pickle
+import pickle  # noqa: TID251 - tried as an attack
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +12,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.unit.services.world import World
 
 from hub.services.released import Frozen, Released, freeze, genuine, rehearse
+from tests.unit.services.world import World
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_the_view_cannot_be_changed(released: Released) -> None:
         lambda: released.tree["episode"].__ior__({"status": "OPEN"}),
         lambda: released.tree["episode"].pop("episode_id"),
         lambda: released.tree["episode"].setdefault("status", "OPEN"),
-        lambda: released.tree.clear(),
+        released.tree.clear,
     ]
     for change in changes:
         with pytest.raises(TypeError):
@@ -106,7 +106,8 @@ def test_what_was_made_is_genuine(released: Released) -> None:
     """The lawful view is recognised; nothing else is."""
     assert genuine(released)
     assert released.rehearsal
-    for other in (None, {}, released.tree, "released", Released):
+    others: list[Any] = [None, {}, released.tree, "released", Released]
+    for other in others:
         assert not genuine(other)
 
 
@@ -117,7 +118,7 @@ PROBE = '''
 
     import copy
     import dataclasses
-    import pickle
+    import pickle  # noqa: TID251 - tried as an attack
 
     from hub.services.released import Frozen, Released
 
@@ -181,9 +182,7 @@ def probe(package: str, folder: Path) -> ModuleType:
 
 
 @pytest.mark.parametrize("package", ["mappings", "adapters", "mappings.engine", "messaging"])
-def test_nothing_forged_there_is_rendered(
-    package: str, tmp_path: Path, released: Released
-) -> None:
+def test_nothing_forged_there_is_rendered(package: str, tmp_path: Path, released: Released) -> None:
     """Code of the renderers and the carriers cannot make a view that a renderer takes."""
     world = World()
     module = probe(package, tmp_path)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from tests import builders as b
 from tests.unit.services.world import (
     PURPOSES,
@@ -70,9 +71,7 @@ async def test_an_update_goes_to_who_has_content(world: World) -> None:
     """T7a: N6 with the newer content, in scope, and not to the sender."""
     await world.shared()
     world.take()
-    await world.send(
-        "SCH-A", "assessment.updated", episode=part(conclusions={"need_level": "L3"})
-    )
+    await world.send("SCH-A", "assessment.updated", episode=part(conclusions={"need_level": "L3"}))
 
     assert world.take() == {"EHM-A": ["N6"], "HV-A": ["N6"], "HOU-A": ["N6"]}
 
@@ -90,7 +89,7 @@ async def test_an_update_that_one_may_not_see_is_none_to_them(world: World) -> N
     await world.send("SCH-A", "assessment.updated", episode=part(subjects=subject(elements=[told])))
 
     assert world.take() == {"EHM-A": ["N6"], "HV-A": ["N6"]}
-    assert not world.audit("delivery.delivered") or world.states("N6")["HOU-A"] == ["suppressed"]
+    assert world.states("N6")["HOU-A"] == ["suppressed"]
 
 
 async def test_a_newer_version_follows_one_that_has_not_left(world: World) -> None:
@@ -270,9 +269,7 @@ async def test_who_leaves_hears_that_and_nothing_more(world: World) -> None:
     """
     await world.planned()
     gone = [
-        {**m, "left": "2026-09-20"}
-        for m in b.plan()["team_member"]
-        if m["organisation"] == "HV-A"
+        {**m, "left": "2026-09-20"} for m in b.plan()["team_member"] if m["organisation"] == "HV-A"
     ]
     await world.send("EHM-A", episode=part(plan={"plan_id": "plan1", "team_member": gone}))
     assert world.last("HV-A").facts == {"code": "N8", "you_have_left": True}
@@ -431,7 +428,7 @@ async def test_what_changed_during_a_transfer_follows_the_acceptance(world: Worl
 
 
 async def test_a_further_child_is_new_to_the_index_and_the_first_is_not(world: World) -> None:
-    """N1 for the second child only; without a decision of its own it is not even kept."""
+    """N1 for the second child only, once a decision lets the hub keep it."""
     from hub.errors import Code, Withheld
 
     await world.shared()
@@ -446,7 +443,13 @@ async def test_a_further_child_is_new_to_the_index_and_the_first_is_not(world: W
     with pytest.raises(Withheld) as refused:
         await world.send("SCH-A", episode=part(subjects=[ben]))
     assert refused.value.code is Code.CONSENT_NONE
-    # Until then nobody knows him; a decision about a child comes before the child.
+    await world.decide("SCH-A", world.store_only(subject_id="s2"))
+    await world.send("SCH-A", episode=part(subjects=[ben]))
+
+    told = world.last("IDX", "N1")
+    assert told.facts["subject"]["given_names"] == ["Ben"]
+    assert world.take() == {"IDX": ["N1"]}
+    assert len(world.store._tables.index) == 2
 
 
 async def test_a_service_that_nobody_serves_is_noted(world: World) -> None:

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from tests import builders as b
-
 from adapters.destinations.pull import PullDestination
 from adapters.memory import MemoryDigester, MemoryStore, StoppedClock
 from adapters.notifications.child_index import ChildIndexDestination
@@ -24,14 +22,16 @@ from hub.ports import Destination, Outcome, Parcel, Store
 from hub.services.accept import Acceptor
 from hub.services.collect import Collector
 from hub.services.consents import Recorder
+from hub.services.content import sent_tree
 from hub.services.dispatch import Dispatcher
 from hub.services.index import ChildIndex
 from hub.services.lookup import Lookup
 from hub.services.notify import Notifier
 from hub.services.receipt import Receipt
-from hub.services.receive import Receiver, sent_tree
+from hub.services.receive import Receiver
 from hub.services.see import Viewer
 from hub.worker import Hints
+from tests import builders as b
 
 Tree = dict[str, Any]
 START = datetime(2026, 9, 1, 9, 0, tzinfo=UTC)
@@ -145,9 +145,7 @@ class World:
         self.inbox: list[Got] = []
         self.doubles = {name: Double(self, name) for name in self.partners}
         if "IDX" in self.doubles:
-            self.doubles["IDX"].inner = ChildIndexDestination(
-                self.store, self.digester, self.clock
-            )
+            self.doubles["IDX"].inner = ChildIndexDestination(self.store, self.digester, self.clock)
         parts = (self.store, self.registry, self.translator, self.digester, self.clock)
         self.waits: list[float | None] = []
         self.dispatcher = Dispatcher(
@@ -160,9 +158,7 @@ class World:
         self.viewer = Viewer(self.store, self.translator, self.digester, self.clock, "Hub")
         self.lookup = Lookup(self.store, self.registry, self.clock)
         self.index = ChildIndex(self.store, self.digester, self.clock)
-        self.notifier = Notifier(
-            self.store, self.registry, self.digester, self.clock, self.hints
-        )
+        self.notifier = Notifier(self.store, self.registry, self.digester, self.clock, self.hints)
         self.keys = itertools.count(1)
         self.numbers = itertools.count(1)
 

@@ -1,0 +1,62 @@
+"""The case of one delivery: the episode under the lock, and what the gate says of it now."""
+
+from datetime import datetime
+
+from hub.domain.exchange import Delivery
+from hub.domain.partner import Partner, Registry
+from hub.ports import Session
+from hub.services.gate import Case, Request, purpose_of, release, release_to_index
+from hub.services.released import Released
+from hub.services.share import INDEX_SERVICE
+
+
+def load_case(session: Session, delivery: Delivery) -> Case | None:
+    """Return the episode as the gate must see it, locked; None if it is gone."""
+    head = session.episode(delivery.episode_id)
+    content = session.version(delivery.episode_id, delivery.version)
+    if head is None or content is None:
+        return None
+    newest = None
+    if head.version != delivery.version:
+        newest = session.version(delivery.episode_id, head.version)
+        if newest is None:
+            return None
+    return Case(
+        head=head,
+        tree=content.tree,
+        decisions=session.decisions(delivery.episode_id),
+        involvements=session.involvements(delivery.episode_id),
+        newest=newest.tree if newest else None,
+    )
+
+
+def request_of(delivery: Delivery, case: Case, partner: Partner, at: datetime) -> Request:
+    """Return what *delivery* asks of the gate."""
+    return Request(
+        partner=partner,
+        service=delivery.service,
+        message_type=delivery.message_type,
+        focus=delivery.focus,
+        facts=delivery.facts,
+        purpose=purpose_of(delivery.message_type, case.head),
+        at=at,
+    )
+
+
+def ask_gate(
+    case: Case, delivery: Delivery, partner: Partner, registry: Registry, at: datetime
+) -> Released:
+    """Return what *delivery* may show now; raises `Withheld`."""
+    request = request_of(delivery, case, partner, at)
+    if delivery.service == INDEX_SERVICE:
+        found = registry.coordinators.get(case.head.home_authority or "")
+        coordinator = None
+        if found is not None:
+            coordinator = {
+                "name": found.name,
+                "organisation": found.organisation,
+                "contact_tel": found.contact_tel,
+                "email": found.email,
+            }
+        return release_to_index(case, request, coordinator=coordinator)
+    return release(case, request)

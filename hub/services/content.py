@@ -1,0 +1,55 @@
+"""The content of a message: what is sent, what the hub derives, whether the whole is lawful."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from hub.domain.checks import check_episode
+from hub.domain.difference import responsible_practitioner
+from hub.domain.exchange import Tree
+from hub.domain.regions import Regions
+from hub.errors import InvalidContent
+
+DERIVED: Final = ("status", "responsible_practitioner", "opened_at", "closed_at")
+
+
+def check_whole(merged: Tree, message: Tree) -> None:
+    """Refuse an episode that the message would leave incomplete or contradictory."""
+    header = message.get("message", {})
+    faults = check_episode(
+        merged,
+        accept_failed_identifiers=bool(header.get("accept_failed_identifiers")),
+        whole=True,
+        at="/episode",
+    )
+    if faults:
+        raise InvalidContent(
+            faults[0].code, f"{len(faults)} faults in the episode as it would be", faults
+        )
+
+
+def sent_tree(message: Tree) -> Tree:
+    """Return the episode part of a message, or the reference that a contribution names."""
+    if "contribution" in message:
+        return {"episode_id": message["contribution"]["episode_id"]}
+    tree: Tree = message["episode"]
+    return tree
+
+
+def without_derived(sent: Tree) -> Tree:
+    """Drop what the hub derives: a sender may echo it, and cannot set it."""
+    return {name: value for name, value in sent.items() if name not in DERIVED}
+
+
+def derived(merged: Tree, before: Tree, regions: Regions, now: datetime) -> dict[str, Any]:
+    """Return *merged* with what the hub derives: status, times, responsible practitioner."""
+    moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    after = dict(merged)
+    after["status"] = regions.process
+    after["opened_at"] = before.get("opened_at", moment)
+    if regions.process == "CLOSED":
+        after["closed_at"] = before.get("closed_at", moment)
+    responsible = responsible_practitioner(after, regions)
+    after.pop("responsible_practitioner", None)
+    if responsible is not None:
+        after["responsible_practitioner"] = responsible
+    return after
