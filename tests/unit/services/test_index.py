@@ -207,7 +207,10 @@ async def test_what_changed_is_what_is_found(world: World) -> None:
         ({"purpose": "ASSESS", "subject": {}}, Code.REQUIRED),
         ({"purpose": "ASSESS", "subject": {"family_name": "Example"}}, Code.REQUIRED),
         ({"purpose": "ASSESS", "subject": {"identifiers": [*NHS, NO_VALUE]}}, Code.REQUIRED),
-        ({"purpose": "ASSESS", "subject": {"identifiers": [{**NO_VALUE, "value": 7}]}}, Code.REQUIRED),
+        (
+            {"purpose": "ASSESS", "subject": {"identifiers": [{**NO_VALUE, "value": 7}]}},
+            Code.REQUIRED,
+        ),
         ({"purpose": "ASSESS", "subject": {"identifiers": "x"}}, Code.REQUIRED),
         ({"purpose": "ASSESS", "subject": ASKED, "more": 1}, Code.UNKNOWN_FIELD),
     ],
