@@ -15,7 +15,7 @@ from hub.domain.exchange import Delivery, Tree
 from hub.errors import Code, Missing
 from hub.ports import Session
 from hub.services.gate import BY_RECEIPT, TOLD, people
-from hub.services.masking import element_rules
+from hub.services.masking import element_rules, masked
 from hub.services.permits import Permits
 from hub.services.prune import prune
 from hub.services.rights import Rights
@@ -64,7 +64,7 @@ def explain(session: Session, delivery_id: str) -> Explained:
     shown: Tree = (
         {"episode_id": delivery.episode_id}
         if told
-        else prune(about, Permits(children, adults, rights))
+        else prune(about, Permits(children, adults, rights, masked(content.tree)))
     )
     kept = {place for place, _value in places(shown, about)}
     sections = _sections(about)
