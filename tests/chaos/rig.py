@@ -15,7 +15,7 @@ from tests.chaos.ledger import Ledger, Verdict, judge
 from tests.chaos.load import PRODUCERS, RECIPIENTS, Message, Producer, conversation
 from tests.chaos.partner import Partner
 
-BURST_SECONDS = 90.0
+BURST_SECONDS = 120.0
 DROPS = 0.02
 POLLS = "SCH-B"
 QUEUED = "HV-A"
