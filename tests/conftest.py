@@ -43,6 +43,7 @@ _BY_WORD = {
     "embedded": "memory transport",
     "rabbit": "RabbitMQ",
     "rabbitmq": "RabbitMQ",
+    "empty_rabbitmq": "RabbitMQ",
 }
 
 

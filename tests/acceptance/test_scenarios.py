@@ -42,11 +42,11 @@ def test_a_scenario_passes_embedded(path: Any, tmp_path: Path) -> None:
 @pytest.mark.broker
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_a_scenario_passes_on_real_servers(
-    path: Any, tmp_path: Path, durable_url: Any, rabbitmq: Any
+    path: Any, tmp_path: Path, durable_url: Any, empty_rabbitmq: Any
 ) -> None:
     """PostgreSQL and RabbitMQ instead: not one message more or less."""
     out = tmp_path / "out"
-    code, shown = play(path, out, database_url=durable_url, broker_url=rabbitmq.url)
+    code, shown = play(path, out, database_url=durable_url, broker_url=empty_rabbitmq.url)
 
     assert code == 0, shown
 
@@ -63,11 +63,13 @@ def test_the_example_of_the_readme_passes(tmp_path: Path) -> None:
 
 
 @pytest.mark.broker
-def test_partners_read_their_own_queues_and_survive_trouble(tmp_path: Path, rabbitmq: Any) -> None:
+def test_partners_read_their_own_queues_and_survive_trouble(
+    tmp_path: Path, empty_rabbitmq: Any
+) -> None:
     """Thin and full by AMQP; the broker stops, a partner is down, the hub restarts: once each."""
     file = FOLDER.with_name("with_broker") / "queues.yaml"
 
-    code, shown = play(file, tmp_path / "out", broker_url=rabbitmq.url)
+    code, shown = play(file, tmp_path / "out", broker_url=empty_rabbitmq.url)
 
     assert code == 0, shown
 

@@ -46,7 +46,7 @@ async def test_kill9_loses_and_doubles_nothing(
 ) -> None:
     """After kills in mid-burst everything acknowledged arrives, each with one id and one body."""
     database = request.getfixturevalue("durable_url") if "postgresql" in backend else None
-    broker = request.getfixturevalue("rabbitmq").url if "rabbitmq" in backend else None
+    broker = request.getfixturevalue("empty_rabbitmq").url if "rabbitmq" in backend else None
 
     rested = 0.0
     async with rig(seed, database=database, broker=broker) as run:

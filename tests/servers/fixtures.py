@@ -14,3 +14,10 @@ def rabbitmq() -> Iterator[RabbitServer]:
     """A RabbitMQ for the whole test session; ECAF_TEST_BROKER_URL names another."""
     with start_rabbitmq() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def empty_rabbitmq() -> Iterator[RabbitServer]:
+    """A RabbitMQ of this module's own: whole hubs declare `caf.*` there as they ship."""
+    with start_rabbitmq() as server:
+        yield server
