@@ -108,12 +108,17 @@ def failure(error: BaseException) -> dict[str, str]:
     return {"error_class": type(error).__name__, "place": place(error)}
 
 
+_NAMED: Final = ("code", "delivery_id", "error_class")
+"""What our own records name beside their message; each has its shape in `ALLOWED`."""
+
+
 class _Reduced(logging.Handler):
-    """Passes a library's log record on as an event without its message."""
+    """Passes a log record on as an event: who says it and what it names, never its message."""
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        facts = failure(error) if error is not None else {}
+        facts = {name: getattr(record, name) for name in _NAMED if hasattr(record, name)}
+        facts |= failure(error) if error is not None else {}
         level = "error" if record.levelno >= logging.ERROR else "warning"
         getattr(log, level)("library", logger=record.name, **facts)
 

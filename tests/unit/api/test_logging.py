@@ -108,6 +108,16 @@ def test_libraries_are_reduced_to_their_name(lines: io.BytesIO) -> None:
     assert (line["logger"], line["error_class"]) == ("some.library", "ValueError")
 
 
+def test_our_records_keep_what_they_name(lines: io.BytesIO) -> None:
+    """The delivery and the code of a record stay; its message, and a value out of shape, do not."""
+    named = {"delivery_id": "d-1", "code": "E_MAPPING", "error_class": CANARY}
+    logging.getLogger("hub.dispatch").warning("about %s", CANARY, extra=named)
+
+    (line,) = read(lines)
+    assert (line["delivery_id"], line["code"]) == ("d-1", "E_MAPPING")
+    assert line["error_class"] == "?"
+
+
 async def test_forgotten_tasks_are_class_and_place(lines: io.BytesIO) -> None:
     """An exception that only the event loop hears of does not print its message either."""
     loop = asyncio.get_running_loop()
