@@ -35,7 +35,7 @@ from hub.worker import Workers
 from mappings.engine.catalogue import Catalogue
 from mappings.formats.canonical_json import read_message
 from mappings.formats.json_strict import parse
-from mappings.formats.shapes import SHAPES
+from mappings.formats.wires import WIRES
 from mappings.translator import Translator
 from messaging.channel import Disposition
 from messaging.consumer import Consumer
@@ -73,7 +73,7 @@ class TokensUsed:
 
 def translator(canonical_url: str) -> Translator:
     """Return the reader and renderer over the shipped catalogue."""
-    return Translator(Catalogue(SHAPES, let={"hub": canonical_url}), read_message)
+    return Translator(Catalogue(WIRES, let={"hub": canonical_url}), read_message)
 
 
 def topology() -> Topology:

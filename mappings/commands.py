@@ -23,14 +23,15 @@ from rich.table import Table
 
 from hub.domain.messages import CONTENT_TYPE
 from hub.errors import Code, HubError
+from hub.ports import Read
 from hub.services.released import rehearse
 from mappings.engine.cases import find, run
 from mappings.engine.catalogue import Catalogue, Format
 from mappings.engine.report import Row, Static, loss, report
 from mappings.formats.canonical_json import read_message
 from mappings.formats.json_strict import parse
-from mappings.formats.shapes import SHAPES
-from mappings.translator import Translator
+from mappings.formats.wires import WIRES
+from mappings.translator import IDENTITY, Translator
 
 OFFLINE: Final = {"message_id": "rehearsal", "message_type": "N7"}
 """What the hub would write into the metadata of a delivery, if the input has none."""
@@ -39,7 +40,7 @@ OFFLINE: Final = {"message_id": "rehearsal", "message_type": "N7"}
 @cache
 def translator() -> Translator:
     """Return the shipped catalogue with the canonical reader, compiled once."""
-    return Translator(Catalogue(SHAPES), read_message)
+    return Translator(Catalogue(WIRES), read_message)
 
 
 def render_command(
@@ -84,9 +85,7 @@ def read_command(
 ) -> int:
     """Turn the bytes of *format_name* into a canonical message; names what no rule knows."""
     try:
-        one = _format(format_name)
-        kind = CONTENT_TYPE if format_name == "caf-json" else one.written.content_type
-        found = translator().read(kind, _input(file), partner=partner)
+        found = _read(format_name, _input(file), partner)
     except HubError as error:
         return _refused(error, as_json=as_json)
     for path in found.unmapped:
@@ -138,7 +137,7 @@ def test_command(  # the command is called test
 ) -> int:
     """Run the cases beside the mappings (those below *path*), and show what differs."""
     home = Path(__file__).parent / "catalogue"
-    verdicts = [run(case, render_case, read_case) for case in find(home, path)]
+    verdicts = [run(case, render_case, read_case, parse_case) for case in find(home, path)]
     failed = [verdict for verdict in verdicts if verdict.difference]
     if as_json:
         told = [{"case": v.case.name, "difference": v.difference} for v in verdicts]
@@ -154,15 +153,25 @@ def test_command(  # the command is called test
 
 def render_case(format_name: str, raw: bytes) -> Any:
     """Render the canonical tree *raw* of a case and return the document as its bytes say it."""
-    return orjson.loads(translator().render(format_name, rehearse(parse(raw)), partner="").body)
+    rendered = translator().render(format_name, rehearse(parse(raw)), partner="")
+    return parse_case(format_name, rendered.body)
+
+
+def parse_case(format_name: str, raw: bytes) -> Any:
+    """Return the document that the bytes *raw* of the format say, by which cases are compared."""
+    return _format(format_name).wire.parse(raw)
 
 
 def read_case(format_name: str, raw: bytes) -> Any:
     """Read the wire document *raw* of a case; the result names what was not mapped."""
-    one = _format(format_name)
-    kind = CONTENT_TYPE if format_name == "caf-json" else one.written.content_type
-    found = translator().read(kind, raw, partner="")
+    found = _read(format_name, raw, "")
     return {"message": dict(found.message), "unmapped": list(found.unmapped)}
+
+
+def _read(format_name: str, raw: bytes, partner: str) -> Read:
+    if format_name == IDENTITY:
+        return translator().read(CONTENT_TYPE, raw, partner=partner)
+    return translator().read_format(_format(format_name), raw)
 
 
 class UnknownFormat(HubError):

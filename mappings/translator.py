@@ -14,13 +14,12 @@ from hub.errors import Code, Fault, InvalidContent, Malformed, Rejected
 from hub.ports import Read, Rendered
 from hub.services.released import Released, genuine
 from mappings.engine.catalogue import Catalogue, Format
-from mappings.formats import fhir_r4_rules
+from mappings.engine.shape import Document
 from mappings.formats.json_strict import parse
 
 CanonicalReader = Callable[[bytes], tuple[dict[str, Any], Sequence[Fault]]]
 """Bytes of a canonical message to its tree and warnings; raises `Malformed` or `InvalidContent`."""
 
-FHIR: Final = "fhir-r4"
 IDENTITY: Final = "caf-json"
 FACTS: Final = "notification (facts of a message of the hub: nothing to record)"
 
@@ -35,16 +34,18 @@ class Translator:
         self.catalogue = catalogue
         self._read_canonical = canonical_reader
         self._check_output = check_output
-        types = {_bare(CONTENT_TYPE): IDENTITY}
-        for name, one in catalogue.formats.items():
-            types.setdefault(_bare(one.written.content_type), name)
-        self._by_type: Mapping[str, str] = MappingProxyType(types)
+        types: dict[str, list[Format]] = {}
+        for one in catalogue.formats.values():
+            types.setdefault(_bare(one.written.content_type), []).append(one)
+        self._by_type: Mapping[str, Sequence[Format]] = MappingProxyType(types)
 
     # Reader
 
     def content_types(self) -> Sequence[str]:
         """Return the content types that can be read, parameters included."""
-        offered = [one.written.content_type for one in self.catalogue.formats.values()]
+        offered = [
+            one.written.content_type for one in self.catalogue.formats.values() if _reads(one)
+        ]
         return tuple(dict.fromkeys([CONTENT_TYPE, *offered]))
 
     def read(self, content_type: str, raw: bytes, *, partner: str) -> Read:
@@ -55,12 +56,23 @@ class Translator:
         silence.
         """
         del partner
-        name = self.format_for(content_type)
-        if name is None:
+        formats = [one for one in self._of_type(content_type) if _reads(one)]
+        if not formats:
             raise Malformed(Code.CONTENT_TYPE, "no mapping reads this content type")
-        if name == IDENTITY:
+        if formats[0].name == IDENTITY:
             return self._read_own(raw)
-        return self._read_mapped(self.catalogue.formats[name], raw)
+        wire = formats[0].wire
+        document = wire.parse(raw)
+        one = _accepting(formats, wire.kind(document))
+        if one is None:
+            raise Malformed(Code.CONTENT_TYPE, "no mapping reads this kind of message")
+        return self._read_document(one, document)
+
+    def read_format(self, one: Format, raw: bytes) -> Read:
+        """Return the canonical message that *raw* says in the format *one*, whatever its kind."""
+        if not _reads(one):
+            raise Malformed(Code.CONTENT_TYPE, f"{one.name} is only written, never read")
+        return self._read_document(one, one.wire.parse(raw))
 
     def _read_own(self, raw: bytes) -> Read:
         """Read a canonical message; one of the hub's own that comes back loses only its facts."""
@@ -74,12 +86,7 @@ class Translator:
             return Read(message, (FACTS,), tuple(warnings))
         return Read(message, (), tuple(warnings))
 
-    def _read_mapped(self, one: Format, raw: bytes) -> Read:
-        document = parse(raw)
-        if one.written.format == FHIR and (faults := fhir_r4_rules.faults(document)):
-            raise InvalidContent(faults[0].code, f"{len(faults)} faults in the Bundle", faults)
-        if not isinstance(document, dict):
-            raise Malformed(Code.TYPE, "an object is expected")
+    def _read_document(self, one: Format, document: Document) -> Read:
         found = one.compiled.read(document)
         if found.faults:
             raise InvalidContent(
@@ -95,16 +102,24 @@ class Translator:
     # Renderer
 
     def formats(self) -> Sequence[str]:
-        """Return the names of the formats."""
-        return tuple(self.catalogue.formats)
+        """Return the names of the formats that can be written."""
+        return tuple(name for name, one in self.catalogue.formats.items() if _writes(one))
 
     def format_for(self, content_type: str) -> str | None:
-        """Return the format behind a content type, parameters aside; version 1 is the only one."""
+        """Return the format that writes a content type; version 1 is the only one.
+
+        Where several do, it is the one that holds whole episodes: it accepts every other kind.
+        """
+        written = [one for one in self._of_type(content_type) if _writes(one)]
+        one = _accepting(written, "") or (written[0] if written else None)
+        return None if one is None else one.name
+
+    def _of_type(self, content_type: str) -> Sequence[Format]:
         bare, *parameters = (part.strip().lower() for part in content_type.split(";"))
         for parameter in parameters:
             if parameter.startswith("version=") and parameter.strip('"') != "version=1":
-                return None
-        return self._by_type.get(bare)
+                return ()
+        return self._by_type.get(bare, ())
 
     def render(self, format_name: str, released: Any, *, partner: str) -> Rendered:
         """Return the bytes of a released view; raises `Rejected` with ``E_MAPPING``.
@@ -116,21 +131,12 @@ class Translator:
             raise TypeError("only a Released view can be rendered")
         view: Released = released
         one = self.catalogue.formats.get(format_name)
-        if one is None:
+        if one is None or not _writes(one):
             raise Rejected(Code.NOT_ACCEPTABLE, "there is no such format")
         document = one.compiled.render(view.tree)
-        if (
-            self._check_output
-            and one.written.format == FHIR
-            and not fhir_r4_rules.structure_holds(document)
-        ):
-            # The slow layer says what and where; the fast one has only said that.
-            faults = fhir_r4_rules.faults(orjson.loads(orjson.dumps(document)))
-            places = ", ".join(fault.path for fault in faults[:3])
-            raise Rejected(Code.MAPPING, f"the Bundle breaks FHIR R4 at {places}", faults)
         return Rendered(
             content_type=one.written.content_type,
-            body=orjson.dumps(document),
+            body=one.wire.write(document, check=self._check_output),
             mapping=f"{one.name}/{one.written.version}",
         )
 
@@ -148,3 +154,17 @@ def _without_facts(raw: bytes) -> bytes | None:
 
 def _bare(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
+
+
+def _reads(one: Format) -> bool:
+    return one.written.direction != "out"
+
+
+def _writes(one: Format) -> bool:
+    return one.written.direction != "in"
+
+
+def _accepting(formats: Sequence[Format], kind: str) -> Format | None:
+    """Return the mapping that names *kind*, else the one that names none."""
+    named = (one for one in formats if kind in one.written.accepts)
+    return next(named, None) or next((one for one in formats if not one.written.accepts), None)

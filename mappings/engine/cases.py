@@ -1,8 +1,9 @@
 """Cases: examples beside a mapping that are also its tests.
 
 ``cases/<name>/`` holds ``why.md`` and either ``input.json`` (a released canonical message, to be
-rendered) or ``wire.json`` (a document, to be read), and either ``expected.json`` or ``error.txt``:
-a code in its first line, and then words that the error must hold.
+rendered) or ``wire.<suffix>`` (a document in the format's own bytes, to be read), and either
+``expected.<suffix>`` (``expected.json`` for what was read) or ``error.txt``: a code in its first
+line, and then words that the error must hold.
 """
 
 import json
@@ -16,6 +17,9 @@ from hub.errors import HubError
 
 Run = Callable[[str, bytes], Any]
 """(format, bytes of the case's input) to the plain result; raises `HubError`."""
+
+Parse = Callable[[str, bytes], Any]
+"""(format, bytes) to the document that a rendered case is compared by: structure, not text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +56,24 @@ def find(folder: Path, within: Path | None = None) -> Iterator[Case]:
                 yield Case(mapping.parent.relative_to(folder).as_posix(), one)
 
 
-def run(case: Case, render: Run, read: Run) -> Verdict:
+def run(case: Case, render: Run, read: Run, parse: Parse) -> Verdict:
     """Run one case and compare structure, not text."""
-    source = case.folder / ("input.json" if case.outward else "wire.json")
-    wrong = [name for name in (source.name, "why.md") if not (case.folder / name).exists()]
-    expects = [n for n in ("expected.json", "error.txt") if (case.folder / n).exists()]
-    if wrong or len(expects) != 1:
-        return Verdict(case, "a case needs why.md, input.json or wire.json, and one expectation")
+    files = [*case.folder.glob("input.json"), *case.folder.glob("wire.*")]
+    expects = [*case.folder.glob("expected.*"), *case.folder.glob("error.txt")]
+    if len(files) != 1 or len(expects) != 1 or not (case.folder / "why.md").exists():
+        return Verdict(
+            case, "a case needs why.md, input.json or wire.<suffix>, and one expectation"
+        )
+    (source,), (expected,) = files, expects
     act = render if case.outward else read
     try:
         result = act(case.format, source.read_bytes())
     except HubError as error:
         return Verdict(case, _refused(case, error))
-    if expects == ["error.txt"]:
+    if expected.name == "error.txt":
         return Verdict(case, "an error was expected, and there was none")
-    wanted = json.loads((case.folder / "expected.json").read_text("utf-8"))
+    raw = expected.read_bytes()
+    wanted = parse(case.format, raw) if case.outward else json.loads(raw)
     return Verdict(case, difference(wanted, result))
 
 

@@ -12,8 +12,8 @@ from mappings.engine.check import check
 from mappings.engine.compiled import Compiled
 from mappings.engine.load import load
 from mappings.engine.model import Written
-from mappings.engine.shape import Shape
 from mappings.engine.trace import Tracer
+from mappings.engine.wire import Wire
 
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -21,19 +21,19 @@ NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 class Format:
     """One mapping of the catalogue: as written, compiled, and (made when asked for) recording."""
 
-    def __init__(self, written: Written, shape: Shape, folder: Path) -> None:
+    def __init__(self, written: Written, wire: Wire, folder: Path) -> None:
         """Compile and check; raises `PositionedErrors`."""
         self.name = written.name
         self.written = written
         self.folder = folder
-        self.shape = shape
-        self.compiled = Compiled(written, shape)
-        check(written, self.compiled.plans, shape)
+        self.wire = wire
+        self.compiled = Compiled(written, wire.shape)
+        check(written, self.compiled.plans, wire.shape)
 
     @cached_property
     def recording(self) -> Compiled:
         """The same mapping compiled with leaves that record where their values came from."""
-        return Compiled(self.written, self.shape, Tracer())
+        return Compiled(self.written, self.wire.shape, Tracer())
 
 
 class Catalogue:
@@ -41,7 +41,7 @@ class Catalogue:
 
     def __init__(
         self,
-        shapes: Mapping[str, Shape],
+        wires: Mapping[str, Wire],
         *,
         folder: Path | None = None,
         codes: Path | None = None,
@@ -59,20 +59,20 @@ class Catalogue:
         for file in sorted(folder.rglob("mapping.yaml")):
             shown = file.parent.relative_to(folder).as_posix()
             with problems.kept():
-                one = _format(file.parent, codes, let, shown, shapes)
+                one = _format(file.parent, codes, let, shown, wires)
                 found[one.name] = one
         problems.settle()
         self.formats: Mapping[str, Format] = MappingProxyType(found)
 
 
 def _format(
-    folder: Path, codes: Path, let: Mapping[str, str], shown: str, shapes: Mapping[str, Shape]
+    folder: Path, codes: Path, let: Mapping[str, str], shown: str, wires: Mapping[str, Wire]
 ) -> Format:
     written = load(folder, codes, let, shown)
     if written.name != shown:
         raise PositionedError(written.place, f"the folder is called {shown}")
-    shape = shapes.get(written.format)
-    if shape is None:
+    wire = wires.get(written.format)
+    if wire is None:
         place: Place = written.place
-        raise PositionedError(place, f"format must be one of {', '.join(shapes)}")
-    return Format(written, shape, folder)
+        raise PositionedError(place, f"format must be one of {', '.join(wires)}")
+    return Format(written, wire, folder)

@@ -159,7 +159,7 @@ def said(rule: Rule) -> Finish | None:
         prefix = rule.prefix
         # Percent-escapes, so that whatever a system calls itself makes a lawful URI.
         return lambda value: prefix + quote(str(value), safe="/:@")
-    return None
+    return None if rule.words is None else rule.words.say
 
 
 def typed(rule: Rule, codes: Mapping[str, str]) -> Mapping[Any, str]:

@@ -47,6 +47,10 @@ def _named(rules: tuple[Rule, ...], written: Written, prefix: str) -> Iterator[t
     for rule in every_rule(rules):
         for path in slice_keys(rule):
             yield _joined(prefix, path), rule
+        for above in rule.narrate:
+            for path in all_leaves():
+                if _under(path, _joined(prefix, above)):
+                    yield path, rule
         if rule.rules or rule.covers is None:
             continue
         demanded = written.entries.get(rule.to or "")

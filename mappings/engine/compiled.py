@@ -55,7 +55,9 @@ class Compiled:
         demands = {
             name: _demand(name, entry) for name, entry in entries.items() if entry.of is not None
         }
-        compiler = Compiler(f"{self.written.name} {self.written.version}", demands, trace)
+        compiler = Compiler(
+            f"{self.written.name} {self.written.version}", demands, self._shape, trace
+        )
         heading = self._shape.heading
         envelope = self.written.envelope
         self._envelope = compiler.resource(plans["envelope"], heading(envelope.resource.name))

@@ -6,7 +6,7 @@ Everything that can be wrong with one file is found in one go, each with its lin
 import re
 from collections.abc import Mapping
 from pathlib import Path as FilePath
-from typing import Final
+from typing import Final, Literal, cast
 
 from hub.domain.messages import message_tree
 from hub.positioned import (
@@ -23,7 +23,7 @@ from mappings.engine.places import Here, Loader, filled, looked_up, needed, path
 from mappings.engine.rules import rules
 
 TOP: Final = (
-    *("mapping", "version", "format", "content_type", "about"),
+    *("mapping", "version", "format", "content_type", "direction", "accepts", "about"),
     *("let", "slots", "include", "envelope", "entries", "parts", "lost"),
 )
 INCLUDED: Final = ("entries", "parts", "lost")
@@ -71,6 +71,11 @@ def _load(loader: Loader, let: Mapping[str, str]) -> Written:
         version=top.need("version").text(),
         format=top.need("format").text(),
         content_type=top.need("content_type").text(),
+        direction=cast(
+            'Literal["both", "out", "in"]',
+            "both" if (way := top.get("direction")) is None else way.one_of("both", "out", "in"),
+        ),
+        accepts=() if (kinds := top.get("accepts")) is None else kinds.texts(),
         file=name,
         place=top.need("mapping").place,
         let=dict(loader.let),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from hub.domain.fields import Form
 from hub.positioned import Place
 from mappings.engine.paths import SELF, Path, Step
+from mappings.engine.shape import Words
 from mappings.engine.tables import Table
 
 
@@ -28,7 +29,8 @@ class Rule:
     or
     *to*.  *rules*: a list on both sides, item by item.  *const*: the format wants it, the family's
     data do not say it.  *refer*: a reference to the first that exists of several entries;
-    *refer_all* to all of one.
+    *refer_all* to all of one.  *narrate*: what stands at and below these generic paths, as text for
+    people (`mappings.engine.narrative`).
     """
 
     place: Place
@@ -48,6 +50,8 @@ class Rule:
     rules: "tuple[Rule, ...]" = ()
     covers: str | None = None
     form: Form | None = None
+    narrate: tuple[str, ...] = ()
+    words: Words | None = None
 
     @property
     def source(self) -> Path:
@@ -87,12 +91,14 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A whole mapping."""
+    """A whole mapping; *accepts* are the kinds of document that it reads (none: every other)."""
 
     name: str
     version: str
     format: str
     content_type: str
+    direction: Literal["both", "out", "in"]
+    accepts: tuple[str, ...]
     file: str
     place: Place
     let: Mapping[str, str]

@@ -11,6 +11,8 @@
     valueCoding{system=urn:x}.code          an object in which system is urn:x
     .                                       the item itself
     ^.name                                  a member of the enclosing item
+    id.@root                                an attribute (XML)
+    PID.3[5=NH].1                           a component of a repetition of a field (HL7 v2)
     /message.message_id                     from the top of the message
 
 Inside brackets, several conditions are separated by commas, and what stands left of ``=`` is a path
@@ -22,7 +24,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal
 
-NAME: Final = re.compile(r"_?[A-Za-z][A-Za-z0-9_]*")
+NAME: Final = re.compile(r"@?_?[A-Za-z][A-Za-z0-9_:-]*|#text|[0-9]+(?![A-Za-z_])")
+"""A member.  In XML ``@name`` is an attribute and ``#text`` an element's own text; in HL7 v2 a
+number counts fields and components."""
 
 Start = Literal["item", "outer", "root"]
 

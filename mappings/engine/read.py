@@ -6,51 +6,15 @@ silence.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
 
-from hub.errors import Code, Fault
 from mappings.engine.model import Rule
 from mappings.engine.paths import Path
+from mappings.engine.reading import Reading, Trail, decoder
 from mappings.engine.tree import Constant, Leaf, Listed, Object, Part, Slot
-
-Trail = tuple[Any, ...]
-"""A place in the received document: (trail before, name or position)."""
 
 Take = Callable[[Any, Any, "Reading", Trail], None]
 """(wire value, canonical item, context, trail): put what the value says into the item."""
-
-
-@dataclass(slots=True)
-class Reading:
-    """The state of one reading; *outer* is the item that encloses the one being read."""
-
-    root: dict[str, Any]
-    resolve: Callable[[str, str], Any]
-    outer: dict[str, Any] = field(default_factory=dict)
-    unmapped: list[str] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-    later: list[tuple[Any, Any, Any, Trail]] = field(default_factory=list)
-
-    def unknown(self, trail: Trail) -> None:
-        """Note that nothing knows what stands at *trail*."""
-        self.unmapped.append(said(trail))
-
-    def disagreement(self, trail: Trail, path: str) -> None:
-        """Note that *trail* says otherwise than another place about the leaf *path*."""
-        self.faults.append(
-            Fault(Code.RULE, said(trail), f"two places of the message disagree about {path}")
-        )
-
-
-def said(trail: Trail) -> str:
-    """Return *trail* as a path."""
-    steps: list[str] = []
-    while trail:
-        trail, step = trail
-        steps.append(f"[{step}]" if isinstance(step, int) else f".{step}")
-    return "".join(reversed(steps)).removeprefix(".")
 
 
 def resource(plan: Object, heading: Mapping[str, Any]) -> Take:
@@ -265,7 +229,7 @@ def _hashable(value: Any) -> bool:
 
 def _rule(rule: Rule) -> Take:
     put = _setter(rule.source, rule)
-    decode = _decoder(rule)
+    decode = decoder(rule)
     if rule.backup:
 
         def wait(value: Any, item: Any, context: Reading, trail: Trail) -> None:
@@ -281,50 +245,6 @@ def _rule(rule: Rule) -> Take:
             put(item, decoded, context, trail)
 
     return take
-
-
-def _decoder(rule: Rule) -> Callable[[Any, Reading, Trail], Any]:
-    if rule.codes is not None:
-        table = rule.codes
-        inward: Mapping[str, Any] = table.inward
-        if rule.form == "bool":
-            inward = {wire: code == "true" for wire, code in inward.items()}
-
-        def coded(value: Any, context: Reading, trail: Trail) -> Any:
-            if not isinstance(value, str):
-                context.unknown(trail)
-                return None
-            found = inward.get(value)
-            if found is None:
-                if table.passes and value not in table.known_wire:
-                    return value
-                if value not in table.known_wire:
-                    context.unknown(trail)
-            return found
-
-        return coded
-    if rule.prefix is not None:
-        prefix, whole = rule.prefix, rule.form == "int"
-
-        def stripped(value: Any, context: Reading, trail: Trail) -> Any:
-            if not isinstance(value, str) or not value.startswith(prefix):
-                context.unknown(trail)
-                return None
-            rest = unquote(value[len(prefix) :])
-            return int(rest) if whole and rest.isdigit() else rest
-
-        return stripped
-    if rule.to is not None:
-        name = rule.to
-
-        def resolved(value: Any, context: Reading, trail: Trail) -> Any:
-            found = context.resolve(name, value) if isinstance(value, str) else None
-            if found is None:
-                context.unknown(trail)
-            return found
-
-        return resolved
-    return lambda value, _context, _trail: value
 
 
 _Put = Callable[[Any, Any, Reading, Trail], None]

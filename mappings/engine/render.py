@@ -16,8 +16,10 @@ from mappings.engine.access import Get, conditions, getter
 from mappings.engine.branches import below, runs, shared
 from mappings.engine.chain import SELF, Chain, Finish, around, chain, said
 from mappings.engine.model import Rule
+from mappings.engine.narrative import narrator
 from mappings.engine.paths import Path
 from mappings.engine.rendering import Rendering
+from mappings.engine.shape import Shape
 from mappings.engine.tree import Constant, Leaf, Listed, Object, Part, Slot, structural
 
 Build = Callable[[Any, "Rendering"], Any]
@@ -39,6 +41,10 @@ class Trace(Protocol):
         """Return the recording form of *build*."""
         ...
 
+    def word(self, word: Finish) -> Finish:
+        """Return *word* for wrapped values."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
@@ -46,6 +52,7 @@ class Compiler:
 
     mapping: str
     demands: Mapping[str, Demand]
+    shape: Shape
     trace: Trace | None = None
 
     def resource(self, plan: Object, heading: Mapping[str, Any]) -> Build:
@@ -119,11 +126,13 @@ class Compiler:
             return _reference(rule.refer)
         if rule.refer_all:
             return lambda item, _context: item
+        if rule.narrate:
+            return narrator(rule, self.shape)
         if get is None:
             return lambda _item, _context: None
         word = said(rule)
         if word is not None:
-            return _told(get, word)
+            return _told(get, word if self.trace is None else self.trace.word(word))
         if rule.to is not None:
             return self._to(rule.to, get)
         return get

@@ -22,7 +22,8 @@ from mappings.engine.places import (
 
 ACTIONS: Final = ("codes", "prefix", "to", "as")
 RULE: Final = (
-    *("caf", "wire", *ACTIONS, "const", "refer", "refer_all", "only", "backup", "required", "when"),
+    *("caf", "wire", *ACTIONS, "const", "refer", "refer_all", "narrate"),
+    *("only", "backup", "required", "when"),
     *("rules", "use", "leaves", "for", "in", "about"),
 )
 MAX_RULES: Final = 5000
@@ -57,9 +58,9 @@ def _rule(loader: Loader, value: Value, here: Here) -> Iterator[Rule]:
 
 
 def _single(loader: Loader, fields: Fields, value: Value, here: Here, wire: Path) -> Iterator[Rule]:
-    structural = [name for name in ("const", "refer", "refer_all") if name in fields]
+    structural = [name for name in ("const", "refer", "refer_all", "narrate") if name in fields]
     if ("caf" in fields) == bool(structural) or len(structural) > 1:
-        value.error("a rule has exactly one of caf, const, refer, refer_all")
+        value.error("a rule has exactly one of caf, const, refer, refer_all, narrate")
     only = fields.get("only")
     place = (fields.get("wire") or value).place
     base = Rule(
@@ -70,6 +71,11 @@ def _single(loader: Loader, fields: Fields, value: Value, here: Here, wire: Path
         required=fields.boolean("required"),
         when=here.when,
     )
+    if (told := fields.get("narrate")) is not None:
+        listed = told.sequence() if told.kind() == "list" else (told,)
+        paths = tuple(looked_up(loader, one, here, bare=True)[1].path for one in listed)
+        yield replace(base, only="out", narrate=paths)
+        return
     if structural:
         const = fields.get("const")
         yield replace(

@@ -7,7 +7,8 @@ from typing import Any
 from hub.errors import Fault
 from mappings.engine.model import Entry
 from mappings.engine.paths import Path
-from mappings.engine.read import Reading, Take, Trail, merge
+from mappings.engine.read import Take, merge
+from mappings.engine.reading import Reading, Trail
 from mappings.engine.shape import Piece, Shape
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hub.domain.fields import Form
+
 Document = Mapping[str, Any]
 
 
@@ -28,6 +30,18 @@ class Piece:
     resource: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How values of one form are written: *say* to the wire, *hear* back.
+
+    *say* returns None where the format has no word for the value; *hear* raises ``ValueError`` for
+    what is no value of the form.
+    """
+
+    say: Callable[[Any], Any]
+    hear: Callable[[Any], Any]
+
+
 class Shape(Protocol):
     """One wire format."""
 
@@ -41,6 +55,10 @@ class Shape(Protocol):
 
     def constant(self, kind: str, name: str, text: str) -> Any:
         """Return *text* as a value of the right type; raises ``ValueError``."""
+        ...
+
+    def words(self, form: Form) -> Words | None:
+        """Return how values of *form* are written; None if as in the canonical tree."""
         ...
 
     def targets(self, kind: str, name: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mappings.engine.access import Get
+from mappings.engine.chain import Finish
 from mappings.engine.model import Rule
 from mappings.engine.render import Build
 
@@ -64,11 +65,17 @@ class Tracer:
             code = source.value if isinstance(source, Origin) else None
             if isinstance(value, Origin):
                 value = value.value
+            if rule.narrate:
+                return value  # marked line by line
             if rule.whole:
                 return _marked(value, rule)
             return Mark(value, rule, origin, code)
 
         return recorded
+
+    def word(self, word: Finish) -> Finish:
+        """Return *word* for values that remember their path."""
+        return lambda value: word(value.value if isinstance(value, Origin) else value)
 
 
 def _marked(value: Any, rule: Rule) -> Any:

@@ -152,9 +152,16 @@ def _other(held: Slot) -> str:
 
 def _content(rule: Rule, here: Object, step: Step, shape: Shape) -> Constant | Leaf:
     if rule.const is None:
-        return Leaf(rule)
+        return Leaf(_worded(rule, shape))
     value = constant(rule, here.kind, step.name, shape)
     return Leaf(replace(rule, const=value)) if rule.when else Constant(value, rule)
+
+
+def _worded(rule: Rule, shape: Shape) -> Rule:
+    """Return *rule* with the format's words for its leaf's form, unless it has words of its own."""
+    if rule.form is None or rule.codes or rule.prefix is not None or rule.to or rule.words:
+        return rule
+    return replace(rule, words=shape.words(rule.form))
 
 
 def constant(rule: Rule, kind: str | None, name: str, shape: Shape) -> Any:
@@ -204,7 +211,7 @@ def _over_many(part: Part, rule: Rule, rest: tuple[Step, ...], shape: Shape) -> 
         if one.wire.steps:
             _insert(inner, one.wire.steps, one, shape)
         elif len(rule.rules) == 1 and not inner.fields:
-            part.content = Leaf(one)
+            part.content = Leaf(_worded(one, shape))
         else:
             _fail(one, "the item itself can have one rule only")
 

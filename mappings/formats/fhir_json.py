@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from hub.domain.fields import Form
 from mappings.engine.shape import Document, Member, Piece
 from mappings.formats.fhir_r4_definitions import primitive, types
 
@@ -51,6 +52,9 @@ class FhirJson:
     def resource_of(self, resource: Mapping[str, Any]) -> str:
         """Return the type of a resource."""
         return str(resource.get("resourceType", ""))
+
+    def words(self, _form: Form) -> None:
+        """Write every value as the canonical tree has it: both are JSON."""
 
     def targets(self, kind: str, name: str) -> tuple[str, ...]:
         """Return which resources the reference *name* of *kind* may name; none means any."""

@@ -3,7 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
+
+from hub.domain.fields import Form
+from hub.errors import Code, Malformed
 from mappings.engine.shape import Document, Piece
+from mappings.formats.json_strict import parse
 
 
 class PlainJson:
@@ -23,6 +28,9 @@ class PlainJson:
     def resource_of(self, _resource: Mapping[str, Any]) -> str:
         """Name the one resource."""
         return ""
+
+    def words(self, _form: Form) -> None:
+        """Write every value as the canonical tree has it: both are JSON."""
 
     def targets(self, _kind: str, _name: str) -> tuple[str, ...]:
         """Allow any."""
@@ -47,3 +55,26 @@ class PlainJson:
     def take_apart(self, document: Document) -> tuple[Document, Sequence[Piece]]:
         """Return the document as it is."""
         return document, ()
+
+
+class JsonWire:
+    """Plain JSON as bytes."""
+
+    shape = PlainJson()
+    suffix = "json"
+
+    def parse(self, raw: bytes) -> Document:
+        """Return the object of *raw*; raises `Malformed`."""
+        document = parse(raw)
+        if not isinstance(document, dict):
+            raise Malformed(Code.TYPE, "an object is expected")
+        return document
+
+    def kind(self, _document: Document) -> str:
+        """Tell nothing apart: one content type, one mapping."""
+        return ""
+
+    def write(self, document: dict[str, Any], *, check: bool) -> bytes:
+        """Return *document* as JSON; plain JSON forbids nothing that a document could hold."""
+        del check
+        return orjson.dumps(document)

@@ -94,8 +94,8 @@ def test_ledger_is_read_back_from_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flaw", "faults"),
     [
-        # What was lost may be an opening or a decision: then what came after it was refused.  It may
-        # have been sent twice at once: then the twin is answered anew, with another receipt.
+        # What was lost may be an opening or a decision: then what came after it was refused.  It
+        # may have been sent twice at once: then the twin is answered anew, with another receipt.
         ("answer-before-commit", {"lost", "refused", "unsteady"}),
         pytest.param("new-id-each-attempt", {"duplicated"}, marks=pytest.mark.slow),
         pytest.param("no-sweep", {"lost"}, marks=pytest.mark.slow),

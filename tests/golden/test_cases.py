@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from mappings.commands import read_case, render_case
+from mappings.commands import parse_case, read_case, render_case
 from mappings.commands import test_command as run_test_command
 from mappings.engine.cases import Case, find, run
 from mappings.formats import fhir_r4_models, fhir_r4_rules
@@ -24,7 +24,7 @@ BUNDLES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_case_holds(case: Case) -> None:
     """What a case expects is what the mapping does."""
-    assert run(case, render_case, read_case).difference == ""
+    assert run(case, render_case, read_case, parse_case).difference == ""
 
 
 @pytest.mark.parametrize("case", BUNDLES, ids=lambda case: case.name)
@@ -56,7 +56,7 @@ def test_a_wrong_expectation_fails_with_a_difference(tmp_path: Path) -> None:
     (folder / "why.md").write_text("A case that is wrong on purpose.")
     (folder / "input.json").write_text('{"message": {"message_id": "m1"}}')
     (folder / "expected.json").write_text('{"message": {"message_id": "m2"}}')
-    difference = run(Case("caf-json", folder), render_case, read_case).difference
+    difference = run(Case("caf-json", folder), render_case, read_case, parse_case).difference
     assert '-    "message_id": "m2"' in difference
     assert '+    "message_id": "m1"' in difference
 
@@ -66,7 +66,10 @@ def test_an_error_that_does_not_come_fails(tmp_path: Path) -> None:
     (tmp_path / "why.md").write_text("-")
     (tmp_path / "input.json").write_text("{}")
     (tmp_path / "error.txt").write_text("E_MAPPING\n")
-    assert "was expected" in run(Case("caf-json", tmp_path), render_case, read_case).difference
+    assert (
+        "was expected"
+        in run(Case("caf-json", tmp_path), render_case, read_case, parse_case).difference
+    )
 
 
 def test_the_command_runs_one_folder(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hub.positioned import PositionedErrors
 from mappings.engine import load, rules
 from mappings.engine.catalogue import Catalogue
-from mappings.formats.shapes import SHAPES
+from mappings.formats.wires import WIRES
 
 HOME = Path(load.__file__).resolve().parent.parent
 MANUAL = (HOME / "README.md").read_text("utf-8")
@@ -22,7 +22,7 @@ def test_the_example_is_a_mapping_that_only_lacks_leaves(tmp_path: Path) -> None
     folder.mkdir(parents=True)
     (folder / "mapping.yaml").write_text(found[1])
     with pytest.raises(PositionedErrors) as refused:
-        Catalogue(SHAPES, folder=tmp_path, codes=HOME / "codes")
+        Catalogue(WIRES, folder=tmp_path, codes=HOME / "codes")
     assert {error.message.partition(" is ")[2] for error in refused.value.errors} == {
         "named by no rule and not declared lost"
     }

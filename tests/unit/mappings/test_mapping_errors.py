@@ -7,7 +7,7 @@ import pytest
 
 from hub.positioned import PositionedErrors
 from mappings.engine.catalogue import Catalogue
-from mappings.formats.shapes import SHAPES
+from mappings.formats.wires import WIRES
 
 HEAD = """\
 mapping: try
@@ -46,7 +46,7 @@ def load(folder: Path, text: str, **tables: str) -> str:
         (folder / "codes" / f"{name}.csv").write_text(rows)
     (folder / "try" / "mapping.yaml").write_text(textwrap.dedent(text))
     try:
-        Catalogue(SHAPES, folder=folder, codes=folder / "codes")
+        Catalogue(WIRES, folder=folder, codes=folder / "codes")
     except PositionedErrors as errors:
         return str(errors)
     return ""

@@ -1,0 +1,49 @@
+"""FHIR R4 Bundles as bytes: strict JSON, both validation layers on the way in, the fast one on the
+way out.
+"""
+
+from typing import Any, Final
+
+import orjson
+
+from hub.errors import Code, InvalidContent, Malformed, Rejected
+from mappings.engine.shape import Document
+from mappings.formats import fhir_r4_rules
+from mappings.formats.fhir_json import FhirJson
+from mappings.formats.json_strict import parse
+
+SHOWN: Final = 3
+"""Places named in the text of a refusal; its faults hold them all."""
+
+
+class FhirWire:
+    """Message Bundles in JSON (`standards.md` 3.3)."""
+
+    shape = FhirJson()
+    suffix = "json"
+
+    def parse(self, raw: bytes) -> Document:
+        """Return the Bundle of *raw*; raises `Malformed` or `InvalidContent`."""
+        document = parse(raw)
+        if faults := fhir_r4_rules.faults(document):
+            raise InvalidContent(faults[0].code, f"{len(faults)} faults in the Bundle", faults)
+        if not isinstance(document, dict):
+            raise Malformed(Code.TYPE, "an object is expected")
+        return document
+
+    def kind(self, document: Document) -> str:
+        """Return the event code of the message, or nothing if it has none."""
+        for entry in document.get("entry", ()):
+            resource = entry.get("resource", {})
+            if resource.get("resourceType") == "MessageHeader":
+                return str(resource.get("eventCoding", {}).get("code", ""))
+        return ""
+
+    def write(self, document: dict[str, Any], *, check: bool) -> bytes:
+        """Return the Bundle as JSON; with *check*, raises `Rejected` if it breaks FHIR R4."""
+        if check and not fhir_r4_rules.structure_holds(document):
+            # The slow layer says what and where; the fast one has only said that.
+            faults = fhir_r4_rules.faults(orjson.loads(orjson.dumps(document)))
+            places = ", ".join(fault.path for fault in faults[:SHOWN])
+            raise Rejected(Code.MAPPING, f"the Bundle breaks FHIR R4 at {places}", faults)
+        return orjson.dumps(document)
