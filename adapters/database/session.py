@@ -58,7 +58,7 @@ class SqlSession(Messages, Deliveries, Finding):
         self._sizes: dict[tuple[str, int], int] = {}
         self._decisions: dict[str, tuple[Decision, ...]] = {}
         self._involvements: dict[str, dict[str, Involvement]] = {}
-        self._newest: dict[tuple[str, str, str], ReleasedRecord] = {}
+        self._newest: dict[tuple[str, str], dict[str, ReleasedRecord]] = {}
 
         # What to write, in the order that it was written.
         self._dirty_heads: dict[str, EpisodeHead] = {}
@@ -208,8 +208,8 @@ class SqlSession(Messages, Deliveries, Finding):
     def add_released(self, record: ReleasedRecord) -> None:
         """Append to the ledger of what recipients were given."""
         self._lock({record.episode_id})
-        name = (record.episode_id, record.service, record.message_type)
-        self._set(self._newest, name, record)
+        given = self._newest.setdefault((record.episode_id, record.service), {})
+        self._set(given, record.message_type, record)
         self._set(self._new_released, len(self._new_released), record)
 
     def last_released(self, episode_id: str, service: str) -> Sequence[ReleasedRecord]:
@@ -219,13 +219,10 @@ class SqlSession(Messages, Deliveries, Finding):
         self._load_deliveries([row[1] for row in rows])
         for row in rows:
             record = self._rows.known(self._rows.released, row[1:], self._shreds[row[2]])
-            name = (record.episode_id, record.service, record.message_type)
-            self._newest.setdefault(name, record)
-        return tuple(
-            record
-            for (e, s, _), record in sorted(self._newest.items(), key=lambda item: item[0])
-            if e == episode_id and s == service
-        )
+            given = self._newest.setdefault((record.episode_id, record.service), {})
+            given.setdefault(record.message_type, record)
+        found = self._newest.get((episode_id, service), {})
+        return tuple(record for _, record in sorted(found.items()))
 
     def add_audit(self, row: Audited) -> None:
         """Append one audit row."""
