@@ -218,6 +218,10 @@ class Statements:
             .order_by(ln.head_lease),
             f" LIMIT {self._mark}",
         )
+        self.end_leases = (
+            "UPDATE delivery SET lease_until = 0 WHERE lease_until > 0",
+            "UPDATE lane SET head_lease = 0 WHERE head_lease > 0",
+        )
         self.inbox_of = self._text(
             select(t.delivery)
             .where(d.partner == bindparam("x"), text(t.OPEN), unsettled)

@@ -920,6 +920,30 @@ async def test_what_was_committed_is_there_after_reopening(
 
 
 @both_sql
+async def test_a_lease_outlives_its_holder_only_where_others_may_hold_one(
+    open_sql: Callable[..., SqlStore], request: pytest.FixtureRequest
+) -> None:
+    """What a killed hub had in hand is due at once on SQLite, which one process has to itself; on
+    PostgreSQL another host may be at it, and the lease runs its time.
+    """
+    store = open_sql()
+    lease = timedelta(seconds=60)
+    await store.run(
+        lambda s: putting(
+            delivery("d1", 1, state=State.SENDING, lease_epoch=1, lease_until=s.clock() + lease)
+        )(s)
+    )
+    assert await due(store) == []
+    await store.close()
+
+    store = open_sql()
+    found = await due(store)
+    await store.close()
+
+    assert found == ([] if "postgres" in request.node.name else ["d1"])
+
+
+@both_sql
 @pytest.mark.parametrize("table", ["audit", "version", "version_part", "decision", "released"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET episode_id = 'x'", "DELETE FROM {}"])
 async def test_the_record_is_append_only(
