@@ -54,3 +54,23 @@ async def test_an_emptied_broker_loses_nothing(
     assert verdict.faults() == {}
     assert verdict.acknowledged == rounds * 2 * 4 * (3 + 4)
     assert accepted_without > 0
+
+
+async def test_a_hub_starts_and_accepts_without_its_broker(
+    seed: int, broker: RabbitServer, durable_url: str, said: Said
+) -> None:
+    """Started while there is no broker, the hub accepts; once there is one, it catches up."""
+    async with rig(seed, database=durable_url, broker=broker.url) as run:
+        run.partners[QUEUED].away.set()
+        await asyncio.to_thread(broker.wipe)
+        await run.kill_and_restart()
+        async with run.burst(1, 1):
+            await run.moment("answer", 6)
+            await asyncio.to_thread(broker.start)
+        run.partners[QUEUED].away.clear()
+        rested = await run.settle(REST_SECONDS)
+        verdict = run.verdict()
+
+    said(f"started without a broker: {verdict}, rest after {rested:.1f} s, seed {seed}")
+    assert verdict.faults() == {}
+    assert verdict.acknowledged == 2 * (3 + 1)
