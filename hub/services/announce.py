@@ -5,6 +5,7 @@ events.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -124,7 +125,8 @@ def _content(
     tellings = []
     if "N6" in move.notifications:
         had = owed(session, head.episode_id, {i.service for i in found.involvements} - joined)
-        tellings.append(Telling("N6", to=tuple(sorted(had))))
+        wrote = {i.service for i in found.involvements if i.partner in _writers(found)} - joined
+        tellings.append(Telling("N6", to=tuple(sorted(had.keys() | wrote))))
     change = move.changes.get("N9")
     asked = change is not None and change.paths == ("plan.service_request",)
     if "N9" in move.notifications and not (asked and move.event in REQUESTS):
@@ -133,6 +135,13 @@ def _content(
         facts = {"event": move.event} if move.event in PLANNING else {}
         tellings.append(Telling("N9", facts=facts, without=joined | ({lead} if lead else set())))
     return tellings
+
+
+def _writers(found: Standing) -> AbstractSet[str]:
+    """Return the partners that have written to the episode: they hold what they wrote."""
+    facts = (found.head.facts if found.head else None) or {}
+    seen: Mapping[str, Any] = facts.get("seen", {})
+    return seen.keys()
 
 
 def _transfer(

@@ -76,6 +76,18 @@ async def test_an_update_goes_to_who_has_content(world: World) -> None:
     assert world.take() == {"EHM-A": ["N6"], "HV-A": ["N6"], "HOU-A": ["N6"]}
 
 
+async def test_who_wrote_it_hears_of_what_others_write(world: World) -> None:
+    """The school was never given content, having written it: the lead's update goes to it all the
+    same, to the services that the family names.
+    """
+    await world.teamed()
+    world.take()
+    await world.send("EHM-A", "assessment.updated", episode=part(conclusions={"need_level": "L3"}))
+
+    assert world.last("SCH-A", "N6").episode["conclusions"]["need_level"] == "L3"
+    assert world.take()["SCH-A"] == ["N6"]
+
+
 async def test_an_update_that_one_may_not_see_is_none_to_them(world: World) -> None:
     """Housing hears nothing of a change outside its four sections, though its own view has since
     changed by N5.
