@@ -214,6 +214,11 @@ class MemorySession:
         self._set(self._t.sequences, (partner, episode_id), number)
         return number
 
+    def give_back(self, partner: str, episode_id: str, number: int) -> None:
+        """Take *number* of the lane back, if it is the last that was given."""
+        if self._t.sequences.get((partner, episode_id)) == number:
+            self._set(self._t.sequences, (partner, episode_id), number - 1)
+
     def put_delivery(self, delivery: Delivery) -> None:
         """Insert or replace one delivery; a worker whose lease was taken over is refused."""
         stored = self._t.deliveries.get(delivery.delivery_id)

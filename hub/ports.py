@@ -108,6 +108,10 @@ class Session(Protocol):
         """Return the next number of the lane; gapless per (partner, episode)."""
         ...
 
+    def give_back(self, partner: str, episode_id: str, number: int) -> None:
+        """Take *number* of the lane back, if it is the last that was given: it was never used."""
+        ...
+
     def put_delivery(self, delivery: Delivery) -> None:
         """Insert or replace one delivery."""
         ...

@@ -277,7 +277,9 @@ def _answer(
 
 def _refusal(reading: Reading) -> Cell:
     reason = _REFUSED_REASON.get(reading.state, Code.CONSENT_SCOPE)
-    return Cell(permitted=False, decision_id=reading.decision_id, reason=reason, excluded=True)
+    # Who agreed to storing alone excluded nothing: a later widening lists as a first sharing would.
+    excluded = reading.state != "STORE_ONLY"
+    return Cell(permitted=False, decision_id=reading.decision_id, reason=reason, excluded=excluded)
 
 
 def _exclude(reading: Reading, ask: Ask, plain: _Layer, sensitive: _Layer) -> None:

@@ -240,6 +240,10 @@ class Dispatcher:
             lease_until=None,
         )
         session.put_delivery(ended)
+        if state is State.SUPPRESSED and delivery.sequence is not None and not delivery.evidence:
+            # It was tried and surely did not arrive: without its number no gap tells of it.
+            lane = f"to:{delivery.partner}"
+            session.give_back(lane, delivery.episode_id, delivery.sequence)
         kind = f"delivery.{state.value}"
         session.add_audit(of_delivery(kind, ended, at=now, code=reason, facts=facts))
         return Ended(following(session, ended))

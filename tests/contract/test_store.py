@@ -431,6 +431,18 @@ async def test_sequences_are_gapless_whoever_fails(store: Store) -> None:
     assert other == (1, 1)
 
 
+async def test_a_number_that_was_never_used_is_given_again(store: Store) -> None:
+    """The last number of a lane can be taken back; an earlier one, or another lane's, cannot."""
+    await store.run(lambda s: [s.next_sequence("HOU-A", "e1") for _ in range(3)])
+
+    await store.run(lambda s: s.give_back("HOU-A", "e1", 2))
+    await store.run(lambda s: s.give_back("EHM-A", "e1", 3))
+    assert await store.run(lambda s: s.next_sequence("HOU-A", "e1")) == 4
+    await store.run(lambda s: s.give_back("HOU-A", "e1", 4))
+    assert await store.run(lambda s: s.next_sequence("HOU-A", "e1")) == 4
+    assert await store.run(lambda s: s.next_sequence("EHM-A", "e1")) == 1
+
+
 async def test_deliveries_keep_the_order_of_their_creation(store: Store) -> None:
     """`deliveries` is in order of creation, whatever changed since; `unsettled` in lane order."""
     await store.run(putting(delivery("d3", 1), delivery("d1", 2), delivery("d2", 3, priority=1)))

@@ -60,6 +60,18 @@ def test_a_listed_service_gets_basic_leaves_and_what_is_named() -> None:
     assert why(family, EHM) is Code.CONSENT_SCOPE
 
 
+def test_who_is_listed_by_a_widening_gets_basic_leaves() -> None:
+    """After "store only" a widening lists as a first sharing would: the family excluded nothing."""
+    wider = record("WIDENED", scope_includes=[item(HOU, "sec.plan")])
+    family = agreed(record("STORE_ONLY"), wider)
+    refused = agreed(record("REFUSED"), wider)
+    ask = Ask(HOU, "PLAN", NOW)
+
+    assert sections(family, HOU) == {"sec.plan"}
+    assert family.basic("ava", "sec.identity", ask).permitted
+    assert not refused.basic("ava", "sec.identity", ask).permitted
+
+
 def test_all_is_never_the_checklist_or_safeguarding() -> None:
     """ "All that may be shared" stops before what no consent opens; naming them opens nothing."""
     family = agreed(record(scope_includes=[item(SCH, sensitive=True)]))

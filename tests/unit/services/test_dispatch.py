@@ -299,6 +299,24 @@ async def test_a_retry_under_narrower_consent_is_another_delivery(world: World) 
     assert "Element 1.1" in got.text
 
 
+async def test_what_was_tried_and_then_withheld_leaves_no_gap(world: World) -> None:
+    """A try that surely failed used a number; once consent has run out, the next message has it."""
+    await world.shared()
+    before = world.last("HV-A").parcel.lane_sequence
+    world.doubles["HV-A"].faults.append(down())
+    await update(world, "L3")
+    assert world.deliveries(partner="HV-A", message_type="N6")[0].sequence == before + 1
+    world.clock.move(timedelta(days=400))
+    await world.drain()
+    assert world.states("N6")["HV-A"] == ["suppressed"]
+    world.inbox.clear()
+    await world.decide("SCH-A", world.decision(state="SHARE", scope_includes=includes("HV-A/HV")))
+
+    assert [got.parcel.lane_sequence for got in world.inbox if got.partner == "HV-A"] == [
+        before + 1
+    ]
+
+
 async def test_an_heir_is_never_older_than_what_went_before_it(world: World) -> None:
     """At the end of the lane it shows the newest version, so that nobody steps back."""
     await world.shared()
