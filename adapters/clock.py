@@ -1,4 +1,4 @@
-"""Business clocks: the real one, and one that a scenario moves.
+"""Business clocks: the real one, one that stands still, and one that a scenario moves.
 
 Leases and time-outs never read these (`hub.ports.Clock`).
 """
@@ -13,6 +13,22 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the current moment."""
         return datetime.now(UTC)
+
+
+class StoppedClock:
+    """A business clock that stands still until it is moved."""
+
+    def __init__(self, at: datetime) -> None:
+        """Stand at *at*, which knows its zone."""
+        self._at = at.astimezone(UTC)
+
+    def now(self) -> datetime:
+        """Return where the clock stands."""
+        return self._at
+
+    def move(self, by: timedelta) -> None:
+        """Move the clock; backwards, too."""
+        self._at += by
 
 
 class OffsetFileClock:

@@ -44,22 +44,6 @@ _ABSENT: Any = object()
 _NOTHING = Needs()
 
 
-class StoppedClock:
-    """A business clock that stands still until it is moved."""
-
-    def __init__(self, at: datetime) -> None:
-        """Stand at *at*, which knows its zone."""
-        self._at = at.astimezone(UTC)
-
-    def now(self) -> datetime:
-        """Return where the clock stands."""
-        return self._at
-
-    def move(self, by: timedelta) -> None:
-        """Move the clock; backwards, too."""
-        self._at += by
-
-
 class MemoryDigester:
     """Keyed digests under a key that nobody else has and that ends with the process."""
 

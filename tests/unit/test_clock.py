@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.clock import OffsetFileClock, SystemClock
-from adapters.memory import StoppedClock
+from adapters.clock import OffsetFileClock, StoppedClock, SystemClock
 
 SECOND = timedelta(seconds=1)
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from adapters.clock import StoppedClock
 from adapters.destinations.pull import PullDestination
-from adapters.memory import MemoryDigester, MemoryStore, StoppedClock
+from adapters.memory import MemoryDigester, MemoryStore
 from adapters.notifications.child_index import ChildIndexDestination
 from hub.bootstrap import translator
 from hub.domain.exchange import Decision, Delivery, State
