@@ -12,11 +12,12 @@ from hub.domain.consent import Agreements, Ask
 from hub.domain.entitlement import check_decision
 from hub.domain.exchange import Decision
 from hub.errors import Code, InvalidContent, Malformed
-from hub.services.gate import people, shielded
+from hub.services.gate import people
 from hub.services.masking import masked
 from hub.services.permits import Permits
 from hub.services.prune import prune
 from hub.services.rights import Rights
+from hub.services.shelter import sheltered, shield_of
 from hub.services.views import view
 from mappings.formats.canonical_json import read_message
 
@@ -32,7 +33,7 @@ def cut(file: Path | None, service: str, consent: Path) -> AbstractContextManage
     if "episode" not in message:
         raise Malformed(Code.RULE, "the message carries no episode")
     tree = message["episode"]
-    if shielded(tree):
+    if shield_of(tree) == "full":
         raise InvalidContent(Code.SHIELDED, "somebody in this episode is shielded: nothing leaves")
     now = datetime.now(UTC)
     decisions: list[Decision] = []
@@ -54,7 +55,7 @@ def cut(file: Path | None, service: str, consent: Path) -> AbstractContextManage
         )
     children, adults = people(tree)
     rights = Rights(Agreements(decisions, children, adults), Ask(service, "ASSESS", now))
-    shown = prune(view("N7", tree, ()), Permits(children, adults, rights, masked(tree)))
+    shown = prune(view("N7", sheltered(tree), ()), Permits(children, adults, rights, masked(tree)))
     return _written({**message, "episode": shown})
 
 

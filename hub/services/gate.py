@@ -1,7 +1,7 @@
 """The gate: the one way out.  It reads today's consent and lets through what the family agreed to.
 
 Order of the tests as in `domain.md` 4.4; the first failure stops, and doubt sends nothing:
-accredited, related, not shielded, consented (service, section, purpose, period), third parties.
+accredited, related, not shielded in full, consented (section, purpose, period), third parties.
 Everything here is pure: the caller holds the lock on the episode's head, so that what was read is
 what is true when the dispatch starts.
 """
@@ -21,6 +21,7 @@ from hub.services.prune import prune
 from hub.services.released import Frozen, Released, _mint, freeze
 from hub.services.relevance import visible_facts
 from hub.services.rights import Rights
+from hub.services.shelter import Shield, sheltered, shield_of, told_fields
 from hub.services.views import index_view, news_view, take, view
 
 BY_RECEIPT: Final = frozenset({"N10", "N14"})
@@ -59,6 +60,15 @@ class Case:
         if known is None:
             known = self._rights[ask] = Rights(agreements_of(self), ask)
         return known
+
+    @property
+    def shield(self) -> Shield:
+        """Return the strongest shield of anybody in the episode, then or now."""
+        return shield_of(*self.trees)
+
+    def open(self, tree: Tree) -> Tree:
+        """Return *tree*, this episode's, without what could tell where shielded people are."""
+        return sheltered(tree, *self.trees)
 
     @property
     def trees(self) -> tuple[Tree, ...]:
@@ -111,17 +121,6 @@ def related(involvements: Sequence[Involvement], service: str, at: datetime) -> 
     )
 
 
-def shielded(*trees: Tree) -> bool:
-    """Return whether anybody in the episode is shielded: then nothing of it leaves by the ordinary
-    way.
-    """
-    return any(
-        person.get("shielding", "none") != "none"
-        for tree in trees
-        for person in (*tree.get("subjects", ()), *tree.get("parents_carers", ()))
-    )
-
-
 def _check_process(process: str, message_type: str) -> None:
     """Refuse what may not leave where the episode now is, however it came to wait here."""
     if message_type in CONTENT and process not in CONTENT_LEAVES:
@@ -146,7 +145,7 @@ def release(case: Case, request: Request) -> Released:
         return _told(case, request)
     if not related(case.involvements, request.service, request.at):
         raise Withheld(Code.NO_RELATIONSHIP, "the service has no open relationship to this episode")
-    if shielded(*case.trees):
+    if case.shield == "full":
         raise Withheld(Code.SHIELDED, "somebody in this episode is shielded")
     _check_process(case.head.process, request.message_type)
     return _consented(case, request)
@@ -182,10 +181,11 @@ def _consented(case: Case, request: Request) -> Released:
                 Code.CONSENT_SCOPE, "no decision lets this service be told of such a notice"
             )
     permits = Permits(children, adults, rights, _masked(case))
-    shown = prune(view(request.message_type, case.tree, request.focus), permits)
-    facts = visible_facts(
-        request.message_type, request.facts, request.focus, case.tree, shown, permits
-    )
+    whole, focus, telling = case.open(case.tree), request.focus, request.facts
+    if case.shield != "none":
+        focus, telling = told_fields(focus), _unnamed(telling)
+    shown = prune(view(request.message_type, whole, focus), permits)
+    facts = visible_facts(request.message_type, telling, focus, whole, shown, permits)
     if facts is None:
         raise Withheld(Code.CONSENT_SCOPE, "nothing of it is for this service to know")
     used = rights.decisions(permits.counted) or {
@@ -203,6 +203,11 @@ def _consented(case: Case, request: Request) -> Released:
     )
 
 
+def _unnamed(facts: Tree) -> Tree:
+    """Return the facts without who came and went: under a shield nobody else at work is named."""
+    return {name: value for name, value in facts.items() if name not in {"joined", "left"}}
+
+
 def _masked(case: Case) -> Masked:
     """Return whom any version at hand shows to work for a sensitive service."""
     found = [masked(tree) for tree in case.trees]
@@ -218,7 +223,7 @@ def news(case: Case, request: Request, told: Tree) -> bool:
 
     A change that it may not see is none: to be sent the same again would tell of it.
     """
-    old, new = (news_view(request.message_type, tree) for tree in (told, case.tree))
+    old, new = (news_view(request.message_type, case.open(tree)) for tree in (told, case.tree))
     # Each part is pruned for itself, so what is alike before is alike after.
     changed = [name for name in old.keys() | new.keys() if old.get(name) != new.get(name)]
     if not changed:
@@ -256,14 +261,17 @@ def release_to_index(case: Case, request: Request, *, coordinator: Tree | None) 
     ends = code == "N14" or (code == "N2" and case.head.process in {"CLOSED", "ARCHIVED"})
     if agreements.index(subject_id, request.at) == "no" and not ends:
         raise Withheld(Code.CONSENT_NONE, "the family did not agree to an index entry")
-    if shielded(*case.trees) and code != "N14":
+    if case.shield == "full" and code != "N14":
         raise Withheld(Code.SHIELDED, "somebody in this episode is shielded")
     if case.head.process in OVER and code != "N14":
         raise Withheld(Code.STATE, "there is nothing to tell where this episode now is")
+    tree, focus = case.tree, request.focus
+    if case.shield != "none":
+        tree, focus = case.open(tree), told_fields(focus)
     contact = case.tree.get("responsible_practitioner", {})
     notification: dict[str, Any] = {"code": code, "episode_ref": request.facts["reference"]}
     if code != "N14":
-        shown = index_view(code, case.tree, subject_id, request.focus)
+        shown = index_view(code, tree, subject_id, focus)
         if code == "N5" and not shown.get("subject"):
             raise Withheld(Code.CONSENT_SCOPE, "nothing that changed is for the index")
         if code == "N4" and contact.get("practitioner_id") not in request.focus:
@@ -272,7 +280,10 @@ def release_to_index(case: Case, request: Request, *, coordinator: Tree | None) 
         notification.update(
             {k: v for k, v in request.facts.items() if k in {"effective_on", "was_acting"}}
         )
-    hidden = names_sensitive(contact, _masked(case))
+    if case.shield != "none" and code in {"N1", "N2", "N3", "N4"} and contact:
+        # Mediated as a sensitive service is, so that nobody learns which of the two it is.
+        notification["responsible_practitioner"] = contact
+    hidden = case.shield != "none" or names_sensitive(contact, _masked(case))
     if hidden and "responsible_practitioner" in notification:
         if coordinator is None:
             raise Withheld(Code.SENSITIVE, "no co-ordinator to stand in for a sensitive service")

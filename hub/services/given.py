@@ -2,7 +2,7 @@
 
 Somebody who posts back a copy may write only some leaves; of the others it must not learn whether a
 guessed value is the right one.  What a team member is shown is pruned from a copy of the episode
-whose values are replaced by their own places: what comes out is what it was given.
+whose values know their own places: what comes out is what it was given.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +17,7 @@ from hub.services.masking import masked
 from hub.services.permits import Permits
 from hub.services.prune import prune
 from hub.services.rights import Rights
+from hub.services.shelter import sheltered
 
 STRUCTURE: Final = frozenset(
     {
@@ -41,18 +42,25 @@ def given(
 ) -> Callable[[Leaf, str], bool]:
     """Return whether one of *services* may see a stored leaf, by its JSON pointer in *tree*."""
     children, adults = people(tree)
-    marked = _marked(tree, "")
+    open_ = sheltered(_marked(tree, ""))
     hidden = masked(tree)
     shown: set[str] = set()
     for service in services:
         for purpose in ("ASSESS", "PLAN"):
             rights = Rights(agreements, Ask(service, purpose, at))
-            _collect(prune(marked, Permits(children, adults, rights, hidden)), shown)
+            _collect(prune(open_, Permits(children, adults, rights, hidden)), shown)
 
     def was_given(_leaf: Leaf, pointer: str) -> bool:
         return pointer.rpartition("/")[2] in STRUCTURE or pointer in shown
 
     return was_given
+
+
+class _Marked(str):
+    """A value that knows its place."""
+
+    __slots__ = ("pointer",)
+    pointer: str
 
 
 def _marked(value: Any, at: str) -> Any:
@@ -61,9 +69,13 @@ def _marked(value: Any, at: str) -> Any:
             name: held if name in STRUCTURE else _marked(held, f"{at}/{name}")
             for name, held in value.items()
         }
-    if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
-        return [_marked(item, f"{at}/{place}") for place, item in enumerate(value)]
-    return at
+    if isinstance(value, list | tuple):
+        if value and isinstance(value[0], Mapping):
+            return [_marked(item, f"{at}/{place}") for place, item in enumerate(value)]
+        return [_marked(item, at) for item in value]
+    found = _Marked(value)
+    found.pointer = at
+    return found
 
 
 def _collect(value: Any, shown: set[str]) -> None:
@@ -73,5 +85,5 @@ def _collect(value: Any, shown: set[str]) -> None:
     elif isinstance(value, list | tuple):
         for held in value:
             _collect(held, shown)
-    elif isinstance(value, str) and value.startswith("/"):
-        shown.add(value)
+    elif isinstance(value, _Marked):
+        shown.add(value.pointer)
