@@ -204,15 +204,14 @@ def test_not_even_an_empty_place_is_left() -> None:
 
 
 def test_an_item_without_its_text_stays_behind_whole() -> None:
-    """An action whose text names the school is not sent as an action without a text."""
+    """An outcome whose text names the school is not sent as an outcome without a text."""
     tree = hidden()
-    first, *others = tree["plan"]["action"]
-    first["text"] = f"Meet at {SECRETS['school']}."
-    found = json.loads(told(tree, "N7"))["episode"]["plan"]["action"]
+    (outcome, *_) = tree["plan"]["desired_outcome"]
+    assert outcome["text"] in told(tree, "N7")
+    outcome["text"] = f"Happy at {SECRETS['school']}."
+    shown = json.loads(told(tree, "N7"))["episode"]["plan"].get("desired_outcome", ())
 
-    assert first["id"] not in {action["id"] for action in found}
-    assert others
-    assert all("text" in action for action in found)
+    assert outcome["id"] not in {one["id"] for one in shown}
 
 
 def test_a_contact_who_works_where_the_child_is_stays_unnamed() -> None:
