@@ -2,14 +2,14 @@
 # if it is missing or the lock has changed (scripts/setup).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup check fix test demo bench chaos requirements golden wheel lock clean
+.PHONY: help setup check fix test demo bench bench-mappings chaos conformance requirements golden wheel lock clean
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Make .venv with the locked dependencies (all others do this when needed)
 	@scripts/setup
@@ -36,9 +36,15 @@ bench: setup ## Measure beside the peers, in one run (tests/bench/README.md)
 	@scripts/test-servers
 	$(BIN)/python -m tests.bench $(ARGS)
 
+bench-mappings: setup ## What mappings cost, beside hand-made work (ARGS=--peers for others' mappings)
+	$(BIN)/python -m tests.bench.mappings $(ARGS)
+
 chaos: setup ## Kill, cut and empty things twenty times over; nothing may be lost
 	@scripts/test-servers
 	$(PYTEST) -m slow tests/chaos $(ARGS)
+
+conformance: setup ## Other people's validators over what the hub writes (Java, Maven, Node, xmllint)
+	$(BIN)/python -m tests.conformance $(ARGS)
 
 requirements: setup ## The requirements with their proofs, and the open ones
 	@$(BIN)/python -m tests.acceptance.requirements $(ARGS)

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
+from pathlib import Path
 from typing import Literal, Protocol
 
 import yaml
@@ -23,7 +24,7 @@ from adapters.destinations.webhook import WebhookDestination
 from adapters.notifications.child_index import ChildIndexDestination
 from adapters.partners.profiles import load_registry
 from adapters.tokens import TokenDesk
-from hub.domain.partner import Partner
+from hub.domain.partner import Partner, Registry
 from hub.errors import Code, Fault, Misconfigured, Unavailable
 from hub.hub import Hub
 from hub.logging import log
@@ -32,10 +33,11 @@ from hub.relaying import WORK, HintSource, Refill
 from hub.secrets import Secret, read_secret
 from hub.settings import Settings
 from hub.worker import Workers
-from mappings.engine.catalogue import Catalogue
 from mappings.formats.canonical_json import read_message
 from mappings.formats.json_strict import parse
-from mappings.formats.wires import WIRES
+from mappings.forms.forms import load_forms
+from mappings.forms.reader import FormReader
+from mappings.site import site_catalogue
 from mappings.translator import Translator
 from messaging.channel import Disposition
 from messaging.consumer import Consumer
@@ -71,9 +73,26 @@ class TokensUsed:
         return await self.store.run(lambda session: session.use_token(issuer, token_id, until))
 
 
-def translator(canonical_url: str) -> Translator:
-    """Return the reader and renderer over the shipped catalogue."""
-    return Translator(Catalogue(WIRES, let={"hub": canonical_url}), read_message)
+def translator(canonical_url: str, site: Path | None = None) -> Translator:
+    """Return the reader and renderer over what is shipped and what the folder *site* adds."""
+    return Translator(site_catalogue(site, {"hub": canonical_url}), read_message)
+
+
+def ready(both: Translator, registry: Registry) -> None:
+    """Compile what partners take, so that no message waits for it.
+
+    Raises `Misconfigured` for a format that does not exist: better no start than a quarantine full.
+    """
+    for partner in registry.partners.values():
+        for name in {partner.delivering.content, partner.delivering.notification}:
+            one = both.catalogue.format(name, partner.name)
+            if one is None:
+                known = ", ".join(both.formats())
+                fault = Fault(Code.CONFIGURATION, f"partners/{partner.name}", f"one of {known}")
+                raise Misconfigured(
+                    Code.CONFIGURATION, f"{partner.name} takes {name}, which is no format", [fault]
+                )
+            one.compiled.ready()
 
 
 def topology() -> Topology:
@@ -167,8 +186,11 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
     async with AsyncExitStack() as stack:
         store = SqlStore(url.reveal(), vault)
         stack.push_async_callback(store.close)
-        both = translator(settings.canonical_url)
-        hub = Hub(settings, registry, clock_of(settings), store, vault, both, both, parse)
+        both = translator(settings.canonical_url, settings.config_dir)
+        ready(both, registry)
+        clock = clock_of(settings)
+        reader = FormReader(both, load_forms(settings.config_dir), clock)
+        hub = Hub(settings, registry, clock, store, vault, reader, both, parse)
         if settings.broker_url is not None:
             await _with_broker(hub, stack, settings.broker_url, role)
         else:

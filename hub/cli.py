@@ -15,8 +15,11 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import orjson
 import typer
 
+from hub.cli_forms import forms, import_history
 from hub.errors import HubError
 from hub.scenarios.sentences import vocabulary
+from mappings.commands_app import File, Name, Partner, Report, Site
+from mappings.commands_app import app as mapping_commands
 
 app = typer.Typer(
     name="ecaf",
@@ -37,6 +40,9 @@ app.add_typer(scenario, name="scenario")
 app.add_typer(config, name="config")
 app.add_typer(database, name="database")
 app.add_typer(keys, name="keys")
+app.add_typer(mapping_commands)
+app.add_typer(forms, name="forms")
+app.command("import")(import_history)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 T = TypeVar("T")
@@ -59,7 +65,8 @@ def _fail(error: HubError, *, as_json: bool = False) -> NoReturn:
         typer.echo(orjson.dumps(body).decode())
     else:
         typer.echo(f"{error.code.value}: {error.detail}", err=True)
-        for fault in error.faults:
+        shown = "\n" in error.detail  # every fault stands there already, with its caret
+        for fault in () if shown else error.faults:
             allowed = f" (allowed: {', '.join(fault.allowed)})" if fault.allowed else ""
             typer.echo(f"  {fault.path or '-'}: {fault.remedy}{allowed}", err=True)
     raise typer.Exit(1)
@@ -159,111 +166,55 @@ def partner_double(ctx: typer.Context) -> None:
     raise typer.Exit(double(arguments) or 0)
 
 
-@app.command()
-def schema(out: Annotated[Path | None, typer.Option(help="Write here.")] = None) -> None:
-    """Print the JSON Schema of the canonical message: every field with section and sensitivity."""
-    from mappings.schemas.canonical import schema_text
-
-    text = schema_text()
-    if out is None:
-        typer.echo(text)
-    else:
-        out.write_text(text, "utf-8")
-
-
-File = Annotated[Path | None, typer.Argument(help="A file; standard input if left out.")]
-Format = Annotated[str, typer.Argument(help="caf-json or fhir-r4/episode.")]
-
-
-@app.command()
+@app.command(
+    epilog="\b\nExamples:\n  ecaf render fhir-r4/episode family.json > bundle.json\n"
+    "  ecaf render fhir-r4/episode family.json --report -\n"
+    "  ecaf render fhir-r4/episode family.json --explain entry[1].resource.gender"
+)
 def render(
-    format_name: Format,
+    format_name: Name,
     file: File = None,
-    report: Annotated[Path | None, typer.Option(help="Write the mapping report here.")] = None,
-    explain_path: Annotated[
-        str | None,
-        typer.Option("--explain", help="Show what made this output, or what became of this input."),
-    ] = None,
-    partner: Annotated[str, typer.Option(help="With this partner's overlay.")] = "",
+    path: Annotated[
+        str, typer.Argument(help="With --explain: a place of the output or of the input.")
+    ] = "",
+    report: Report = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show rules instead of bytes, at PATH or everywhere.")
+    ] = False,
+    partner: Partner = "",
     service: Annotated[
         str | None, typer.Option("--as", help="Cut as this service would see it (with --consent).")
     ] = None,
     consent: Annotated[
         Path | None, typer.Option(help="A JSON list of consent decision records.")
     ] = None,
+    site: Site = None,
     as_json: Json = False,
 ) -> None:
     """Turn a canonical message into a format's bytes on standard output; offline, for trying out.
 
-    Without --as the whole message is rendered, as a rehearsal that no destination would take.
+    Without --as the whole message is rendered, as a rehearsal that no destination would take.  With
+    --explain each place is led back to input, rule, code row and consent decision.
     """
     from hub.offline import cut
     from mappings.commands import render_command
 
-    if (service is None) != (consent is None):
-        typer.echo("--as and --consent go together", err=True)
+    if (service is None) != (consent is None) or (path and not explain):
+        typer.echo("--as and --consent go together; a PATH needs --explain", err=True)
         raise typer.Exit(2)
     options: dict[str, Any] = {
         "report_file": report,
-        "explain": explain_path,
+        "explain": path if explain else None,
         "partner": partner,
+        "site": site,
         "as_json": as_json,
     }
     if service is None or consent is None:
         raise typer.Exit(render_command(format_name, file, **options))
     asked, agreed = service, consent
     with _guarded(lambda: cut(file, asked, agreed), as_json=as_json) as shown:
-        raise typer.Exit(render_command(format_name, shown, **options))
-
-
-@app.command()
-def read(
-    format_name: Format,
-    file: File = None,
-    report: Annotated[Path | None, typer.Option(help="Write the mapping report here.")] = None,
-    partner: Annotated[str, typer.Option(help="With this partner's overlay.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Turn a format's bytes into a canonical message; what no rule knows is named."""
-    from mappings.commands import read_command
-
-    options: dict[str, Any] = {"report_file": report, "partner": partner, "as_json": as_json}
-    raise typer.Exit(read_command(format_name, file, **options))
-
-
-@app.command()
-def loss(
-    format_name: Format,
-    every: Annotated[bool, typer.Option("--all", help="What is kept as well.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Show what a format loses or changes, whatever the message."""
-    from mappings.commands import loss_command
-
-    raise typer.Exit(loss_command(format_name, every=every, as_json=as_json))
-
-
-@app.command()
-def spec(
-    format_name: Format,
-    as_csv: Annotated[bool, typer.Option("--csv", help="As CSV instead of Markdown.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Print the specification of a format, made from its mapping."""
-    from mappings.commands import spec_command
-
-    raise typer.Exit(spec_command(format_name, as_csv=as_csv, as_json=as_json))
-
-
-@app.command("test")
-def test_mappings(
-    path: Annotated[Path | None, typer.Argument(help="Only the cases below this folder.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Run the cases beside the mappings, and show what differs."""
-    from mappings.commands import test_command
-
-    raise typer.Exit(test_command(path, as_json=as_json))
+        told: dict[str, Any] = {"withheld": shown.withheld, "decided": shown.decided}
+        raise typer.Exit(render_command(format_name, shown.file, **options, **told))
 
 
 @app.command()
@@ -336,16 +287,19 @@ def config_check(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check partners and mappings as a whole; every fault is named with file, line and column."""
-    from adapters.partners.profiles import load_registry
+    """Check partners, mappings, overlays and code tables as a whole, the shipped ones included.
+
+    Every fault is named with file, line and column, and shown with a caret; exit 1 if there is one.
+    """
+    from hub.checking import check_site
 
     chosen = folder or Path(os.environ.get("ECAF_CONFIG_DIR", "."))
-    registry = _guarded(lambda: load_registry(chosen), as_json=as_json)
-    found = {"partners": sorted(registry.partners), "hub": registry.hub}
+    found = _guarded(lambda: check_site(chosen), as_json=as_json)
     if as_json:
         typer.echo(orjson.dumps(found).decode())
     else:
-        typer.echo(f"{registry.hub}: {len(registry.partners)} partners, no faults")
+        typer.echo(f"{found['hub'] or chosen}: {len(found['partners'])} partners, no faults")
+        typer.echo(found["mappings"])
 
 
 def main(arguments: list[str] | None = None) -> Any:

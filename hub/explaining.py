@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ def run(
     found = asyncio.run(_found(settings, delivery_id))
     partner = registry.partners[found.delivery.partner]
     name = format_of(partner, found.delivery.message_type)
-    one = translator(settings.canonical_url).catalogue.formats[name]
+    both = translator(settings.canonical_url, settings.config_dir)
+    one = both.mapping(name, partner.name)
     header = {
         "message_id": delivery_id,
         "correlation_id": found.delivery.correlation_id,
@@ -46,25 +47,29 @@ def run(
         "purpose": found.purpose,
     }
     made = report(one, {"message": header, **found.tree})
-    rows = list(made.explain(path) if path else made.rows)
+    rows = [
+        replace(row, consent=_consent(found, row))
+        for row in (made.explain(path) if path else made.rows)
+    ]
     if not path and not as_json:
         # The envelope is the same for everybody; ask for it by its path.
         rows = [row for row in rows if row.caf is None or row.caf.startswith("episode.")]
     cut = [(f"episode.{place}", code) for place, code in found.withheld]
     if path:
-        cut = [(place, code) for place, code in cut if place.startswith(path)]
+        below = (f"{path}.", f"{path}[")
+        cut = [one for one in cut if one[0] == path or one[0].startswith(below)]
     if not rows and not cut:
         Console(stderr=True).print(f"nothing stands at {path}, on either side")
         return 1
     if as_json:
         body = {
-            **_facts(found, name),
-            "rows": [asdict(row) | {"consent": _consent(found, row)} for row in rows],
+            **_facts(found, one.written.identity),
+            "rows": [asdict(row) for row in rows],
             "withheld": [{"caf": place, "reason": code} for place, code in cut],
         }
         Console().out(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode(), highlight=False)
         return 0
-    _print(found, name, rows, cut)
+    _print(found, one.written.identity, rows, cut)
     return 0
 
 
@@ -84,20 +89,20 @@ def _facts(found: Explained, name: str) -> dict[str, Any]:
         "service": delivery.service,
         "state": delivery.state.value,
         "reason": delivery.reason,
-        "format": name,
+        "mapping": name,
         "purpose": found.purpose,
         "decided_at": found.decided_at.isoformat(),
         "attempts": delivery.attempts,
     }
 
 
-def _consent(found: Explained, row: Row) -> list[str]:
+def _consent(found: Explained, row: Row) -> tuple[str, ...]:
     if row.caf is None or not row.caf.startswith("episode."):
-        return []
+        return ()
     section = row.section or ""
     if section == BY_ELEMENT:
         section = element_section(found.tree["episode"], row.caf.removeprefix("episode."))
-    return list(found.consent.get(section, ()))
+    return found.consent.get(section, ())
 
 
 def _print(found: Explained, name: str, rows: list[Row], cut: list[tuple[str, str]]) -> None:
@@ -111,11 +116,11 @@ def _print(found: Explained, name: str, rows: list[Row], cut: list[tuple[str, st
     numbered = {
         decision: str(number)
         for number, decision in enumerate(
-            dict.fromkeys(one for row in rows for one in _consent(found, row)), start=1
+            dict.fromkeys(one for row in rows for one in row.consent), start=1
         )
     }
     table = Table(box=None)
-    for heading in ("input", "outcome", "output", "rule", "code row", "consent"):
+    for heading in ("input", "outcome", "output", "rule", "code row, reason", "consent"):
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(
@@ -123,8 +128,8 @@ def _print(found: Explained, name: str, rows: list[Row], cut: list[tuple[str, st
             row.outcome,
             row.wire or "",
             row.rule or "",
-            row.code or row.reason or "",
-            " ".join(numbered[one] for one in _consent(found, row)),
+            " ".join(part for part in (row.code, row.reason) if part),
+            " ".join(numbered[one] for one in row.consent),
         )
     console.print(table)
     for decision, number in numbered.items():

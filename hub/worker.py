@@ -19,6 +19,7 @@ log = logging.getLogger("hub.worker")
 
 SWEEP_SECONDS: Final = 1.0
 SWEEP_LIMIT: Final = 1_000
+CANCEL_SECONDS: Final = 0.5
 MEMORY_LIMIT: Final = 100_000
 
 
@@ -114,9 +115,11 @@ class Workers:
         deadline = asyncio.get_running_loop().time() + seconds
         while self._busy and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - many workers, one end
             await asyncio.sleep(0.02)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        pending = set(self._tasks)
+        while pending:  # a cancellation that meets a time-out is lost (Python 3.11): ask again
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=CANCEL_SECONDS)
 
     async def _work(self) -> None:
         while True:

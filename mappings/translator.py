@@ -4,6 +4,7 @@ Satisfies `hub.ports.Reader` and `hub.ports.Renderer`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -51,28 +52,40 @@ class Translator:
     def read(self, content_type: str, raw: bytes, *, partner: str) -> Read:
         """Return the canonical message of *raw*, and the paths of input that no rule knows.
 
-        *partner* chooses overlays, of which there are none yet.  Raises `Malformed` or
-        `InvalidContent` with every fault; input that no rule knows is named, never dropped in
-        silence.
+        *partner* chooses overlays.  Raises `Malformed` or `InvalidContent` with every fault; input
+        that no rule knows is named, never dropped in silence.
         """
-        del partner
         formats = [one for one in self._of_type(content_type) if _reads(one)]
         if not formats:
             raise Malformed(Code.CONTENT_TYPE, "no mapping reads this content type")
         if formats[0].name == IDENTITY:
-            return self._read_own(raw)
+            return self.read_format(self.mapping(IDENTITY, partner), raw)
         wire = formats[0].wire
         document = wire.parse(raw)
         one = _accepting(formats, wire.kind(document))
         if one is None:
             raise Malformed(Code.CONTENT_TYPE, "no mapping reads this kind of message")
-        return self._read_document(one, document)
+        return self._read_document(self.mapping(one.name, partner), document)
 
     def read_format(self, one: Format, raw: bytes) -> Read:
         """Return the canonical message that *raw* says in the format *one*, whatever its kind."""
         if not _reads(one):
             raise Malformed(Code.CONTENT_TYPE, f"{one.name} is only written, never read")
+        if one.name == IDENTITY and not one.partner:
+            return self._read_own(raw)
         return self._read_document(one, one.wire.parse(raw))
+
+    def mapping(self, name: str, partner: str = "") -> Format:
+        """Return the mapping *name* with the overlay of *partner*; raises `Rejected`."""
+        one = self.catalogue.format(name, partner)
+        if one is None:
+            near = get_close_matches(name, self.catalogue.formats, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {self._names()}"
+            raise Rejected(Code.NOT_ACCEPTABLE, f"there is no format of that name; {hint}")
+        return one
+
+    def _names(self) -> str:
+        return ", ".join(self.catalogue.formats)
 
     def _read_own(self, raw: bytes) -> Read:
         """Read a canonical message; one of the hub's own that comes back loses only its facts."""
@@ -124,20 +137,20 @@ class Translator:
     def render(self, format_name: str, released: Any, *, partner: str) -> Rendered:
         """Return the bytes of a released view; raises `Rejected` with ``E_MAPPING``.
 
-        Accepts nothing but what the gate released.
+        Accepts nothing but what the gate released.  `Rendered.mapping` names the mapping's version
+        and that of the partner's overlay: ``fhir-r4/episode/1+SCH-A/3``.
         """
-        del partner
         if not genuine(released):
             raise TypeError("only a Released view can be rendered")
         view: Released = released
-        one = self.catalogue.formats.get(format_name)
-        if one is None or not _writes(one):
-            raise Rejected(Code.NOT_ACCEPTABLE, "there is no such format")
+        one = self.mapping(format_name, partner)
+        if not _writes(one):
+            raise Rejected(Code.NOT_ACCEPTABLE, f"{one.name} is only read, never written")
         document = one.compiled.render(view.tree)
         return Rendered(
             content_type=one.written.content_type,
             body=one.wire.write(document, check=self._check_output),
-            mapping=f"{one.name}/{one.written.version}",
+            mapping=one.written.identity,
         )
 
 

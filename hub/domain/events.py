@@ -39,6 +39,7 @@ class Event(StrEnum):
     SOCIAL_CARE_REFERRED = "social_care.referred"
     SOCIAL_CARE_DECISION = "social_care.decision"
     EPISODE_REOPENED = "episode.reopened"
+    EPISODE_IMPORTED = "episode.imported"
     EPISODE_VOIDED = "episode.voided"
     RETENTION_EXPIRED = "retention.expired"
     SERVICE_REQUESTED = "service.requested"

@@ -149,6 +149,7 @@ class Facts:
     handover_proposed: bool = False
     access_ended: bool = False
     life_ended: bool = False
+    ended_before: bool = False
     storage_withdrawn: bool = False
     something_shared: bool = False
     index_consented: bool = False

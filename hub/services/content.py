@@ -7,7 +7,7 @@ from hub.domain.checks import check_episode
 from hub.domain.difference import responsible_practitioner
 from hub.domain.exchange import Tree
 from hub.domain.regions import Regions
-from hub.errors import InvalidContent
+from hub.errors import Code, Fault, InvalidContent
 
 DERIVED: Final = ("status", "responsible_practitioner", "opened_at", "closed_at")
 
@@ -40,14 +40,43 @@ def without_derived(sent: Tree) -> Tree:
     return {name: value for name, value in sent.items() if name not in DERIVED}
 
 
+HISTORY: Final = ("opened_at", "closed_at")
+"""What imported history says itself: when it began and when it ended."""
+
+
+def without_derived_but_history(sent: Tree, now: datetime) -> Tree:
+    """Return imported history with the dates that it has always had (B07, B10).
+
+    Raises `InvalidContent` where the beginning is missing or a date lies ahead.
+    """
+    faults = []
+    if "opened_at" not in sent:
+        faults.append(Fault(Code.REQUIRED, "/episode/opened_at", "say when it was opened"))
+    faults += [
+        Fault(Code.RULE, f"/episode/{name}", "history does not lie ahead")
+        for name in HISTORY
+        if name in sent and datetime.fromisoformat(sent[name]) > now
+    ]
+    if faults:
+        raise InvalidContent(faults[0].code, "imported history needs dates of its own", faults)
+    return {name: value for name, value in sent.items() if name in HISTORY or name not in DERIVED}
+
+
+def without_form(sent: Tree) -> Tree:
+    """Drop the form that a contributor's system works with: the episode keeps the one that it was
+    begun on (B41, mixed forms at once).
+    """
+    return {name: value for name, value in sent.items() if name != "form_profile"}
+
+
 def derived(merged: Tree, before: Tree, regions: Regions, now: datetime) -> dict[str, Any]:
     """Return *merged* with what the hub derives: status, times, responsible practitioner."""
     moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     after = dict(merged)
     after["status"] = regions.process
-    after["opened_at"] = before.get("opened_at", moment)
+    after["opened_at"] = before.get("opened_at") or merged.get("opened_at", moment)
     if regions.process == "CLOSED":
-        after["closed_at"] = before.get("closed_at", moment)
+        after["closed_at"] = before.get("closed_at") or merged.get("closed_at", moment)
     responsible = responsible_practitioner(after, regions)
     after.pop("responsible_practitioner", None)
     if responsible is not None:

@@ -19,6 +19,7 @@ from hub.services.masking import element_rules, masked
 from hub.services.permits import Permits
 from hub.services.prune import prune
 from hub.services.rights import Rights
+from hub.services.shelter import sheltered
 from hub.services.views import view
 
 
@@ -60,30 +61,14 @@ def explain(session: Session, delivery_id: str) -> Explained:
     agreements = Agreements(decisions, children, adults)
     rights = Rights(agreements, Ask(delivery.service, purpose, at))
     about = view(delivery.message_type, content.tree, delivery.focus)
-    told = delivery.message_type in BY_RECEIPT or delivery.focus in TOLD
-    shown: Tree = (
-        {"episode_id": delivery.episode_id}
-        if told
-        else prune(about, Permits(children, adults, rights, masked(content.tree)))
-    )
-    kept = {place for place, _value in places(shown, about)}
-    sections = _sections(about)
-    consent = {
-        section: tuple(
-            dict.fromkeys(
-                cell.decision_id
-                for person in (*children, *adults)
-                for cell in [agreements.basic(person, section, Ask(delivery.service, purpose, at))]
-                if cell.permitted and cell.decision_id
-            )
-        )
-        for section in set(sections.values())
-    }
-    withheld = tuple(
-        (place, _reason(agreements, (*children, *adults), section, delivery.service, purpose, at))
-        for place, section in sections.items()
-        if place not in kept
-    )
+    shown: Tree = {"episode_id": delivery.episode_id}
+    agreed = shown
+    if delivery.message_type not in BY_RECEIPT and delivery.focus not in TOLD:
+        permits = Permits(children, adults, rights, masked(content.tree))
+        open_ = view(delivery.message_type, sheltered(content.tree), delivery.focus)
+        agreed, shown = prune(about, permits), prune(open_, permits)
+    ask = Ask(delivery.service, purpose, at)
+    consent, withheld = accounted(about, shown, agreed, agreements, (*children, *adults), ask)
     notification = {"code": delivery.message_type, **delivery.facts}
     return Explained(
         delivery=delivery,
@@ -93,6 +78,43 @@ def explain(session: Session, delivery_id: str) -> Explained:
         consent=consent,
         withheld=withheld,
     )
+
+
+def accounted(
+    about: Tree,
+    shown: Tree,
+    agreed: Tree,
+    agreements: Agreements,
+    persons: Sequence[str],
+    ask: Ask,
+) -> tuple[dict[str, tuple[str, ...]], tuple[tuple[str, str], ...]]:
+    """Return which decisions opened each section, and (place, reason) of every leaf cut away.
+
+    *shown* is what was left of *about* for this *ask*, *agreed* what consent alone would show.
+    """
+    kept = {place for place, _value in places(shown, about)}
+    allowed = {place for place, _value in places(agreed, about)}
+    sections = _sections(about)
+    consent = {
+        section: tuple(
+            dict.fromkeys(
+                cell.decision_id
+                for person in persons
+                for cell in [agreements.basic(person, section, ask)]
+                if cell.permitted and cell.decision_id
+            )
+        )
+        for section in set(sections.values())
+    }
+    withheld = tuple(
+        (
+            place,
+            Code.SHIELDED.value if place in allowed else _reason(agreements, persons, section, ask),
+        )
+        for place, section in sections.items()
+        if place not in kept
+    )
+    return consent, withheld
 
 
 def places(part: Any, whole: Any, at: str = "") -> Iterator[tuple[str, Any]]:
@@ -158,17 +180,13 @@ def _element(about: Tree, place: str) -> str:
     return str(about["subjects"][numbers[0]]["elements"][numbers[1]]["element"])
 
 
-def _reason(
-    agreements: Agreements,
-    persons: Sequence[str],
-    section: str,
-    service: str,
-    purpose: str,
-    at: datetime,
-) -> str:
-    """Return why a leaf of *section* was cut: the first "no", or what no consent opens."""
+def _reason(agreements: Agreements, persons: Sequence[str], section: str, ask: Ask) -> str:
+    """Return why a leaf of *section* was cut: the first "no" with its decision, or that no consent
+    opens it.
+    """
     for person in persons:
-        cell = agreements.section(person, section, Ask(service, purpose, at))
+        cell = agreements.section(person, section, ask)
         if not cell.permitted and cell.reason is not None:
-            return cell.reason.value
+            by = f" (decision {cell.decision_id})" if cell.decision_id else ""
+            return f"{cell.reason.value}{by}"
     return "NEVER_SHARED_OR_NO_DECISION"

@@ -103,6 +103,7 @@ def facts_of(evidence: Evidence) -> Facts:
         answer_known=bool(detail.get("answer")) or any(r.get("response") for r in asked),
         acting=detail.get("acting") is True,
         life_ended=closure.get("closure_reason") == LIFE_ENDED,
+        ended_before=bool(after.get("closed_at")),
         something_shared=bool(shared),
         index_consented=any(answer != "no" for answer in index),
         transfer_consented=transfer,

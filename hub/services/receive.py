@@ -12,6 +12,7 @@ from typing import Any, Final
 from hub.domain.consent import Agreements, Ask
 from hub.domain.dictionary import Leaf
 from hub.domain.difference import derive
+from hub.domain.events import Event
 from hub.domain.exchange import EpisodeHead, State, Tree, Version
 from hub.domain.lifecycle import Step, step
 from hub.domain.merge import merge
@@ -24,7 +25,14 @@ from hub.services.advance import indexed, joining, left_behind, new_head
 from hub.services.announce import Move, tellings
 from hub.services.audit import row
 from hub.services.consents import Standing, standing
-from hub.services.content import check_whole, derived, sent_tree, without_derived
+from hub.services.content import (
+    check_whole,
+    derived,
+    sent_tree,
+    without_derived,
+    without_derived_but_history,
+    without_form,
+)
 from hub.services.contribute import changed_paths, check_base, contribute, not_yours
 from hub.services.facts import Evidence, facts_of
 from hub.services.gate import people
@@ -36,7 +44,7 @@ from hub.services.share import Occasion, tell
 from hub.services.standing import WRITES_ALL, check_own, roles, writable
 
 NO_DECISION: Final = "no recorded decision lets the hub keep this episode for you"
-OPENING: Final = frozenset({None, "episode.opened", "episode.reopened"})
+OPENING: Final = frozenset({None, "episode.opened", "episode.reopened", "episode.imported"})
 """What a first version may come with; a bare episode opens."""
 
 
@@ -66,7 +74,12 @@ class Receiver:
         if not found.head.version and event not in OPENING:
             return self._refuse(session, incoming)
         before: Tree = found.tree if found.head.version else {"episode_id": episode_id}
-        sent = without_derived(sent)
+        if event == Event.EPISODE_IMPORTED:
+            sent = without_derived_but_history(sent, incoming.now)
+        else:
+            sent = without_derived(sent)
+        if not held & WRITES_ALL:
+            sent = without_form(sent)
         merged: Tree
         foreign = self._foreign(session, found.head, message, incoming)
         if "contribution" in message:

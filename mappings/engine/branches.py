@@ -53,7 +53,7 @@ def _reads(slot: Slot, paths: list[Path]) -> bool:
         return True
     if isinstance(slot, Leaf):
         for rule in (slot.rule, *slot.also):
-            if rule.when or rule.refer or rule.refer_all:
+            if rule.when or rule.refer or rule.refer_all or rule.narrate or rule.seek:
                 return False
             if rule.caf is not None:
                 paths.append(rule.caf)

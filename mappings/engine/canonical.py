@@ -9,12 +9,21 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from hub.domain.codes import Standing, list_ids
+from hub.domain.codes import check as standing
 from hub.domain.dictionary import Leaf, Node, walk
+from hub.domain.fields import Form
 from hub.domain.messages import message_tree
 from mappings.engine.paths import Kind, Path
 
 FREE: Final = frozenset({"notification"})
 """Members whose inside no dictionary describes."""
+
+FACTS: Final[Mapping[str, Form]] = {
+    f"notification.{name}": "bool"
+    for name in ("acting", "mediated", "stop", "was_acting", "you_have_left")
+}
+"""What is no text among the facts of the hub's own notifications (`domain.md` 1.5)."""
 
 
 @cache
@@ -25,6 +34,19 @@ def all_leaves() -> Mapping[str, Leaf]:
     """
     told = {name: node for name, node in message_tree().items() if name not in FREE}
     return {leaf.path: leaf for leaf in walk(told)}
+
+
+@cache
+def required() -> frozenset[str]:
+    """Return the paths of the leaves that their item, or the message, may not lack."""
+
+    def visit(nodes: Mapping[str, Node]) -> Iterator[str]:
+        for path, node in ((node.path, node) for node in nodes.values()):
+            if node.leaf is not None and node.required:
+                yield path
+            yield from visit(node.children)
+
+    return frozenset(visit(message_tree()))
 
 
 @cache
@@ -79,9 +101,13 @@ class Scope:
                 raise NoSuchPlace(f"{step.name} is a list: write {step.name}[]")
             if not listed and step.kind is not Kind.FIELD:
                 raise NoSuchPlace(f"{step.name} is not a list: write {step.name}")
-            for where, _value in step.where:
-                if str(where) not in node.children:
+            for where, value in step.where:
+                told = node.children.get(str(where))
+                if told is None:
                     raise NoSuchPlace(f"{step.name} has no {where}")
+                coded = None if told.leaf is None else told.leaf.codes
+                if coded in list_ids() and standing(str(coded), value) is Standing.REFUSED:
+                    raise NoSuchPlace(f"{value} is no code of {coded}: nothing has such a {where}")
             said = f"{said}.{step.name}" if said else step.name
             said += "[]" if listed else ""
             members = None if here.path == "" and said in FREE else node.children
@@ -95,6 +121,13 @@ class Resolved:
     path: str
     node: Node | None
     members: Mapping[str, Node] | None
+
+    @property
+    def form(self) -> Form | None:
+        """Return the form of the leaf; None if it is none, or a fact that is plain text."""
+        if self.node is None:
+            return FACTS.get(self.path)
+        return None if self.node.leaf is None else self.node.leaf.form
 
     def leaves(self) -> Iterator[str]:
         """Yield the generic path of every leaf at or below this place."""

@@ -24,15 +24,21 @@ Parse = Callable[[str, bytes], Any]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case: the mapping's name, the folder, and which way it goes."""
+    """One case: the mapping's name, the folder, the partner whose overlay it tries, if any."""
 
     format: str
     folder: Path
+    partner: str = ""
+
+    @property
+    def owner(self) -> str:
+        """Return the format, with the partner whose overlay it is: ``fhir-r4/episode+SCH-A``."""
+        return f"{self.format}+{self.partner}" if self.partner else self.format
 
     @property
     def name(self) -> str:
         """Return ``format: case``."""
-        return f"{self.format}: {self.folder.name}"
+        return f"{self.owner}: {self.folder.name}"
 
     @property
     def outward(self) -> bool:
@@ -56,6 +62,15 @@ def find(folder: Path, within: Path | None = None) -> Iterator[Case]:
                 yield Case(mapping.parent.relative_to(folder).as_posix(), one)
 
 
+def of_overlays(site: Path) -> Iterator[Case]:
+    """Yield the cases beside the overlays of the configuration folder *site*."""
+    home = site / "overlays"
+    for overlay in sorted(home.rglob("overlay.yaml")):
+        partner, *name = overlay.parent.relative_to(home).parts
+        for one in sorted((overlay.parent / "cases").glob("*/")):
+            yield Case("/".join(name), one, partner)
+
+
 def run(case: Case, render: Run, read: Run, parse: Parse) -> Verdict:
     """Run one case and compare structure, not text."""
     files = [*case.folder.glob("input.json"), *case.folder.glob("wire.*")]
@@ -65,6 +80,8 @@ def run(case: Case, render: Run, read: Run, parse: Parse) -> Verdict:
             case, "a case needs why.md, input.json or wire.<suffix>, and one expectation"
         )
     (source,), (expected,) = files, expects
+    if not (case.folder / "why.md").read_text("utf-8").strip():
+        return Verdict(case, "why.md is empty: say in a sentence what the case shows")
     act = render if case.outward else read
     try:
         result = act(case.format, source.read_bytes())
@@ -73,7 +90,10 @@ def run(case: Case, render: Run, read: Run, parse: Parse) -> Verdict:
     if expected.name == "error.txt":
         return Verdict(case, "an error was expected, and there was none")
     raw = expected.read_bytes()
-    wanted = parse(case.format, raw) if case.outward else json.loads(raw)
+    try:
+        wanted = parse(case.format, raw) if case.outward else json.loads(raw)
+    except (HubError, ValueError) as wrong:
+        return Verdict(case, f"{expected.name} cannot be read: {wrong}")
     return Verdict(case, difference(wanted, result))
 
 

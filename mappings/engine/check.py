@@ -9,14 +9,20 @@ therefore needs no test while messages run.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from hub.domain.codes import code_list, list_ids
+from hub.domain.codes import Standing, code_list, list_ids
+from hub.domain.codes import check as standing
+from hub.domain.dictionary import Leaf
 from hub.positioned import PositionedError, Problems
 from mappings.engine.canonical import all_leaves
-from mappings.engine.model import Entry, Rule, Written
+from mappings.engine.model import Entry, Lost, Rule, Written
+from mappings.engine.never import never
 from mappings.engine.paths import Kind
+from mappings.engine.placement import ancestry, named, slice_keys, under
 from mappings.engine.rules import every_rule
 from mappings.engine.shape import Shape
-from mappings.engine.tree import Leaf, Listed, Object, Slot
+from mappings.engine.tables import Table
+from mappings.engine.tree import Leaf as Filled
+from mappings.engine.tree import Listed, Object, Slot
 
 EPISODE: Final = "episode."
 
@@ -24,113 +30,135 @@ EPISODE: Final = "episode."
 def check(written: Written, plans: Mapping[str, Object], shape: Shape) -> None:
     """Check the mapping; raises `PositionedErrors` with every fault."""
     problems = Problems()
-    _coverage(written, problems)
-    _codes(written, problems)
+    found = named(written)
+    _coverage(written, found, problems)
+    _codes(found, problems)
     for name, plan in plans.items():
         _targets(plan, written, shape, problems)
+        _words(plan, shape, problems)
         _slices(written, name, problems)
+    problems.errors += never(written, found).errors
     problems.settle()
 
 
-def named(written: Written) -> dict[str, list[Rule]]:
-    """Return every canonical leaf that some rule names, with the rules, by generic path."""
-    found: dict[str, list[Rule]] = {}
-    for entry in (written.envelope, *written.entries.values()):
-        if entry.of is None:
-            for path, rule in _named(entry.rules, written, ""):
-                found.setdefault(path, []).append(rule)
-    return found
-
-
-def _named(rules: tuple[Rule, ...], written: Written, prefix: str) -> Iterator[tuple[str, Rule]]:
-    """Yield the leaves that *rules* name; those of a demanded entry are seen from *prefix*."""
-    for rule in every_rule(rules):
-        for path in slice_keys(rule):
-            yield _joined(prefix, path), rule
-        for above in rule.narrate:
-            for path in all_leaves():
-                if _under(path, _joined(prefix, above)):
-                    yield path, rule
-        if rule.rules or rule.covers is None:
-            continue
-        demanded = written.entries.get(rule.to or "")
-        if demanded is not None and demanded.of is not None:
-            yield from _named(demanded.rules, written, _joined(prefix, rule.covers))
-        elif rule.whole:
-            below = _joined(prefix, rule.covers)
-            for path in all_leaves():
-                if path == below or path.startswith((f"{below}.", f"{below}[]")):
-                    yield path, rule
-        else:
-            yield _joined(prefix, rule.covers), rule
-
-
-def _joined(prefix: str, path: str) -> str:
-    return f"{prefix}.{path}" if prefix and path else prefix or path
-
-
-def slice_keys(rule: Rule) -> Iterator[str]:
-    """Yield the leaves that the conditions of a canonical slice name."""
-    if rule.caf is None or rule.covers is None:
-        return
-    for position, step in enumerate(rule.caf.steps):
-        for where, _value in step.where:
-            behind = rule.caf.steps[position + 1 :]
-            above = rule.covers.split(".")
-            yield ".".join([*above[: len(above) - len(behind)], str(where)])
-
-
-def _coverage(written: Written, problems: Problems) -> None:
+def _coverage(written: Written, found: Mapping[str, list[Rule]], problems: Problems) -> None:
     leaves = all_leaves()
-    found = named(written)
-    for lost in written.lost:
+    places = {place for path in leaves for place in ancestry(path)}
+    for number, lost in enumerate(written.lost):
         with problems.kept():
-            if not any(_under(path, lost.path) for path in leaves):
+            if lost.path not in places:
                 raise PositionedError(lost.place, f"there is no {lost.path} to lose")
-            both = next((path for path in found if _under(path, lost.path)), None)
-            if both is not None:
-                raise PositionedError(
-                    lost.place, f"{both} is declared lost, and {found[both][0].place} maps it"
-                )
-    declared = [lost.path for lost in written.lost]
+            for path in (one for one in found if lost.path in ancestry(one)):
+                rule = _contested(found[path], lost, written)
+                if rule is not None:
+                    raise PositionedError(
+                        lost.place, f"{path} is declared lost, and {rule.place} maps it"
+                    )
+            for before in written.lost[:number]:
+                if under(lost.path, before.path) and before.place.file == lost.place.file:
+                    raise PositionedError(
+                        lost.place,
+                        f"{lost.path} is lost already, at {before.place}: say the narrower first",
+                    )
+    declared = {lost.path for lost in written.lost}
     for path in leaves:
-        if path not in found and not any(_under(path, lost) for lost in declared):
+        if path not in found and not ancestry(path) & declared:
             with problems.kept():
                 raise PositionedError(
                     written.place, f"{path} is named by no rule and not declared lost"
                 )
 
 
-def _under(path: str, above: str) -> bool:
-    return path == above or path.startswith((f"{above}.", f"{above}[]"))
+def _contested(rules: list[Rule], lost: Lost, written: Written) -> Rule | None:
+    """Return a rule that contradicts *lost*; an overlay's rules may map what the mapping loses."""
+    over = written.overlay
+    if over is None or lost.place.file == over.file:
+        return rules[0]
+    return next((rule for rule in rules if rule.place.file != over.file), None)
 
 
-def _codes(written: Written, problems: Problems) -> None:
+def _codes(found: Mapping[str, list[Rule]], problems: Problems) -> None:
+    """Check that every code of a list has a row, and that every row is for a code of a list."""
     leaves = all_leaves()
-    for path, rules in named(written).items():
-        leaf = leaves.get(path)
+    uses: dict[str, list[Leaf]] = {}
+    tables: dict[str, Table] = {}
+    told: set[tuple[str, str]] = set()
+    for path, rules in found.items():
         for rule in rules:
-            if rule.codes is None or leaf is None or leaf.codes not in list_ids():
+            leaf = leaves.get(path)
+            if rule.codes is None or leaf is None:
                 continue
-            known = code_list(leaf.codes)
-            table = rule.codes
-            missing = [
-                code
-                for code in known.codes
-                if code not in table.outward and code not in table.silent
-            ]
-            if missing and not table.passes:
+            tables[rule.codes.file] = rule.codes
+            uses.setdefault(rule.codes.file, []).append(leaf)
+            if leaf.codes not in list_ids() or (str(rule.place), str(leaf.codes)) in told:
+                continue
+            told.add((str(rule.place), str(leaf.codes)))
+            with problems.kept():
+                _rows(rule, rule.codes, str(leaf.codes))
+    for file, table in tables.items():
+        for row in table.rows:
+            if not row.passes and not any(_reaches(row.caf, leaf) for leaf in uses[file]):
+                lists = ", ".join(
+                    dict.fromkeys(str(leaf.codes or leaf.form) for leaf in uses[file])
+                )
                 with problems.kept():
                     raise PositionedError(
-                        rule.place,
-                        f"{table.file} has no row for {', '.join(missing)} of {leaf.codes}",
+                        row.place, f"{row.caf} is no code of {lists}: the row can never match"
                     )
-            strange = [code for code in table.lines if code not in known.codes]
-            if strange and not known.open:
+
+
+def _rows(rule: Rule, table: Table, list_id: str) -> None:
+    missing = [
+        code
+        for code in code_list(list_id).codes
+        if code not in table.outward and code not in table.silent
+    ]
+    if missing and not table.passes and rule.only != "in":
+        raise PositionedError(
+            rule.place, f"{table.file} has no row for {', '.join(missing)} of {list_id}"
+        )
+
+
+def _reaches(code: str, leaf: Leaf) -> bool:
+    """Return whether *leaf* can hold *code*."""
+    if leaf.form == "bool":
+        return code in {"true", "false"}
+    if leaf.codes not in list_ids():
+        return True
+    return standing(str(leaf.codes), code) is not Standing.REFUSED
+
+
+def _words(slot: Slot, shape: Shape, problems: Problems) -> None:
+    """Check that the words of code tables are words of the format, where it has a list of them."""
+    if isinstance(slot, Object):
+        for name, inner in slot.fields.items():
+            if slot.kind is not None:
+                for rule in _coded(inner):
+                    _word(slot.kind, name, rule, shape, problems)
+            _words(inner, shape, problems)
+    elif isinstance(slot, Listed):
+        for part in slot.parts:
+            _words(part.content, shape, problems)
+
+
+def _coded(slot: Slot) -> Iterator[Rule]:
+    """Yield the rules with a code table that fill *slot* itself, or the items that it lists."""
+    if isinstance(slot, Filled):
+        yield from (rule for rule in (slot.rule, *slot.also) if rule.codes is not None)
+    elif isinstance(slot, Listed):
+        for part in slot.parts:
+            if isinstance(part.content, Filled):
+                yield from _coded(part.content)
+
+
+def _word(kind: str, name: str, rule: Rule, shape: Shape, problems: Problems) -> None:
+    for row in () if rule.codes is None or rule.only == "in" else rule.codes.rows:
+        if row.way in "=>" and row.wire and not row.passes:
+            try:
+                shape.constant(kind, name, row.wire)
+            except ValueError as wrong:
                 with problems.kept():
-                    raise PositionedError(
-                        rule.place, f"{table.file} has {', '.join(strange)}, not in {leaf.codes}"
-                    )
+                    raise PositionedError(row.place, f"{wrong} (rule at {rule.place})") from None
 
 
 def _targets(slot: Slot, written: Written, shape: Shape, problems: Problems) -> None:
@@ -154,7 +182,7 @@ def _references(slot: Slot) -> Iterator[Rule]:
             yield from _references(part.content)
     elif isinstance(slot, Object) and slot.kind == "Reference":
         held = slot.fields.get("reference")
-        if isinstance(held, Leaf):
+        if isinstance(held, Filled):
             yield from (held.rule, *held.also)
 
 

@@ -2,12 +2,13 @@
 read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from hub.domain.fields import Form
 from hub.positioned import Place
+from mappings.engine.overlays import Identity
 from mappings.engine.paths import SELF, Path, Step
 from mappings.engine.shape import Words
 from mappings.engine.tables import Table
@@ -15,10 +16,27 @@ from mappings.engine.tables import Table
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A condition on the canonical tree; *paths* are met by any one of them."""
+    """A condition on the canonical tree; *paths* are met by any one of them.
 
-    test: Literal["present", "absent", "several", "any"]
+    *value* is what must stand there, if the test is ``is``.  *keys* are the generic places whose
+    values it asks for (``message{message_type=N4}``).
+    """
+
+    test: Literal["present", "absent", "several", "any", "is"]
     paths: tuple[Path, ...]
+    value: Any = None
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """Where a rule looks for its value elsewhere in the message.
+
+    *same*: a member of an item there, and one of the item in hand, that must be equal.
+    """
+
+    path: Path
+    same: tuple[Path, Path] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +44,13 @@ class Rule:
     """One rule: a canonical place, a wire place, and what happens between them.
 
     Exactly one of these holds.  *caf* alone: the value goes as it is, or through *codes*, *prefix*
-    or
-    *to*.  *rules*: a list on both sides, item by item.  *const*: the format wants it, the family's
-    data do not say it.  *refer*: a reference to the first that exists of several entries;
-    *refer_all* to all of one.  *narrate*: what stands at and below these generic paths, as text for
-    people (`mappings.engine.narrative`).
+    or *to*.  *rules*: a list on both sides, item by item.  *const*: the format wants it, the
+    family's data do not say it.  *refer*: a reference to the first that exists of several entries;
+    *refer_all* to all of one.  *seek*: the value that stands elsewhere
+    (`mappings.engine.seeking`).  *narrate*: what stands at and below these generic paths (as
+    written: *told*), as text for people (`mappings.engine.narrative`).  *heard* records what a
+    reading hears, (value, trail, wire value) to what is kept of it
+    (`mappings.engine.trace_reading`).
     """
 
     place: Place
@@ -43,6 +63,7 @@ class Rule:
     const: Any = None
     refer: tuple[str, ...] = ()
     refer_all: tuple[str, ...] = ()
+    seek: tuple[Seek, ...] = ()
     only: Literal["out", "in"] | None = None
     backup: bool = False
     required: bool = False
@@ -51,7 +72,9 @@ class Rule:
     covers: str | None = None
     form: Form | None = None
     narrate: tuple[str, ...] = ()
+    told: tuple[Path, ...] = ()
     words: Words | None = None
+    heard: "Callable[[Any, Any, Any], Any] | None" = None
 
     @property
     def source(self) -> Path:
@@ -91,7 +114,10 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A whole mapping; *accepts* are the kinds of document that it reads (none: every other)."""
+    """A whole mapping; *accepts* are the kinds of document that it reads (none: every other).
+
+    *per* child: every child has a document of its own (`mappings.engine.alone`).
+    """
 
     name: str
     version: str
@@ -105,3 +131,12 @@ class Written:
     envelope: Entry
     entries: Mapping[str, Entry]
     lost: tuple[Lost, ...]
+    overlay: Identity | None = None
+    per: Literal["message", "child"] = "message"
+
+    @property
+    def identity(self) -> str:
+        """Return name and version, with the overlay's: ``fhir-r4/episode/1+SCH-A/3``."""
+        bare = f"{self.name}/{self.version}"
+        over = self.overlay
+        return bare if over is None else f"{bare}+{over.partner}/{over.version}"

@@ -22,6 +22,7 @@ too.
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final, Literal
 
 NAME: Final = re.compile(r"@?_?[A-Za-z][A-Za-z0-9_:-]*|#text|[0-9]+(?![A-Za-z_])")
@@ -119,6 +120,7 @@ class PathError(ValueError):
         self.at = at
 
 
+@lru_cache(maxsize=16_384)
 def parse(text: str) -> Path:
     """Return the path that *text* writes; raises `PathError`."""
     path, end = _path(text, 0)

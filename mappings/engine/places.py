@@ -1,16 +1,20 @@
 """Places in a mapping being read: texts filled in, paths parsed and looked up."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path as FilePath
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from hub.positioned import Problems, Value
 from mappings.engine.canonical import NoSuchPlace, Resolved, Scope
 from mappings.engine.model import Lost, When
+from mappings.engine.overlays import Overlay
 from mappings.engine.paths import SELF, Kind, Path, PathError, Step, parse
-from mappings.engine.tables import Table, read_table
+from mappings.engine.tables import NAME, Shelf, Table, read_rows, replaced, table_of
+
+WHEN: Final = ("present", "absent", "several", "any", "is")
 
 
 @dataclass(slots=True)
@@ -18,8 +22,9 @@ class Loader:
     """What is known while one mapping is read."""
 
     folder: FilePath
-    codes: FilePath
+    codes: Shelf
     shown: str
+    overlay: Overlay | None = None
     problems: Problems = field(default_factory=Problems)
     let: dict[str, str] = field(default_factory=dict)
     slots: dict[str, str] = field(default_factory=dict)
@@ -27,6 +32,7 @@ class Loader:
     written: dict[str, Value] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
     lost: list[Lost] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
     count: int = 0
 
 
@@ -34,14 +40,21 @@ class Loader:
 class Here:
     """The place in the mapping: the item in scope, what stands before both paths, what ``<…>``
     means.
+
+    *within* is the place of the item on the wire, seen from its entry.  *own* is false inside the
+    rules of an overlay, which nothing replaces.
     """
 
     scope: Scope
+    entry: str = ""
+    resource: str = ""
     caf: Path = SELF
     wire: Path = SELF
     names: Mapping[str, str] = field(default_factory=dict)
     when: tuple[When, ...] = ()
     using: tuple[str, ...] = ()
+    within: Path = SELF
+    own: bool = True
 
 
 def looked_up(
@@ -63,14 +76,45 @@ def when(loader: Loader, value: Value | None, here: Here) -> tuple[When, ...]:
         return ()
     if value.kind() == "list":
         return tuple(met for one in value.sequence() for met in when(loader, one, here))
-    fields = value.mapping("present", "absent", "several", "any")
+    fields = value.mapping(*WHEN)
     if len(fields.names()) != 1:
-        value.error("when has exactly one of present, absent, several, any")
+        value.error(f"when has exactly one of {', '.join(WHEN)}")
+    if (said := fields.get("is")) is not None:
+        return (_is(loader, said, here),)
     test = fields.names()[0]
     given = fields.need(test)
     listed = given.sequence() if given.kind() == "list" else (given,)
-    paths = tuple(looked_up(loader, one, here, bare=True)[0] for one in listed)
-    return (When(cast(Any, test), paths),)
+    found = [looked_up(loader, one, here, bare=True) for one in listed]
+    keys = tuple(key for path, place in found for key in conditions(path, place.path))
+    return (When(cast(Any, test), tuple(path for path, _place in found), keys=keys),)
+
+
+def conditions(path: Path, covers: str) -> Iterator[str]:
+    """Yield the generic places that the conditions of *path*, which leads to *covers*, ask for."""
+    for position, step in enumerate(path.steps):
+        for where, _value in step.where:
+            behind = len(path.steps) - position - 1
+            above = covers.split(".")
+            yield ".".join([*above[: len(above) - behind], str(where)])
+
+
+def _is(loader: Loader, value: Value, here: Here) -> When:
+    """Return the condition that ``path=value`` writes; the value has the type of its leaf."""
+    text, equals, wanted = filled(loader, value, here.names).rpartition("=")
+    if not equals or not wanted:
+        value.error("is has a path, = and a value")
+    path = here.caf.joined(parsed(value, text))
+    try:
+        found = here.scope.resolve(path)
+    except NoSuchPlace as wrong:
+        value.error(str(wrong))
+    typed: Any = wanted
+    node = found.node
+    if node is not None and node.leaf is not None and node.leaf.form == "bool":
+        if wanted not in {"true", "false"}:
+            value.error(f"{text} is true or false")
+        typed = wanted == "true"
+    return When("is", (path,), typed, (*conditions(path, found.path), found.path))
 
 
 def table(loader: Loader, value: Value | None) -> Table | None:
@@ -78,10 +122,15 @@ def table(loader: Loader, value: Value | None) -> Table | None:
         return None
     name = value.text()
     if name not in loader.tables:
-        file = loader.codes / f"{name}.csv"
-        if not re.fullmatch(r"[a-z0-9-]+", name) or not file.exists():
-            value.error(f"there is no code table {name}")
-        loader.tables[name] = read_table(file, f"codes/{name}.csv", loader.let)
+        found = loader.codes.find(name) if NAME.fullmatch(name) else None
+        if found is None:
+            near = get_close_matches(name, loader.codes.names(), 1)
+            value.error(f"there is no code table {name}" + (f": {near[0]}?" if near else ""))
+        file, shown = found
+        rows = read_rows(file, shown)
+        if loader.overlay is not None:
+            rows = replaced(rows, loader.overlay.rows_of(name))
+        loader.tables[name] = table_of(name, shown, rows, loader.let)
     return loader.tables[name]
 
 

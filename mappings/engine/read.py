@@ -1,320 +1,297 @@
-"""Compiles the plan of an entry into closures that read its resource back into the canonical tree.
+"""Reads: turns the plan of an entry into straight-line code that puts what a received resource says
+into the canonical tree.
 
-Whatever a received resource holds and no rule knows is noted with its path.  Two places of one
-message that say different things about one canonical leaf are a fault: nothing is chosen in
-silence.
+Whatever the resource holds and no rule knows is noted with its path.  Two places of one message
+that say different things about one canonical leaf are a fault: nothing is chosen in silence.
+Trails are put together only where something is noted.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, Final
 
+from mappings.engine.canonical import required
 from mappings.engine.model import Rule
-from mappings.engine.paths import Path
-from mappings.engine.reading import Reading, Trail, decoder
+from mappings.engine.reading import (
+    AT,
+    IN,
+    Wrong,
+    again,
+    decoder,
+    find,
+    inward,
+    leads,
+    merge,
+    only,
+    strange,
+)
+from mappings.engine.recognise import met, quick, recogniser, sort, told_by
+from mappings.engine.source import Source
+from mappings.engine.spots import Spot
 from mappings.engine.tree import Constant, Leaf, Listed, Object, Part, Slot
 
-Take = Callable[[Any, Any, "Reading", Trail], None]
-"""(wire value, canonical item, context, trail): put what the value says into the item."""
+DEEPEST: Final = 14
+"""Levels in one function; what lies deeper gets its own."""
+
+NAMES: Final[Mapping[str, Any]] = {
+    "Holders": (dict, list),
+    "Wrong": Wrong,
+    "again": again,
+    "find": find,
+    "leads": leads,
+    "merge": merge,
+    "only": only,
+    "quick": quick,
+    "sort": sort,
+    "strange": strange,
+}
+"""What generated reading expects in the namespace."""
 
 
-def resource(plan: Object, heading: Mapping[str, Any]) -> Take:
-    """Return what reads one resource into an item; backups come last."""
-    take = _object(plan, ignore=frozenset(heading))
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Writes the reading code of one mapping into *source*."""
 
-    def whole(value: Any, item: Any, context: Reading, trail: Trail) -> None:
-        context.later = []
-        take(value, item, context, trail)
-        later, context.later = context.later, []
-        for put, target, one, where in later:
-            put(target, one, context, where)
+    source: Source
 
-    return whole
+    def resource(self, plan: Object, matched: AbstractSet[str], heading: Mapping[str, Any]) -> str:
+        """Return the name of the function (value, item, context, trail) that reads one resource.
 
+        Members in *matched* and *heading* have been looked at.  What is only said again
+        (``backup``) is put when everything else has been.
+        """
+        spot = Spot.function(self.source)
+        spot.line("c.later = later = []")
+        self._object(plan, spot, matched, heading)
+        waiting = spot.inside("for put, value, item, trail in later:")
+        waiting.line("known = len(c.faults)")
+        waiting.line("put(value, item, c, trail)")
+        waiting.line("del c.faults[known:]")  # something better has said it already
+        return self._function(spot)
 
-def _slot(slot: Slot) -> Take:
-    if isinstance(slot, Constant):
-        return _constant(slot.value)
-    if isinstance(slot, Leaf):
-        return _leaf(slot)
-    if isinstance(slot, Object):
-        return _object(slot)
-    return _listed(slot)
+    def _function(self, spot: Spot) -> str:
+        return self.source.function("x, t, c, w", spot.block)
 
-
-def _constant(wanted: Any) -> Take:
-    def check(value: Any, _item: Any, context: Reading, trail: Trail) -> None:
-        if value != wanted:
-            context.unknown(trail)
-
-    return check
-
-
-def _object(plan: Object, ignore: frozenset[str] = frozenset()) -> Take:
-    takes = {name: _slot(slot) for name, slot in plan.fields.items()}
-
-    def read(value: Any, item: Any, context: Reading, trail: Trail) -> None:
-        if type(value) is not dict:
-            context.unknown(trail)
-            return
-        for name, inner in value.items():
-            take = takes.get(name)
-            if take is not None:
-                take(inner, item, context, (trail, name))
-            elif name not in ignore:
-                context.unknown((trail, name))
-
-    return read
-
-
-def _listed(plan: Listed) -> Take:
-    parts = tuple((part.rule is not None, _part(part)) for part in plan.sorted_parts())
-    recognise = _recogniser(plan.sorted_parts())
-
-    def read(value: Any, item: Any, context: Reading, trail: Trail) -> None:
-        if type(value) is not list:
-            context.unknown(trail)
-            return
-        found: dict[int, list[tuple[Any, Trail]]] = {}
-        for position, one in enumerate(value):
-            number = recognise(one)
-            if number is None or (number in found and not parts[number][0]):
-                context.unknown((trail, position))
-            elif number in found:
-                found[number].append((one, (trail, position)))
-            else:
-                found[number] = [(one, (trail, position))]
-        for number, ones in found.items():
-            parts[number][1](ones, item, context)
-
-    return read
-
-
-def _recogniser(parts: list[Part]) -> Callable[[Any], int | None]:
-    """Return what tells which of *parts* an item of a list is; the more conditions, the earlier.
-
-    Parts told by one member of the item (``url``, ``linkId``, ``system``) are found by its value.
-    """
-    tables: dict[str, dict[Any, int]] = {}
-    others: list[tuple[Callable[[Any], bool], int]] = []
-    for number, part in enumerate(parts):
-        if len(part.where) == 1 and len(part.where[0][0].steps) == 1 and not others:
-            ((path, text),) = part.where
-            name = path.steps[0].name
-            tables.setdefault(name, {})[_fixed(part.content, path, text)] = number
+    def _slot(self, slot: Slot, spot: Spot, matched: AbstractSet[str] = frozenset()) -> None:
+        """Read a value that is there: not None."""
+        if isinstance(slot, Constant):
+            wrong = spot.inside(f"if {spot.value} != {self.source.literal(slot.value)}:")
+            wrong.unknown()
+        elif isinstance(slot, Leaf):
+            self._leaf(slot, spot)
+        elif spot.level >= DEEPEST:
+            apart = Spot.function(self.source)
+            self._slot(slot, apart, matched)
+            spot.line(f"{self._function(apart)}({spot.value}, {spot.item}, c, {spot.trail})")
+        elif isinstance(slot, Object):
+            self._object(slot, spot, matched, {})
         else:
-            others.append((_matcher(part), number))
+            self._listed(slot, spot)
 
-    def recognise(value: Any) -> int | None:
-        if type(value) is dict:
-            for name, table in tables.items():
-                said = value.get(name)
-                if type(said) is str and said in table:
-                    return table[said]
-        for matches, number in others:
-            if matches(value):
-                return number
-        return None
-
-    return recognise
-
-
-def _matcher(part: Part) -> Callable[[Any], bool]:
-    """Return the test by which an item of a list is recognised as this part's."""
-    wanted = tuple(
-        (tuple(step.name for step in path.steps), _fixed(part.content, path, text))
-        for path, text in part.where
-    )
-
-    def matches(value: Any) -> bool:
-        for names, fixed in wanted:
-            here = value
-            for name in names:
-                if type(here) is list:
-                    here = here[0] if here else None
-                if type(here) is not dict:
-                    return False
-                here = here.get(name)
-            if here != fixed:
-                return False
-        return True
-
-    return matches
-
-
-def _fixed(slot: Slot, path: Path, text: str) -> Any:
-    """Return the typed constant at *path* below *slot*; *text* if the format types nothing."""
-    here: Slot = slot
-    for step in path.steps:
-        if isinstance(here, Listed):
-            here = here.parts[0].content
-        if not isinstance(here, Object) or step.name not in here.fields:
-            return text
-        here = here.fields[step.name]
-    return here.value if isinstance(here, Constant) else text
-
-
-_TakeAll = Callable[[list[tuple[Any, Trail]], Any, Reading], None]
-
-
-def _part(part: Part) -> _TakeAll:
-    take = _slot(part.content)
-    rule = part.rule
-    if rule is None:
-
-        def one(ones: list[tuple[Any, Trail]], item: Any, context: Reading) -> None:
-            value, trail = ones[0]
-            take(value, item, context, trail)
-
-        return one
-    if rule.refer_all:
-        return lambda _ones, _item, _context: None
-    put = _setter(rule.source, rule)
-    skip = rule.only == "out"
-
-    def every(ones: list[tuple[Any, Trail]], item: Any, context: Reading) -> None:
-        out = []
-        for value, trail in ones:
-            holder: dict[str, Any] = {}
-            take(value, holder, context, trail)
-            if holder:
-                out.append(holder.get("", holder))
-        if out and not skip:
-            put(item, out, context, ones[0][1])
-
-    return every
-
-
-def _leaf(slot: Leaf) -> Take:
-    rules = [
-        rule
-        for rule in (slot.rule, *slot.also)
-        if not rule.structural and rule.only != "out" and rule.caf is not None
-    ]
-    fixed = {rule.const for rule in (slot.rule, *slot.also) if rule.const is not None}
-    takes = tuple(_rule(rule) for rule in rules)
-    if not takes:
-        return _known(slot, fixed)
-    (take,) = takes[:1]
-    if not fixed:
-        return take
-
-    def either(value: Any, item: Any, context: Reading, trail: Trail) -> None:
-        known = len(context.unmapped)
-        take(value, item, context, trail)
-        if _hashable(value) and value in fixed:
-            del context.unmapped[known:]
-
-    return either
-
-
-def _known(slot: Leaf, fixed: set[Any]) -> Take:
-    """Return what reads a place that says nothing of its own: derived on the way out."""
-    tables = [rule.codes for rule in (slot.rule, *slot.also) if rule.codes is not None]
-    derived = slot.rule.refer or slot.rule.refer_all or (slot.rule.only == "out" and not tables)
-
-    def check(value: Any, _item: Any, context: Reading, trail: Trail) -> None:
-        if derived:
+    def _object(
+        self, plan: Object, spot: Spot, matched: AbstractSet[str], heading: Mapping[str, Any]
+    ) -> None:
+        literal, value = self.source.literal, spot.value
+        members = {name: slot for name, slot in plan.fields.items() if name not in matched}
+        passed = [name for name in heading if name not in plan.fields]
+        known = self.source.bind(frozenset((*matched, *passed, *members)))
+        wrong = f"strange({value}, {known}, c, {spot.trail})"
+        if len(members) == 1 and not passed:
+            ((name, slot),) = members.items()
+            below = spot.below(name)
+            got = f"{value}.get({literal(name)})"
+            if not matched:
+                got += f" if type({value}) is dict else None"
+            self._slot(slot, below.inside(f"if ({below.value} := {got}) is not None:"))
+            more = f"if {below.value} is None or len({value}) != {len(matched) + 1}:"
+            spot.inside(more).line(wrong)
             return
-        if _hashable(value) and (value in fixed or any(table.knows(value) for table in tables)):
+        there = spot if matched else spot.inside(f"if type({value}) is dict:")
+        count = spot.name("n")
+        begun = (str(len(matched)), *(f"({literal(name)} in {value})" for name in passed))
+        there.line(f"{count} = {' + '.join(begun)}")
+        for name, slot in members.items():
+            below = there.below(name)
+            found = below.inside(f"if ({below.value} := {value}.get({literal(name)})) is not None:")
+            found.line(f"{count} += 1")
+            self._slot(slot, found)
+        there.inside(f"if len({value}) != {count}:").line(wrong)
+        if not matched:
+            spot.inside("else:").unknown()
+
+    def _listed(self, slot: Listed, spot: Spot) -> None:
+        alone = slot.parts[0] if len(slot.parts) == 1 and not slot.parts[0].where else None
+        if alone is not None and alone.rule is None:
+            there, value = spot.below(0), spot.value
+            first = f"{value}[0] if type({value}) is list and len({value}) == 1"
+            first += f" else only({value}, c, {spot.trail})"
+            found = there.inside(f"if ({there.value} := {first}) is not None:")
+            self._slot(alone.content, found)
             return
-        context.unknown(trail)
+        there = spot.inside(f"if type({spot.value}) is list:")
+        if alone is not None and alone.rule is not None:
+            self._each(alone, alone.rule, there)
+        else:
+            self._sorted(slot.sorted_parts(), there)
+        spot.inside("else:").unknown()
 
-    return check
-
-
-def _hashable(value: Any) -> bool:
-    """Return whether *value* can be looked up; a stranger may put a list where a code belongs."""
-    return not isinstance(value, dict | list)
-
-
-def _rule(rule: Rule) -> Take:
-    put = _setter(rule.source, rule)
-    decode = decoder(rule)
-    if rule.backup:
-
-        def wait(value: Any, item: Any, context: Reading, trail: Trail) -> None:
-            decoded = decode(value, context, trail)
-            if decoded is not None:
-                context.later.append((_if_absent(put), item, decoded, trail))
-
-        return wait
-
-    def take(value: Any, item: Any, context: Reading, trail: Trail) -> None:
-        decoded = decode(value, context, trail)
-        if decoded is not None:
-            put(item, decoded, context, trail)
-
-    return take
-
-
-_Put = Callable[[Any, Any, Reading, Trail], None]
-_ABSENT: Any = object()
-
-
-def _setter(path: Path, rule: Rule) -> _Put:
-    """Return what puts a value at *path* of an item, making what is missing on the way."""
-    shown = rule.covers or str(path)
-    if not path.steps:
-        if path.start == "item":
-            return _itself
-        return lambda _item, value, context, trail: merge(context.outer, value, context, trail)
-    start, last = path.start, path.steps[-1].name
-    before = tuple(
-        (step.name, tuple((w.steps[0].name, value) for w, value in step.where))
-        for step in path.steps[:-1]
-    )
-
-    def put(item: Any, value: Any, context: Reading, trail: Trail) -> None:
-        here = item if start == "item" else context.root if start == "root" else context.outer
-        for name, where in before:
-            here = _find(here, name, where) if where else here.setdefault(name, {})
-        held = here.get(last, _ABSENT)
-        if held is _ABSENT:
-            here[last] = value
-        elif held != value:
-            if type(held) is dict and type(value) is dict:
-                merge(held, value, context, trail)
+    def _sorted(self, parts: list[Part], spot: Spot) -> None:
+        """Read a list of several parts."""
+        source, found, one = self.source, spot.name("g"), f"x{spot.level + 1}"
+        told = told_by(parts)
+        names: list[Any] = list(range(len(parts))) if told is None else told[1]
+        many = source.bind([n for n, part in zip(names, parts, strict=True) if part.rule])
+        recognise = source.bind(recogniser(parts, names))
+        slow = spot
+        if told is not None:
+            known = source.bind(frozenset(names))
+            quick = f"quick({spot.value}, {source.literal(told[0])}, {known}, {many})"
+            slow = spot.inside(f"if ({found} := {quick}) is None:")
+        slow.line(f"{found}, strangers = sort({spot.value}, {recognise}, {many})")
+        stranger = slow.inside("for position in strangers:").below(AT, "position")
+        stranger.unknown()
+        spot.line(f"{found} = {found}.get")
+        for name, part in zip(names, parts, strict=True):
+            there = spot.inside(f"if ({one} := {found}({source.literal(name)})) is not None:")
+            if part.rule is not None:
+                self._each(part, part.rule, there, one)
             else:
-                context.disagreement(trail, shown)
+                self._slot(part.content, there.below(IN, spot.value, one), met(part.where))
 
-    return put
+    def _each(self, part: Part, rule: Rule, spot: Spot, items: str | None = None) -> None:
+        """Read all items of the list at *spot*, or *items* of it, into a list."""
+        if rule.refer_all:
+            return
+        out, held, at, one = (spot.name(stem) for stem in "oipy")
+        spot.line(f"{out} = []")
+        if items is None:
+            loop = spot.inside(f"for {at}, {one} in enumerate({spot.value}):")
+            inner = loop.below(AT, at, value=one).holding(held)
+        else:
+            loop = spot.inside(f"for {one} in {items}:")
+            inner = loop.below(IN, spot.value, one, value=one).holding(held)
+        if (plain := _plain(part.content)) is not None:
+            there, value = self._decoded(plain, inner)
+            there.line(f"{out}.append({value})")
+        else:
+            self._item(part, rule, inner, out)
+        if rule.only != "out":
+            first = spot.below(0) if items is None else spot.below(IN, spot.value, f"{items}[0]")
+            self._put(rule, spot.inside(f"if {out}:"), out, first.trail)
+
+    def _item(self, part: Part, rule: Rule, spot: Spot, out: str) -> None:
+        """Read one item of a list into an item of *out*, if it says anything."""
+        held, known, telling = spot.item, spot.name("k"), _telling(rule)
+        spot.line(f"{held} = {{}}")
+        if telling:
+            spot.line(f"{known} = len(c.unmapped)")
+        self._slot(part.content, spot, met(part.where))
+        there = spot.inside(f"if {held}:")
+        if telling:
+            # What no row tells the sort of (a hospital's own number) is not understood.
+            nameless = there.inside(f"if not {self.source.bind(telling)} <= {held}.keys():")
+            nameless.line(f"del c.unmapped[{known}:]")
+            nameless.unknown()
+            there = there.inside("else:")
+        there.line(f"{out}.append({held}.get('', {held}))")
+
+    def _leaf(self, slot: Leaf, spot: Spot) -> None:
+        every = (slot.rule, *slot.also)
+        fixed = {rule.const for rule in every if rule.const is not None}
+        heard = [
+            rule
+            for rule in every
+            if not rule.structural and rule.only != "out" and rule.caf is not None
+        ]
+        if not heard:
+            self._derived(slot, fixed, spot)
+            return
+        known, value = spot.name("k"), spot.value
+        derived = tuple(rule.to for rule in every if rule.only == "out" and rule.to)
+        if fixed or derived:
+            spot.line(f"{known} = len(c.unmapped)")
+        # Only rules for this direction share a spot that says several leaves.
+        inward = all(rule.only == "in" for rule in heard)
+        for rule in heard if inward else heard[:1]:
+            self._rule(rule, spot)
+        if fixed:
+            said = f"not isinstance({value}, Holders) and {value} in {self.source.bind(fixed)}"
+            spot.inside(f"if {said}:").line(f"del c.unmapped[{known}:]")
+        if derived:  # a reference to what another rule says already says nothing new
+            said = f"leads({value}, {self.source.bind(derived)}, c)"
+            spot.inside(f"if {said}:").line(f"del c.unmapped[{known}:]")
+
+    def _derived(self, slot: Leaf, fixed: AbstractSet[Any], spot: Spot) -> None:
+        """Read a place that says nothing of its own: derived on the way out."""
+        tables = [rule.codes for rule in (slot.rule, *slot.also) if rule.codes is not None]
+        if slot.rule.refer or slot.rule.refer_all or (slot.rule.only == "out" and not tables):
+            return
+
+        def knows(value: Any) -> bool:
+            if isinstance(value, dict | list):  # a stranger may put a list where a code belongs
+                return False
+            return value in fixed or any(table.knows(value) for table in tables)
+
+        wrong = spot.inside(f"if not {self.source.bind(knows)}({spot.value}):")
+        wrong.unknown()
+
+    def _rule(self, rule: Rule, spot: Spot) -> None:
+        there, value = self._decoded(rule, spot)
+        if rule.backup:
+            inner = Spot.function(self.source)
+            self._put(rule, inner, "x", "w")
+            waiting = f"({self._function(inner)}, {value}, {there.item}, {there.trail})"
+            there.line(f"c.later.append({waiting})")
+        else:
+            self._put(rule, there, value, there.trail)
+
+    def _decoded(self, rule: Rule, spot: Spot) -> tuple[Spot, str]:
+        """Return where the canonical value is known, and its expression."""
+        bind, value, found = self.source.bind, spot.value, spot.name("d")
+        if (decode := decoder(rule)) is not None:
+            test = f"({found} := {bind(decode)}({value}, c)) is not None"
+            if rule.codes is not None:
+                quick = f"{bind(inward(rule).get)}({value}) if type({value}) is str else None"
+                test = f"({found} := {quick}) is not None or {test}"
+            spot = spot.inside(f"if {test}:")
+            spot.inside(f"if type({found}) is Wrong:").line(f"{found}.note(c, {spot.trail})")
+            spot, value = spot.inside("else:"), found
+        if rule.heard is not None:
+            spot.line(f"{found} = {bind(rule.heard)}({value}, {spot.trail}, {spot.value})")
+            value = found
+        return spot, value
+
+    def _put(self, rule: Rule, spot: Spot, value: str, trail: str) -> None:
+        """Put *value* where *rule* says, making what is missing on the way."""
+        path, literal = rule.source, self.source.literal
+        if not path.steps:
+            whole = spot.item if path.start == "item" else "c.outer"
+            there = spot.inside(f"if type({value}) is dict:")
+            there.line(f"merge({whole}, {value}, c, {trail})")
+            spot.inside("else:").line(f"{whole}[''] = {value}")
+            return
+        here = spot.branch(path.start, path.steps[:-1])
+        held, name = spot.name("h"), literal(path.steps[-1].name)
+        clash = spot.inside(f"if ({held} := {here}.setdefault({name}, {value})) is not {value}:")
+        shown = literal(rule.covers or str(path))
+        clash.line(f"again({held}, {value}, c, {trail}, {shown})")
 
 
-def _itself(item: Any, value: Any, context: Reading, trail: Trail) -> None:
-    """Put a value that is the item: its members, or (for a bare value) the value under a mark."""
-    if type(value) is dict:
-        merge(item, value, context, trail)
-    else:
-        item[""] = value
+def _plain(slot: Slot) -> Rule | None:
+    """Return the rule by which *slot* is the item itself, if it is nothing else."""
+    if not isinstance(slot, Leaf) or slot.also:
+        return None
+    rule = slot.rule
+    said = rule.caf is not None and not (rule.caf.steps or rule.backup or rule.whole)
+    return rule if said and rule.only != "out" and not rule.structural else None
 
 
-def _find(here: Any, name: str, where: tuple[tuple[str, str], ...]) -> Any:
-    items = here.setdefault(name, [])
-    ((key, wanted),) = where
-    for one in reversed(items):  # the leaves of one item come together
-        if one.get(key) == wanted:
-            return one
-    made: dict[str, Any] = dict(where)
-    items.append(made)
-    return made
-
-
-def _if_absent(put: _Put) -> _Put:
-    def backed_up(item: Any, value: Any, context: Reading, trail: Trail) -> None:
-        faults = len(context.faults)
-        put(item, value, context, trail)
-        del context.faults[faults:]  # something better has said it already
-
-    return backed_up
-
-
-def merge(held: dict[str, Any], given: Mapping[str, Any], context: Reading, trail: Trail) -> None:
-    """Put the members of *given* into *held*; where both say something, they must say the same."""
-    for name, value in given.items():
-        before = held.get(name, _ABSENT)
-        if before is _ABSENT:
-            held[name] = value
-        elif type(before) is dict and type(value) is dict:
-            merge(before, value, context, trail)
-        elif before != value:
-            context.disagreement(trail, name)
+def _telling(rule: Rule) -> frozenset[str]:
+    """Return the coded leaves without which the dictionary allows no such item."""
+    return frozenset(
+        one.caf.steps[0].name
+        for one in rule.rules
+        if one.codes is not None and one.only != "out" and not one.backup
+        if one.caf is not None and len(one.caf.steps) == 1 and one.covers in required()
+    )

@@ -1,388 +1,323 @@
-"""Compiles the plan of an entry into plain closures that build its resource from the canonical
-tree.
+"""Renders: turns the plan of an entry into straight-line code that builds its resource from the
+canonical tree.
 
-Nothing is parsed, looked up by path or compiled while a message runs.  Rules of one wire object
-that read the same canonical branch fetch it once; where the branch is absent the whole object costs
-one look. With *trace* the same closures are made with recording leaves: see
-`mappings.engine.trace`.
+Nothing is parsed, looked up by path or decided while a message runs: objects are displays, lists
+are appended to, and what is absent costs one look.  With *trace* the same code is made with
+recording leaves: see `mappings.engine.trace`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 from hub.errors import Code, Fault, Rejected
-from mappings.engine.access import Get, conditions, getter
-from mappings.engine.branches import below, runs, shared
-from mappings.engine.chain import SELF, Chain, Finish, around, chain, said
+from mappings.engine.access import Scope
+from mappings.engine.branches import runs, shared
+from mappings.engine.keeping import keeper
 from mappings.engine.model import Rule
 from mappings.engine.narrative import narrator
-from mappings.engine.paths import Path
 from mappings.engine.rendering import Rendering
+from mappings.engine.seeking import seeker
 from mappings.engine.shape import Shape
+from mappings.engine.source import Source
 from mappings.engine.tree import Constant, Leaf, Listed, Object, Part, Slot, structural
+from mappings.engine.words import Shared, Word, word
 
-Build = Callable[[Any, "Rendering"], Any]
+Build = Callable[[Any, Rendering], Any]
 """(item, context) to the wire value, or None where there is nothing to say."""
 
+Sink = Callable[[Scope, str], None]
+"""Adds to the block given what is done with the value of the expression given."""
 
-class Demand(Protocol):
-    """Makes (once) the entry for a referenced block and returns its address."""
+Record = Callable[[Any, Any, Rendering], Any]
+"""(canonical value, wire value, context) to the wire value that remembers its origin."""
 
-    def __call__(self, block: Any, context: "Rendering") -> str:
-        """Return the address."""
-        ...
+DEEPEST: Final = 12
+"""Levels in one function; what lies deeper gets its own, because Python nests only so far."""
 
 
 class Trace(Protocol):
-    """Wraps a leaf's closure so that it records where its value came from."""
+    """Makes the leaves of recording code."""
 
-    def leaf(self, rule: Rule, build: Build, get: Get | None) -> Build:
-        """Return the recording form of *build*."""
+    def leaf(self, rule: Rule) -> Record:
+        """Return what marks the values of *rule*; either value may be None."""
         ...
 
-    def word(self, word: Finish) -> Finish:
+    def word(self, word: Word) -> Word:
         """Return *word* for wrapped values."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Compiler:
-    """What the closures of one mapping share: how to demand entries, and whether to record."""
+NAMES: Final[Mapping[str, Any]] = {"Shared": Shared}
+"""What generated rendering expects in the namespace."""
 
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """Writes the rendering code of one mapping into *source*.
+
+    *demands* names the functions (block, context) that make the entry of a referenced block, once,
+    and return its address.
+    """
+
+    source: Source
     mapping: str
-    demands: Mapping[str, Demand]
+    demands: Mapping[str, str]
     shape: Shape
     trace: Trace | None = None
 
-    def resource(self, plan: Object, heading: Mapping[str, Any]) -> Build:
-        """Return what builds one resource; it is built even if only its constants are left."""
-        return self._object(plan, None, always=True, heading=heading)
+    def resource(self, plan: Object, heading: Mapping[str, Any]) -> str:
+        """Return the name of the function (item, context) that builds one resource.
 
-    def _slot(self, slot: Slot, branch: Path | None) -> Build:
-        if self.trace is None and not isinstance(slot, Leaf) and not structural(slot):
-            found = around(slot)
-            if found is not None:
-                return _around(self._leaf(found[0], branch), found[1])
-        if isinstance(slot, Leaf):
-            return self._leaf(slot, branch)
-        if isinstance(slot, Object):
-            return self._object(slot, branch, always=structural(slot))
-        if isinstance(slot, Listed):
-            return self._list(slot, branch)
-        value = slot.value
-        return lambda _item, _context: value
+        It is built even if only its constants are left.
+        """
+        scope = Scope(self.source, item="i")
+        self._object(plan, scope, _return, 0, heading=heading)
+        return self.source.function("i, c", scope)
 
-    def _leaf(self, slot: Leaf, branch: Path | None) -> Build:
-        builds = tuple(self._rule(rule, branch) for rule in (slot.rule, *slot.also))
-        if len(builds) == 1:
-            return builds[0]
+    def _slot(self, slot: Slot, scope: Scope, sink: Sink, level: int) -> None:
+        if isinstance(slot, Constant):
+            sink(scope, self.source.literal(slot.value))
+        elif isinstance(slot, Leaf):
+            self._leaf(slot, scope, sink)
+        elif level >= DEEPEST:
+            self._apart(slot, scope, sink)
+        elif (leaf := self._coded(slot, scope)) is not None:
+            self._shared(slot, leaf.rule, scope, sink)
+        elif isinstance(slot, Object):
+            self._object(slot, scope, sink, level + 1)
+        else:
+            self._list(slot, scope, sink, level + 1)
 
-        def first(item: Any, context: Rendering) -> Any:
-            for build in builds:
-                value = build(item, context)
-                if value is not None:
-                    return value
+    def _apart(self, slot: Slot, scope: Scope, sink: Sink) -> None:
+        """Build *slot* in a function of its own."""
+        inner = Scope(self.source, item="i", of=None if scope.of is None else "i")
+        self._slot(slot, inner, _return, 0)
+        build = self.source.function("i, c", inner)
+        item = scope.start("item") if scope.of is None else scope.of
+        made = self.source.fresh()
+        sink(scope.inside(f"if ({made} := {build}({item}, c)) is not None:"), made)
+
+    def _coded(self, slot: Slot, scope: Scope) -> Leaf | None:
+        """Return the only leaf of *slot* if it is a code, so that there are few such subtrees."""
+        leaf = None if scope.of is not None or self.trace is not None else _only(slot)
+        if leaf is None or leaf.also or leaf.rule.form not in {"code", "bool"}:
             return None
+        rule = leaf.rule
+        plain = rule.caf is not None and not (rule.to or rule.when or rule.required or rule.whole)
+        return leaf if plain and rule.only != "in" else None
 
-        return first
-
-    def _rule(self, rule: Rule, branch: Path | None) -> Build:
-        if rule.only == "in":
-            return lambda _item, _context: None
-        get = None if rule.caf is None else getter(below(rule.caf, branch))
-        build = self._value(rule, get)
-        if self.trace is not None:
-            build = self.trace.leaf(rule, build, get)
-        if rule.required:
-            build = self._required(rule, build)
-        test = conditions(rule.when)
-        if test is None:
-            return build
-        return lambda item, context: build(item, context) if test(item, context) else None
-
-    def _required(self, rule: Rule, build: Build) -> Build:
-        fault = Fault(
-            Code.MAPPING,
-            str(rule.covers or rule.caf or ""),
-            f"{self.mapping} cannot be written without it (rule at {rule.place})",
+    def _shared(self, slot: Slot, rule: Rule, scope: Scope, sink: Sink) -> None:
+        inner = Scope(self.source, item="i", of="i")
+        self._slot(slot, inner, _return, 0)
+        # A subtree of a code needs no context: it says the same in every message.
+        made = self.source.made(f"Shared({self.source.function('i, c=None', inner)})")
+        code, tree = self.source.fresh(), self.source.fresh()
+        here = scope.inside(
+            f"if ({code} := {scope.value(rule.source)}) is not None"
+            f" and ({tree} := {made}[{code}]) is not None:"
         )
+        sink(here, tree)
 
-        def needed(item: Any, context: Rendering) -> Any:
-            value = build(item, context)
-            if value is None:
-                raise Rejected(
-                    Code.MAPPING, f"{fault.path or rule.wire}: {fault.remedy}", faults=(fault,)
-                )
-            return value
+    def _leaf(self, slot: Leaf, scope: Scope, sink: Sink) -> None:
+        rules = [rule for rule in (slot.rule, *slot.also) if rule.only != "in"]
+        if len(rules) == 1:
+            self._rule(rules[0], scope, sink)
+            return
+        made = self.source.fresh()
+        scope.line(f"{made} = None")
+        for rule in rules:
+            here = scope.inside(f"if {made} is None:")
+            self._rule(rule, here, lambda block, value: block.line(f"{made} = {value}"))
+        sink(scope.inside(f"if {made} is not None:"), made)
 
-        return needed
+    def _rule(self, rule: Rule, scope: Scope, sink: Sink) -> None:
+        # A reference to all of an entry is asked about once, outside its loop.
+        if not rule.refer_all and (holds := scope.holds(rule.when)):
+            scope = scope.inside(f"if {holds}:")
+        tests, value = self._value(rule, scope)
+        here = scope.inside(f"if {' and '.join(tests)}:") if tests else scope
+        sink(here, value)
+        if tests and rule.required:
+            scope.inside("else:").line(f"{self._missing(rule)}()")
 
-    def _value(self, rule: Rule, get: Get | None) -> Build:
+    def _missing(self, rule: Rule) -> str:
+        """Return the name of what refuses because there is no value for *rule*."""
+        path, place = str(rule.covers or rule.caf or ""), rule.place
+        remedy = f"{self.mapping} cannot be written without it (rule at {place})"
+        text = f"{path or rule.wire}: {remedy}"
+
+        def missing() -> NoReturn:
+            raise Rejected(Code.MAPPING, text, faults=(Fault(Code.MAPPING, path, remedy),))
+
+        return self.source.bind(missing)
+
+    def _value(self, rule: Rule, scope: Scope) -> tuple[list[str], str]:
+        """Return the tests that a value of *rule* is there, and the value after them."""
+        held, made = self.source.fresh(), self.source.fresh()
+        found, said = self._said(rule, scope, held)
+        if self.trace is not None:
+            mark = self.source.bind(self.trace.leaf(rule))
+            if found is not None:
+                there = held if rule.to in self.demands else f"{held} is not None"
+                said = f"{said} if {there} else None"
+            marked = f"{mark}({'None' if found is None else f'({held} := {found})'}, {said}, c)"
+            return [f"({made} := {marked}) is not None"], made
+        if found is None:
+            certain = rule.const is not None or bool(rule.refer_all)
+            return ([], said) if certain else ([f"({made} := {said}) is not None"], made)
+        if rule.to in self.demands:
+            return [f"({held} := {found})"], said
+        there = f"({held} := {found}) is not None"
+        if said == held:
+            return [there], held
+        return [there, f"({made} := {said}) is not None"], made
+
+    def _said(self, rule: Rule, scope: Scope, held: str) -> tuple[str | None, str]:
+        """Return what *rule* fetches, if anything, and what it says of that (then in *held*)."""
+        source = self.source
         if rule.const is not None:
-            value = rule.const
-            return lambda _item, _context: value
+            return None, source.literal(rule.const)
         if rule.refer:
-            return _reference(rule.refer)
+            names = source.bind(rule.refer)
+            return None, f"c.firsts.get({names}) or first(c, {names})"
         if rule.refer_all:
-            return lambda item, _context: item
+            return None, scope.start("item")
         if rule.narrate:
-            return narrator(rule, self.shape)
-        if get is None:
-            return lambda _item, _context: None
-        word = said(rule)
-        if word is not None:
-            return _told(get, word if self.trace is None else self.trace.word(word))
-        if rule.to is not None:
-            return self._to(rule.to, get)
-        return get
-
-    def _to(self, name: str, get: Get) -> Build:
-        demand = self.demands.get(name)
-        if demand is None:
-
-            def known(item: Any, context: Rendering) -> Any:
-                return context.urls[name].get(get(item, context))
-
-            return known
-
-        def made(item: Any, context: Rendering) -> Any:
-            block = get(item, context)
-            return demand(block, context) if block else None
-
-        return made
+            return None, f"{source.bind(narrator(rule, self.shape))}({scope.start('item')}, c)"
+        if rule.seek:
+            found = f"{source.bind(seeker(rule.seek))}({scope.start('item')}, c)"
+        else:
+            found = scope.value(rule.source)
+        if (say := word(rule)) is not None:
+            if self.trace is not None:
+                say = self.trace.word(say)
+            return found, f"{source.bind(say)}({held})"
+        if rule.to is None:
+            return found, held
+        if (demand := self.demands.get(rule.to)) is not None:
+            return found, f"{demand}({held}, c)"
+        return found, f"{scope.once(f'c.urls[{source.literal(rule.to)}].get')}({held})"
 
     def _object(
         self,
         plan: Object,
-        branch: Path | None,
-        *,
-        always: bool,
+        scope: Scope,
+        sink: Sink,
+        level: int,
         heading: Mapping[str, Any] | None = None,
-    ) -> Build:
-        branched = None if always else shared(plan)
-        if branched is not None and branched != branch:
-            inner = self._object(plan, branched, always=False)
-            fetch = getter(below(branched, branch))
-
-            def hoisted(item: Any, context: Rendering) -> Any:
-                here = fetch(item, context)
-                return None if not here else inner(here, context)
-
-            return hoisted
+    ) -> None:
+        """Build an object: constants first, then values, then what goes only in their company."""
+        always = heading is not None
         constants: dict[str, Any] = dict(heading or {})
-        plain: list[tuple[str, str, Finish | None]] = []
-        parts: list[tuple[str, Build]] = []
-        company: list[tuple[str, Build]] = []
+        parts: list[tuple[str, Slot]] = []
+        company: list[tuple[str, Slot]] = []
         for name, slot in plan.fields.items():
             if isinstance(slot, Constant):
                 constants[name] = slot.value
-            elif (folded := self._folded(slot, branch)) is not None and folded.member:
-                plain.append((name, folded.member, folded.finish))
             else:
-                (company if structural(slot) else parts).append((name, self._slot(slot, branch)))
-        return _assembled(
-            constants,
-            tuple(plain),
-            tuple(parts),
-            tuple(company),
-            always=always,
-            heading=heading is not None,
-        )
+                (company if structural(slot) else parts).append((name, slot))
+        if not always and len(parts) + len(company) <= 1:
+            self._around(constants, [*parts, *company], scope, sink, level)
+            return
+        branch = shared(plan) if parts and not always else None
+        if branch is not None and branch != scope.at:
+            scope = scope.branch(branch)
+        made = self.source.fresh()
+        scope.line(f"{made} = {self._display(constants)}")
+        more = f"if len({made}) > {len(constants)}:" if constants else f"if {made}:"
+        for name, slot in parts:
+            self._slot(slot, scope, self._member(made, name), level)
+        if parts and not always:
+            scope = scope.inside(more)
+        for name, slot in company:
+            self._slot(slot, scope, self._member(made, name), level)
+        if (not parts and not always) or (always and not constants):
+            scope = scope.inside(more)
+        sink(scope, made)
 
-    def _folded(self, slot: Slot, branch: Path | None) -> Chain | None:
-        """Return *slot* as a chain, unless it must record."""
-        if self.trace is not None:
-            return None
-        return chain(slot, lambda path: below(path, branch))
+    def _around(
+        self,
+        constants: Mapping[str, Any],
+        rest: Sequence[tuple[str, Slot]],
+        scope: Scope,
+        sink: Sink,
+        level: int,
+    ) -> None:
+        """Build an object that has one value at most: it is there if its value is."""
+        if rest:
+            ((name, slot),) = rest
 
-    def _list(self, slot: Listed, branch: Path | None) -> Build:
-        if len(slot.parts) == 1:
-            (part,) = slot.parts
-            build = self._part(part, branch)
-            if part.rule is not None:
-                return build
+            def wrapped(here: Scope, value: str) -> None:
+                sink(here, self._display(constants, name, value))
 
-            def single(item: Any, context: Rendering) -> Any:
-                value = build(item, context)
-                return None if value is None else [value]
+            self._slot(slot, scope, wrapped, level)
+        elif constants:
+            sink(scope, self._display(constants))
 
-            return single
-        return self._several(slot.parts, branch)
+    def _display(self, constants: Mapping[str, Any], name: str = "", value: str = "") -> str:
+        literal = self.source.literal
+        members = [f"{literal(key)}: {literal(fixed)}" for key, fixed in constants.items()]
+        if value:
+            members.append(f"{literal(name)}: {value}")
+        return f"{{{', '.join(members)}}}"
 
-    def _several(self, parts: Sequence[Part], branch: Path | None) -> Build:
-        builds: tuple[tuple[str | None, bool, Any], ...] = tuple(
-            self._item(run[0], branch) if len(run) == 1 else (None, True, self._run(run, branch))
-            for run in runs(parts, branch)
-        )
+    def _member(self, made: str, name: str) -> Sink:
+        target = f"{made}[{self.source.literal(name)}]"
+        return lambda scope, value: scope.line(f"{target} = {value}")
 
-        def several(item: Any, context: Rendering) -> Any:
-            out: list[Any] = []
-            for member, many, build in builds:
-                if member is not None:
-                    value = item.get(member)
-                    if value is not None:
-                        value = build(value)
-                        if value is not None:
-                            out.append(value)
-                    continue
-                value = build(item, context)
-                if value is not None:
-                    if many:
-                        out += value
-                    else:
-                        out.append(value)
-            return out or None
+    def _list(self, slot: Listed, scope: Scope, sink: Sink, level: int) -> None:
+        if len(slot.parts) == 1 and slot.parts[0].rule is None and keeper(slot.parts[0]) is None:
+            self._slot(slot.parts[0].content, scope, lambda s, value: sink(s, f"[{value}]"), level)
+            return
+        made = self.source.fresh()
+        scope.line(f"{made} = []")
+        self._several(slot.parts, scope, made, level)
+        sink(scope.inside(f"if {made}:"), made)
 
-        return several
+    def _several(self, parts: Sequence[Part], scope: Scope, made: str, level: int) -> None:
+        """Append the items of *parts* to *made*; neighbours of one branch after one look for it."""
+        for run in runs(parts, scope.at):
+            branch = shared(Listed(list(run))) if len(run) > 1 else None
+            if branch is not None:
+                self._several(run, scope.branch(branch), made, level)
+                continue
+            for part in run:
+                self._part(part, scope, made, level)
 
-    def _run(self, parts: Sequence[Part], branch: Path | None) -> Build:
-        """Return what builds items that all read one branch, after one look for the branch."""
-        branched = shared(Listed(list(parts)))
-        if branched is None:
-            return self._several(parts, branch)
-        inner = self._several(parts, branched)
-        fetch = getter(below(branched, branch))
+    def _part(self, part: Part, scope: Scope, made: str, level: int) -> None:
+        keep = keeper(part)
+        kept = "" if keep is None else self.source.bind(keep)
 
-        def run(item: Any, context: Rendering) -> Any:
-            here = fetch(item, context)
-            return None if not here else inner(here, context)
+        def append(here: Scope, value: str) -> None:
+            here.line(f"{made}.append({kept}({value}))" if kept else f"{made}.append({value})")
 
-        return run
-
-    def _item(self, part: Part, branch: Path | None) -> tuple[str | None, bool, Any]:
-        """Return one kind of item of a list: folded around a member, or as a closure of its own."""
-        if part.rule is None:
-            folded = self._folded(part.content, branch)
-            if folded is not None and folded.member and folded.finish is not None:
-                return folded.member, False, folded.finish
-        return None, part.rule is not None, self._part(part, branch)
-
-    def _part(self, part: Part, branch: Path | None) -> Build:
-        if part.rule is None:
-            return self._slot(part.content, branch)
         rule = part.rule
+        if rule is None:
+            self._slot(part.content, scope, append, level)
+            return
+        if holds := scope.holds(rule.when):
+            scope = scope.inside(f"if {holds}:")
+        item = self.source.fresh()
         if rule.refer_all:
-            return _all_of(rule.refer_all, self._slot(part.content, None))
-        get = getter(below(rule.source, branch))
-        test = conditions(rule.when)
-        folded = self._folded(part.content, None)
-        if folded is not None and folded.member == SELF:
-            return _each_plain(get, folded.finish, test)
-        return _each(get, self._slot(part.content, None), test)
+            items = f"every(c, {self.source.bind(rule.refer_all)})"
+        else:
+            items = f"{scope.value(rule.source)} or ()"
+        self._slot(part.content, scope.inside(f"for {item} in {items}:", item=item), append, level)
 
 
-def _around(build: Build, wrap: Finish) -> Build:
-    def around_it(item: Any, context: Rendering) -> Any:
-        value = build(item, context)
-        return None if value is None else wrap(value)
-
-    return around_it
+def _return(scope: Scope, value: str) -> None:
+    scope.line(f"return {value}")
 
 
-def _told(get: Get, word: Finish) -> Build:
-    def told(item: Any, context: Rendering) -> Any:
-        value = get(item, context)
-        return None if value is None else word(value)
-
-    return told
-
-
-def _reference(names: tuple[str, ...]) -> Build:
-    def first(_item: Any, context: Rendering) -> Any:
-        for name in names:
-            for url in context.urls[name].values():
-                return url
+def _only(slot: Slot) -> Leaf | None:
+    """Return the only leaf of *slot* besides constants, if it has one and lies in no repetition."""
+    if isinstance(slot, Leaf):
+        return slot
+    if isinstance(slot, Listed):
+        alone = len(slot.parts) == 1 and slot.parts[0].rule is None
+        return _only(slot.parts[0].content) if alone else None
+    if not isinstance(slot, Object):
         return None
-
-    return first
-
-
-def _all_of(names: tuple[str, ...], build: Build) -> Build:
-    def everyone(_item: Any, context: Rendering) -> Any:
-        urls = [url for name in names for url in context.urls[name].values()]
-        return [build(url, context) for url in urls] or None
-
-    return everyone
-
-
-def _each_plain(get: Get, finish: Finish | None, test: Callable[[Any, Any], bool] | None) -> Build:
-    def each(item: Any, context: Rendering) -> Any:
-        if test is not None and not test(item, context):
-            return None
-        values = get(item, context)
-        if not values:
-            return None
-        if finish is None:
-            return list(values)
-        out = [made for v in values if (made := finish(v)) is not None]
-        return out or None
-
-    return each
-
-
-def _each(get: Get, build: Build, test: Callable[[Any, Any], bool] | None) -> Build:
-    def each(item: Any, context: Rendering) -> Any:
-        if test is not None and not test(item, context):
-            return None
-        values = get(item, context)
-        if not values:
-            return None
-        out = [made for value in values if (made := build(value, context)) is not None]
-        return out or None
-
-    return each
-
-
-def _assembled(
-    constants: dict[str, Any],
-    plain: tuple[tuple[str, str, Finish | None], ...],
-    parts: tuple[tuple[str, Build], ...],
-    company: tuple[tuple[str, Build], ...],
-    *,
-    always: bool,
-    heading: bool,
-) -> Build:
-    if not plain and not company and len(parts) == 1 and not always:
-        ((only, make),) = parts
-        if len(constants) == 1:
-            ((name, fixed),) = constants.items()
-
-            def beside_one(item: Any, context: Rendering) -> Any:
-                value = make(item, context)
-                return None if value is None else {name: fixed, only: value}
-
-            return beside_one
-
-        def wrapped(item: Any, context: Rendering) -> Any:
-            value = make(item, context)
-            return None if value is None else {**constants, only: value}
-
-        return wrapped
-    least = len(constants)
-
-    def build(item: Any, context: Rendering) -> Any:
-        out = constants.copy()
-        for wire, member, finish in plain:
-            value = item.get(member)
-            if value is not None:
-                if finish is not None:
-                    value = finish(value)
-                    if value is None:
-                        continue
-                out[wire] = value
-        for wire, make in parts:
-            value = make(item, context)
-            if value is not None:
-                out[wire] = value
-        if len(out) == least and not always:
-            return None
-        for wire, make in company:
-            value = make(item, context)
-            if value is not None:
-                out[wire] = value
-        if company and len(out) == least and not heading:
-            return None  # conditions only, and none of them held
-        return out or None
-
-    return build
+    rest = [inner for inner in slot.fields.values() if not isinstance(inner, Constant)]
+    return _only(rest[0]) if len(rest) == 1 else None

@@ -28,6 +28,7 @@ class Rendering:
     outer: Mapping[str, Any] = field(default_factory=dict)
     slices: dict[tuple[int, str], dict[Any, Any]] = field(default_factory=dict)
     urls: dict[str, dict[Any, str]] = field(default_factory=dict)
+    firsts: dict[tuple[str, ...], str] = field(default_factory=dict)
     made: dict[tuple[str, Any], list[tuple[Any, str]]] = field(default_factory=dict)
     waiting: list[tuple[str, Any, str]] = field(default_factory=list)
     notes: Notes | None = None

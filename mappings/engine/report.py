@@ -14,21 +14,25 @@ from typing import Any, Final, Literal
 from hub.domain.codes import code_list, list_ids
 from mappings.engine.canonical import all_leaves
 from mappings.engine.catalogue import Format
-from mappings.engine.check import named, slice_keys
+from mappings.engine.marks import Mark, Origin
 from mappings.engine.model import Rule, Written
+from mappings.engine.placement import Placed, placed, slice_keys, under
 from mappings.engine.rendering import Notes
 from mappings.engine.rules import every_rule
-from mappings.engine.trace import Mark, Origin, origins, unwrapped, wrapped
+from mappings.engine.trace import origins, place_of, unwrapped, wrapped
 
 Outcome = Literal["kept", "normalised", "lost", "withheld", "invented", "unmapped"]
 
-STRUCTURE: Final = re.compile(r"(^|\.)(fullUrl|resourceType)$|^id$")
+STRUCTURE: Final = re.compile(r"(^|\.)(fullUrl|resourceType|MSH\.10)$|^id$")
 """Output that names and addresses things and says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one field; *rule* is ``file:line``, *code* the row of a code table."""
+    """What became of one field; *rule* is ``file:line:column``, *code* the row of a code table.
+
+    *consent* are the decisions that showed it, if the caller knows them.
+    """
 
     outcome: Outcome
     caf: str | None
@@ -37,15 +41,21 @@ class Row:
     code: str | None = None
     reason: str | None = None
     section: str | None = None
+    consent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Every row of one message, with the document that it is about."""
+    """Every row of one message, with the document that it is about.
+
+    *shared* are groups of blocks that are equal and have one entry: where one turns, references of
+    the others may.
+    """
 
     format: str
     rows: tuple[Row, ...]
     document: Mapping[str, Any]
+    shared: tuple[frozenset[str], ...] = ()
 
     def of_output(self, path: str) -> tuple[Row, ...]:
         """Return what made the output at or below *path*."""
@@ -55,6 +65,22 @@ class Report:
         """Return what became of the input at or below *path*."""
         return tuple(row for row in self.rows if row.caf is not None and _within(row.caf, path))
 
+    def feeding(self, path: str) -> frozenset[str]:
+        """Return every place of the output that may differ if the input leaf *path* does."""
+        near = {
+            block
+            for group in self.shared
+            if any(_within(path, block) for block in group)
+            for block in group
+        }
+        return frozenset(
+            row.wire
+            for row in self.rows
+            if row.wire is not None
+            and row.caf is not None
+            and (_within(row.caf, path) or _within(path, row.caf) or row.caf in near)
+        )
+
     def explain(self, path: str) -> tuple[Row, ...]:
         """Return the rows about *path*, whether it is a place of the output or of the input."""
         return self.of_output(path) or self.of_input(path)
@@ -63,7 +89,7 @@ class Report:
 def report(
     format_: Format, tree: Mapping[str, Any], withheld: Sequence[tuple[str, str]] = ()
 ) -> Report:
-    """Render *tree* with recording rules; *withheld* is (path, decision) of what the gate cut."""
+    """Render *tree* with recording rules; *withheld* is (path, why) of what the gate cut."""
     held = wrapped(tree)
     marked, notes = format_.recording.recorded(held)
     marks: dict[str, Mark] = {}
@@ -71,19 +97,32 @@ def report(
     document = unwrapped(marked, marks, constants)
     twins = _twins(notes)
     said = {mark.origin for mark in marks.values()}
+    said |= {origin for mark in marks.values() for origin in mark.also}
     said |= {twin for origin, others in twins.items() if origin in said for twin in others}
     rows = [
-        *_said(marks, twins),
+        *_said(marks, twins, format_.written.direction),
         *_unsaid(held, said, notes, format_.written),
-        *(Row("withheld", path, None, reason=f"decision {why}") for path, why in withheld),
+        *(Row("withheld", path, None, reason=why) for path, why in withheld),
         *(Row("invented", None, path) for path in constants if not STRUCTURE.search(path)),
     ]
-    return Report(format_.name, tuple(rows), document)
+    return Report(format_.name, tuple(rows), document, _shared(notes))
 
 
 def generic(path: str) -> str:
     """Return *path* without positions: ``subjects[0].email[1]`` is ``subjects[].email[]``."""
     return re.sub(r"\[\d+\]", "[]", path)
+
+
+def leaves_of(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield path and value of every leaf of a document."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from leaves_of(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list | tuple):
+        for position, inner in enumerate(value):
+            yield from leaves_of(inner, f"{path}[{position}]")
+    elif value is not None:
+        yield path, value
 
 
 def _within(path: str, above: str) -> bool:
@@ -101,6 +140,16 @@ def _twins(notes: Notes) -> dict[str, list[str]]:
     return found
 
 
+def _shared(notes: Notes) -> tuple[frozenset[str], ...]:
+    """Return the places of the blocks that share an entry, group by group."""
+    groups: dict[str, set[str]] = {}
+    for held, other in notes.shared:
+        mine, its = place_of(held), place_of(other)
+        if mine is not None and its is not None:
+            groups.setdefault(mine, {mine}).add(its)
+    return tuple(frozenset(group) for group in groups.values())
+
+
 def _in_order(value: Any) -> Iterator[str]:
     if isinstance(value, Origin):
         yield value.path
@@ -112,18 +161,20 @@ def _in_order(value: Any) -> Iterator[str]:
             yield from _in_order(inner)
 
 
-def _said(marks: Mapping[str, Mark], twins: Mapping[str, Sequence[str]]) -> Iterator[Row]:
-    back = {mark.origin for mark in marks.values() if mark.origin and _comes_back(mark)}
+def _said(
+    marks: Mapping[str, Mark], twins: Mapping[str, Sequence[str]], direction: str
+) -> Iterator[Row]:
+    back = {mark.origin for mark in marks.values() if mark.origin and _comes_back(mark, direction)}
     leaves = all_leaves()
     for path, mark in marks.items():
         if mark.origin is None:
             if mark.rule.const is not None:
                 yield Row("invented", None, path, str(mark.rule.place))
             continue
-        for origin in dict.fromkeys((mark.origin, *twins.get(mark.origin, ()))):
+        for origin in dict.fromkeys((mark.origin, *mark.also, *twins.get(mark.origin, ()))):
             leaf = leaves.get(generic(origin))
             yield Row(
-                "kept" if mark.origin in back else _derived(mark),
+                "kept" if mark.origin in back else _derived(mark, direction),
                 origin,
                 path,
                 str(mark.rule.place),
@@ -132,15 +183,16 @@ def _said(marks: Mapping[str, Mark], twins: Mapping[str, Sequence[str]]) -> Iter
             )
 
 
-def _comes_back(mark: Mark) -> bool:
+def _comes_back(mark: Mark, direction: str) -> bool:
+    """Return whether the value reads back; from a format that is only written, whether it could."""
     rule = mark.rule
-    if rule.only == "out":
+    if rule.only == "out" and direction != "out":
         return False
     return rule.codes is None or rule.codes.survives(_code(mark.code))
 
 
-def _derived(mark: Mark) -> Outcome:
-    return "lost" if mark.rule.only == "out" else "normalised"
+def _derived(mark: Mark, direction: str) -> Outcome:
+    return "lost" if mark.rule.only == "out" and direction != "out" else "normalised"
 
 
 def _code(value: Any) -> str:
@@ -150,8 +202,8 @@ def _code(value: Any) -> str:
 def _row_of(rule: Rule, code: Any) -> str | None:
     if rule.codes is None:
         return None
-    line = rule.codes.lines.get(_code(code))
-    return f"{rule.codes.file}:{line}" if line else rule.codes.file
+    row = rule.codes.row_out(_code(code))
+    return f"{row.place.file}:{row.place.line}" if row else rule.codes.file
 
 
 def _unsaid(held: Any, said: set[str | None], notes: Notes, written: Written) -> Iterator[Row]:
@@ -194,10 +246,18 @@ def _slice_keys(written: Written) -> frozenset[str]:
     )
 
 
+def deciding(written: Written) -> frozenset[str]:
+    """Return the leaves whose values decide what becomes of others: slices and conditions."""
+    entries = (written.envelope, *written.entries.values())
+    conditions = [when for entry in entries for when in entry.when]
+    conditions += [w for entry in entries for rule in every_rule(entry.rules) for w in rule.when]
+    return _slice_keys(written) | {key for when in conditions for key in when.keys}
+
+
 def why_lost(path: str, written: Written) -> str:
     """Return the declared reason for which the leaf at generic *path* is lost, or ``no slot``."""
     for lost in written.lost:
-        if _within(path, lost.path):
+        if under(path, lost.path):
             return lost.reason
     return "no slot"
 
@@ -209,6 +269,7 @@ class Static:
     caf: str
     outcome: Outcome
     wires: tuple[str, ...]
+    ways: tuple[str, ...]
     rules: tuple[str, ...]
     tables: tuple[str, ...]
     reason: str | None
@@ -218,35 +279,52 @@ class Static:
 
 
 def loss(format_: Format) -> tuple[Static, ...]:
-    """Return the static report: one row for every canonical leaf, in the order of the form."""
-    found = named(format_.written)
-    return tuple(_static(path, found.get(path, []), format_.written) for path in all_leaves())
+    """Return the static report: one row for every canonical leaf, in the order of the form.
+
+    What a notification says is free, so its rows are those that the mapping has rules for.
+    """
+    found: dict[str, list[Placed]] = {}
+    for one in placed(format_.written):
+        found.setdefault(one.path, []).append(one)
+    leaves = dict.fromkeys((*all_leaves(), *found))
+    return tuple(_static(path, found.get(path, []), format_.written) for path in leaves)
 
 
-def _static(path: str, rules: Sequence[Rule], written: Written) -> Static:
-    leaf = all_leaves()[path]
+def _static(path: str, places: Sequence[Placed], written: Written) -> Static:
+    leaf = all_leaves().get(path)
+    codes = None if leaf is None else leaf.codes
+    rules = [one.rule for one in places]
     outcome: Outcome = "lost"
     reason = why_lost(path, written) if not rules else None
-    both = [rule for rule in rules if rule.only is None]
-    if both:
+    whole = [rule for rule in rules if rule.only in {None, written.direction}]
+    if whole:
         outcome = "kept"
-        if all(rule.codes is not None for rule in both):
-            changed = _changed(both, leaf.codes)
+        if all(rule.codes is not None for rule in whole):
+            changed = _changed(whole, codes)
             if changed:
                 outcome, reason = "normalised", f"codes without a way back: {', '.join(changed)}"
     elif rules:
-        reason = "derived only"
+        if any(rule.only == "out" for rule in rules):
+            reason = "written only: nothing reads it back"
+        else:
+            reason = "read only: never written"
     return Static(
         caf=path,
         outcome=outcome,
-        wires=tuple(dict.fromkeys(str(rule.wire) for rule in rules)),
+        wires=tuple(dict.fromkeys(one.wire for one in places)),
+        ways=tuple(dict.fromkeys(way(rule, written) for rule in rules)),
         rules=tuple(dict.fromkeys(str(rule.place) for rule in rules)),
         tables=tuple(dict.fromkeys(rule.codes.name for rule in rules if rule.codes)),
         reason=reason,
-        section=leaf.section,
-        sensitivity=" ".join(sorted(leaf.sensitivity)),
-        codes=leaf.codes,
+        section="" if leaf is None else leaf.section,
+        sensitivity="" if leaf is None else " ".join(sorted(leaf.sensitivity)),
+        codes=codes,
     )
+
+
+def way(rule: Rule, written: Written) -> str:
+    """Return which way *rule* works: ``both``, ``out`` or ``in``."""
+    return rule.only or written.direction
 
 
 def _changed(rules: Sequence[Rule], list_id: str | None) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Final, Literal, cast
 
 from hub.positioned import Fields, Value
 from mappings.engine.canonical import Scope
-from mappings.engine.model import Rule
+from mappings.engine.model import Lost, Rule, Seek
 from mappings.engine.paths import SELF, Kind, Path, Step
 from mappings.engine.places import (
     Here,
@@ -23,9 +23,12 @@ from mappings.engine.places import (
 ACTIONS: Final = ("codes", "prefix", "to", "as")
 RULE: Final = (
     *("caf", "wire", *ACTIONS, "const", "refer", "refer_all", "narrate"),
+    *("seek", "same"),
     *("only", "backup", "required", "when"),
     *("rules", "use", "leaves", "for", "in", "about"),
 )
+CARRIED: Final = ("const", "refer", "refer_all", "narrate", "seek")
+"""What a rule carries to the wire if it is not a value at a place of its own."""
 MAX_RULES: Final = 5000
 
 
@@ -43,6 +46,7 @@ def _rule(loader: Loader, value: Value, here: Here) -> Iterator[Rule]:
     if "for" in fields:
         yield from _repeated(loader, fields, value, here)
         return
+    around = here
     here = replace(here, when=(*here.when, *when(loader, fields.get("when"), here)))
     if "leaves" in fields:
         yield from _leaves(loader, fields, here)
@@ -54,13 +58,45 @@ def _rule(loader: Loader, value: Value, here: Here) -> Iterator[Rule]:
         return
     if not wire.steps and "caf" not in fields:
         value.error("a rule needs wire")
-    yield from _single(loader, fields, value, here, wire)
+    for rule, found in _single(loader, fields, value, here, wire):
+        yield from _overlaid(loader, rule, found, around)
 
 
-def _single(loader: Loader, fields: Fields, value: Value, here: Here, wire: Path) -> Iterator[Rule]:
-    structural = [name for name in ("const", "refer", "refer_all", "narrate") if name in fields]
+def _overlaid(loader: Loader, rule: Rule, covers: str | None, here: Here) -> Iterator[Rule]:
+    """Yield *rule*, or what the overlay puts in its place, and what it adds beside it."""
+    overlay = loader.overlay
+    if overlay is None or covers is None or not here.own:
+        yield rule
+        return
+    wire = here.within.joined(rule.wire)
+    if rule.rules and rule.rules[0].place == rule.place:
+        wire = wire.joined(rule.rules[0].wire)  # an abbreviated list rule is one rule as written
+    inside = replace(here, own=False)
+    said = (str(wire), f"{here.resource}.{wire}")
+    change = overlay.change_of(here.entry, covers, said)
+    if change is None:
+        yield rule
+    elif change.by is not None:
+        group = (here.entry, str(here.caf), str(here.within.joined(here.wire)))
+        if (group, covers) not in change.done:
+            change.done.add((group, covers))
+            yield from rules(loader, change.by, inside)
+    elif change.lost is not None:
+        gone = Lost(change.place, covers, change.lost)
+        if gone not in loader.lost:  # a field may have several rules
+            loader.lost.append(gone)
+    beside = overlay.beside(here.entry, covers, said)
+    if beside is not None and beside.add is not None:
+        yield from rules(loader, beside.add, inside)
+
+
+def _single(
+    loader: Loader, fields: Fields, value: Value, here: Here, wire: Path
+) -> Iterator[tuple[Rule, str | None]]:
+    """Yield the rule and the canonical place that it covers, if it covers one."""
+    structural = [name for name in CARRIED if name in fields]
     if ("caf" in fields) == bool(structural) or len(structural) > 1:
-        value.error("a rule has exactly one of caf, const, refer, refer_all, narrate")
+        value.error(f"a rule has exactly one of caf, {', '.join(CARRIED)}")
     only = fields.get("only")
     place = (fields.get("wire") or value).place
     base = Rule(
@@ -73,17 +109,25 @@ def _single(loader: Loader, fields: Fields, value: Value, here: Here, wire: Path
     )
     if (told := fields.get("narrate")) is not None:
         listed = told.sequence() if told.kind() == "list" else (told,)
-        paths = tuple(looked_up(loader, one, here, bare=True)[1].path for one in listed)
-        yield replace(base, only="out", narrate=paths)
+        places = [looked_up(loader, one, here, bare=True) for one in listed]
+        generic = tuple(found.path for _path, found in places)
+        yield (
+            replace(base, only="out", narrate=generic, told=tuple(path for path, _found in places)),
+            None,
+        )
+        return
+    if "seek" in fields:
+        yield _sought(loader, fields, here, base), None
         return
     if structural:
         const = fields.get("const")
-        yield replace(
+        rule = replace(
             base,
             const=filled(loader, const, here.names) if const else None,
             refer=_names(fields.get("refer")),
             refer_all=_names(fields.get("refer_all")),
         )
+        yield rule, None
         return
     caf, found = looked_up(loader, fields.need("caf"), here)
     actions = [name for name in ACTIONS if name in fields]
@@ -99,11 +143,31 @@ def _single(loader: Loader, fields: Fields, value: Value, here: Here, wire: Path
         to=fields.text("to"),
         whole=whole is not None and whole.one_of("same") == "same",
         covers=found.path,
-        form=found.node.leaf.form if found.node is not None and found.node.leaf else None,
+        form=found.form,
     )
     if rule.to is None and not rule.whole and found.node is not None and found.node.leaf is None:
         fields.need("caf").error("this is not a leaf: give rules, use, to, or as: same")
-    yield _over_items(fields.need("caf"), rule)
+    yield _over_items(fields.need("caf"), rule), found.path
+
+
+def _sought(loader: Loader, fields: Fields, here: Here, base: Rule) -> Rule:
+    """Return the rule that looks for its value elsewhere; derived, so nothing reads it back."""
+    given = fields.need("seek")
+    listed = given.sequence() if given.kind() == "list" else (given,)
+    same = fields.get("same")
+    equal = None
+    if same is not None:
+        there, equals, mine = same.text().partition("=")
+        if not equals:
+            same.error("same is a member there, = and a member here")
+        equal = (parsed(same, there), parsed(same, mine))
+    return replace(
+        base,
+        only="out",
+        codes=table(loader, fields.get("codes")),
+        to=fields.text("to"),
+        seek=tuple(Seek(looked_up(loader, one, here)[0], equal) for one in listed),
+    )
 
 
 def _names(value: Value | None) -> tuple[str, ...]:
@@ -122,10 +186,12 @@ def _over_items(value: Value, rule: Rule) -> Rule:
     if caf[1].split() or wire[1].split():
         value.error("two lists in one rule: give the inner one rules of its own")
     inner = replace(rule, caf=caf[1], wire=wire[1], when=(), required=False)
+    above = (rule.covers or "").split(".")
     return Rule(
         place=rule.place,
         caf=caf[0],
         wire=wire[0],
+        covers=".".join(above[: len(above) - len(caf[1].steps)]),
         rules=(inner,),
         only=rule.only,
         when=rule.when,
@@ -144,7 +210,10 @@ def _group(loader: Loader, fields: Fields, value: Value, here: Here, wire: Path)
         if name in using:
             use.error(f"the part {name} uses itself")
         body, using = loader.parts[name], (*using, name)
+        loader.used.add(name)
     body = body or fields.need("rules")
+    if not body.sequence():
+        body.error("no rules: this can never match")
     caf_value = fields.get("caf")
     caf, found = (here.caf, None) if caf_value is None else looked_up(loader, caf_value, here)
     listed, written = caf.split(), wire.split()
@@ -156,16 +225,26 @@ def _group(loader: Loader, fields: Fields, value: Value, here: Here, wire: Path)
     if listed[1].steps or found is None:
         caf_value.error("the path of a list rule ends in its list")
     inner = Here(
-        Scope(found.members, found.path, here.scope.outer), SELF, written[1], here.names, (), using
+        Scope(found.members, found.path, here.scope.outer),
+        here.entry,
+        here.resource,
+        wire=written[1],
+        names=here.names,
+        using=using,
+        within=here.within.joined(written[0]),
+        own=here.own,
     )
-    yield Rule(
-        place=(fields.get("wire") or value).place,
-        caf=caf,
-        wire=written[0],
-        rules=tuple(rules(loader, body, inner)),
-        when=here.when,
-        required=fields.boolean("required"),
-    )
+    inside = tuple(rules(loader, body, inner))
+    if inside or loader.overlay is None:  # an overlay may lose all that a list held
+        yield Rule(
+            place=(fields.get("wire") or value).place,
+            caf=caf,
+            wire=written[0],
+            covers=found.path,
+            rules=inside,
+            when=here.when,
+            required=fields.boolean("required"),
+        )
 
 
 def _leaves(loader: Loader, fields: Fields, here: Here) -> Iterator[Rule]:
@@ -174,7 +253,10 @@ def _leaves(loader: Loader, fields: Fields, here: Here) -> Iterator[Rule]:
         (here.caf, None) if "caf" not in fields else looked_up(loader, fields.need("caf"), here)
     )
     wire_value = fields.need("wire")
-    for item in fields.need("leaves").sequence():
+    listed = fields.need("leaves")
+    if not listed.sequence():
+        listed.error("no leaves: this can never match")
+    for item in listed.sequence():
         with loader.problems.kept():
             caf, found = looked_up(loader, item, replace(here, caf=before), bare=True)
             node = found.node
@@ -190,7 +272,9 @@ def _leaves(loader: Loader, fields: Fields, here: Here) -> Iterator[Rule]:
                 "path": found.path.replace("[]", ""),
                 "codes": node.leaf.codes or "",
             }
-            text = wire_value.text().replace("<slot>", slot).replace("[*]", "[]" if many else "[0]")
+            text = wire_value.text().replace("<slot>", slot)
+            each = ("][]", "[]") if many else ("]", "[0]")
+            text = text.replace("][*]", each[0]).replace("[*]", each[1])
             wire = here.wire.joined(parsed(wire_value, fill(loader, wire_value, text, names)))
             if many:
                 last = caf.steps[-1]
@@ -203,13 +287,16 @@ def _leaves(loader: Loader, fields: Fields, here: Here) -> Iterator[Rule]:
                 covers=found.path,
                 form=node.leaf.form,
             )
-            yield _over_items(item, rule)
+            yield from _overlaid(loader, _over_items(item, rule), found.path, here)
 
 
 def _repeated(loader: Loader, fields: Fields, value: Value, here: Here) -> Iterator[Rule]:
     name = fields.need("for").text()
     rest = value.without("for", "in")
-    for item in fields.need("in").sequence():
+    words = fields.need("in")
+    if not words.sequence():
+        words.error("no words: this can never match")
+    for item in words.sequence():
         yield from _rule(loader, rest, replace(here, names={**here.names, name: item.text()}))
 
 

@@ -1,14 +1,12 @@
 """One reading of entries that refer to each other: recognise, read once, file by key."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from hub.errors import Fault
 from mappings.engine.model import Entry
-from mappings.engine.paths import Path
-from mappings.engine.read import Take, merge
-from mappings.engine.reading import Reading, Trail
+from mappings.engine.reading import Positions, Reading, Take, Trail, merge, said, steps
 from mappings.engine.shape import Piece, Shape
 
 
@@ -18,8 +16,6 @@ class Taken:
 
     entry: Entry
     take: Take
-    resource: str
-    matches: Callable[[Any], bool]
     lists: tuple[tuple[str, ...], ...]
     key: str
 
@@ -33,118 +29,164 @@ class ReadBack:
     faults: tuple[Fault, ...]
 
 
-@dataclass(slots=True)
 class Session:
     """One reading of a document with entries that refer to each other."""
 
-    taken: Mapping[str, Sequence[Taken]]
-    shape: Shape
-    pieces: Sequence[Piece]
-    by_address: dict[str, int] = field(default_factory=dict)
-    kinds: dict[int, Taken | None] = field(default_factory=dict)
-    done: dict[int, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
-    busy: set[int] = field(default_factory=set)
+    def __init__(
+        self,
+        taken: Mapping[str, Callable[[Any], Taken | None]],
+        shape: Shape,
+        pieces: Sequence[Piece],
+    ) -> None:
+        """Recognise *pieces*: *taken* tells which entry a resource of a name is."""
+        self._pieces = pieces
+        self._kinds: list[Taken | None] = []
+        self._by_address: dict[str, int] = {}
+        for position, piece in enumerate(pieces):
+            recognise = taken.get(shape.resource_of(piece.resource))
+            self._kinds.append(None if recognise is None else recognise(piece.resource))
+            for address in piece.addresses:
+                self._by_address.setdefault(address, position)
+        self._done: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+        self._busy: set[int] = set()
+        self._filed: dict[int, _Index] = {}
+        self._context = Reading({}, self._resolved)
 
     def run(self, take_envelope: Take, envelope: Mapping[str, Any]) -> ReadBack:
-        for position, piece in enumerate(self.pieces):
-            for address in piece.addresses:
-                self.by_address.setdefault(address, position)
-            self.kinds[position] = self._kind(piece)
-        context = Reading({}, lambda _name, _value: None)
-        context.resolve = lambda name, address: self._resolved(name, address, context)
+        """Read the envelope, then the entries; those on demand when another asks for them."""
+        context = self._context
         take_envelope(envelope, context.root, context, ())
-        for position, piece in enumerate(self.pieces):
-            taken = self.kinds[position]
+        for position, taken in enumerate(self._kinds):
             if taken is None:
-                context.unmapped.append(piece.path)
+                context.unknown(((), self._pieces[position].path))
             elif taken.entry.of is None:
-                item, outer = self._item(position, context)
+                item, outer = self._item(position, taken)
                 if taken.lists:
-                    self._file(taken, item, outer, context, ((), piece.path))
-        for position, piece in enumerate(self.pieces):
-            taken = self.kinds[position]
-            if taken is not None and taken.entry.of is not None and position not in self.done:
-                context.unmapped.append(piece.path)
-        return ReadBack(context.root, tuple(context.unmapped), tuple(context.faults))
+                    self._file(taken, item, outer, ((), self._pieces[position].path))
+        for position, taken in enumerate(self._kinds):
+            if taken is not None and taken.entry.of is not None and position not in self._done:
+                context.unknown(((), self._pieces[position].path))
+        unmapped = context.unmapped
+        if len(unmapped) > 1:
+            unmapped = _Order(envelope, self._pieces, context.known).of(unmapped)
+        shown = tuple(said(trail, context.known) for trail in unmapped)
+        return ReadBack(context.root, shown, tuple(context.faults))
 
-    def _kind(self, piece: Piece) -> Taken | None:
-        for taken in self.taken.get(self.shape.resource_of(piece.resource), ()):
-            if taken.matches(piece.resource):
-                return taken
-        return None
-
-    def _item(self, position: int, context: Reading) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _item(self, position: int, taken: Taken) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the item and enclosing item that the entry at *position* says, read once."""
-        known = self.done.get(position)
+        known = self._done.get(position)
         if known is not None:
             return known
-        taken, piece = self.kinds[position], self.pieces[position]
-        if taken is None:
-            return {}, {}
-        self.busy.add(position)
+        context, piece = self._context, self._pieces[position]
+        self._busy.add(position)
         alone = taken.entry.each is None and taken.entry.of is None
         item: dict[str, Any] = context.root if alone else {}
         outer, later = context.outer, context.later
-        context.outer = {}
+        mine = context.outer = {}
         taken.take(piece.resource, item, context, ((), piece.path))
-        self.done[position] = (item, context.outer)
         context.outer, context.later = outer, later
-        self.busy.discard(position)
-        return self.done[position]
+        self._busy.discard(position)
+        self._done[position] = item, mine
+        return item, mine
 
-    def _resolved(self, name: str, address: str, context: Reading) -> Any:
-        position = self.by_address.get(address)
-        if position is None or position in self.busy:
+    def _resolved(self, name: str, address: str) -> Any:
+        position = self._by_address.get(address)
+        if position is None or position in self._busy:
             return None
-        taken = self.kinds[position]
+        taken = self._kinds[position]
         if taken is None or taken.entry.name != name:
             return None
-        item, _outer = self._item(position, context)
-        if taken.entry.of is not None:
-            return dict(item)
-        return item.get(taken.key)
+        item, _outer = self._item(position, taken)
+        return item.get(taken.key) if taken.entry.of is None else dict(item)
 
     def _file(
-        self,
-        taken: Taken,
-        item: dict[str, Any],
-        outer: dict[str, Any],
-        context: Reading,
-        trail: Trail,
+        self, taken: Taken, item: dict[str, Any], outer: dict[str, Any], trail: Trail
     ) -> None:
         """Put what was read into its list: with the item of the same key, or as a new one."""
         *above, last = taken.lists
-        home = context.root
+        home = self._context.root
         if above:
-            home = _filed(home, above[0], outer, _outer_key(taken.entry), context, trail)
-        _filed(home, last, item, taken.key, context, trail)
+            home = self._put(home, above[0], outer, _outer_key(taken.entry), trail)
+        self._put(home, last, item, taken.key, trail)
 
-
-def _filed(
-    home: dict[str, Any],
-    names: tuple[str, ...],
-    item: dict[str, Any],
-    key: str,
-    context: Reading,
-    trail: Trail,
-) -> dict[str, Any]:
-    if not item:
-        return item
-    for name in names[:-1]:
-        home = home.setdefault(name, {})
-    items = home.setdefault(names[-1], [])
-    if key and key in item:
-        for held in items:
-            if held.get(key) == item[key]:
+    def _put(
+        self,
+        home: dict[str, Any],
+        names: tuple[str, ...],
+        item: dict[str, Any],
+        key: str,
+        trail: Trail,
+    ) -> dict[str, Any]:
+        if not item:
+            return item
+        for name in names[:-1]:
+            home = home.setdefault(name, {})
+        items = home.setdefault(names[-1], [])
+        if key and key in item:
+            index = self._filed.get(id(items))
+            if index is None:
+                index = self._filed[id(items)] = _Index(items, key)
+            held = index.find(item[key])
+            if held is not None:
                 if held is not item:
-                    _join(held, item, context, trail)
-                return held  # type: ignore[no-any-return]
-    items.append(item)
-    return item
+                    merge(held, item, self._context, trail)
+                return held
+        items.append(item)
+        return item
 
 
-def _join(held: dict[str, Any], item: dict[str, Any], context: Reading, trail: Trail) -> None:
-    merge(held, item, context, trail)
+class _Index:
+    """The items of a growing list by their key."""
+
+    __slots__ = ("_items", "_key", "_known", "_seen")
+
+    def __init__(self, items: list[dict[str, Any]], key: str) -> None:
+        self._items = items
+        self._key = key
+        self._known: dict[Any, dict[str, Any]] = {}
+        self._seen = 0
+
+    def find(self, wanted: Any) -> dict[str, Any] | None:
+        """Return the first item whose key is *wanted*."""
+        for item in self._items[self._seen :]:
+            said = item.get(self._key)
+            if not isinstance(said, dict | list):  # a stranger may put one where a key belongs
+                self._known.setdefault(said, item)
+        self._seen = len(self._items)
+        return None if isinstance(wanted, dict | list) else self._known.get(wanted)
+
+
+class _Order:
+    """The order of a document: the envelope first, then its pieces."""
+
+    def __init__(
+        self, envelope: Mapping[str, Any], pieces: Sequence[Piece], known: Positions
+    ) -> None:
+        self._envelope = envelope
+        self._pieces = {piece.path: (n, piece.resource) for n, piece in enumerate(pieces, 1)}
+        self._known = known
+        self._members: dict[int, dict[Any, int]] = {}
+
+    def of(self, trails: Sequence[Trail]) -> list[Trail]:
+        """Return *trails* as what they lead to stands in the document."""
+        return sorted(trails, key=self._places)
+
+    def _places(self, trail: Trail) -> list[int]:
+        first, *rest = steps(trail, self._known)
+        here: Any
+        number, here = self._pieces.get(first, (0, self._envelope))
+        if not number:
+            rest = [first, *rest]
+        places = [number]
+        for step in rest:
+            if isinstance(step, int):
+                places.append(step)
+            else:
+                if id(here) not in self._members:
+                    self._members[id(here)] = {name: n for n, name in enumerate(here)}
+                places.append(self._members[id(here)][step])
+            here = here[step]
+        return places
 
 
 def _outer_key(entry: Entry) -> str:
@@ -152,16 +194,3 @@ def _outer_key(entry: Entry) -> str:
         if path.start == "outer":
             return path.steps[-1].name
     return ""
-
-
-def levels(each: Path | None) -> list[tuple[Any, ...]]:
-    """Return the steps of *each*, cut after every list."""
-    levels: list[tuple[Any, ...]] = []
-    rest = None if each is None else Path(each.steps)
-    while rest is not None and rest.steps:
-        parts = rest.split()
-        if parts is None:
-            break
-        levels.append(parts[0].steps)
-        rest = parts[1]
-    return levels

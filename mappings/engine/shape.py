@@ -6,7 +6,7 @@ The engine knows nothing of FHIR, XML or HL7; each format in `mappings.formats` 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hub.domain.fields import Form
 
@@ -21,8 +21,7 @@ class Member:
     many: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One entry of a received document: where it stands, how others refer to it, what it is."""
 
     path: str

@@ -1,4 +1,4 @@
-"""Recording where each output value came from, by the same compiled closures as the hot path.
+"""Recording where each output value came from, by the same generated code as the hot path.
 
 The input is wrapped leaf by leaf in `Origin`; recording leaves answer with `Mark`; when the
 document is built, its marks are taken out and listed with their places.  Nothing of this runs
@@ -6,63 +6,32 @@ unless asked for.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from mappings.engine.access import Get
-from mappings.engine.chain import Finish
+from mappings.engine.marks import Mark, Origin
 from mappings.engine.model import Rule
-from mappings.engine.render import Build
-
-
-class Origin:
-    """A canonical leaf that remembers its path; equal to, and hashed and shown as, its value."""
-
-    __slots__ = ("path", "value")
-
-    def __init__(self, value: Any, path: str) -> None:
-        """Wrap *value*."""
-        self.value = value
-        self.path = path
-
-    def __eq__(self, other: object) -> bool:
-        """Compare by value, with wrapped and bare values alike."""
-        return bool(self.value == (other.value if isinstance(other, Origin) else other))
-
-    def __hash__(self) -> int:
-        """Hash as the value."""
-        return hash(self.value)
-
-    def __str__(self) -> str:
-        """Show as the value."""
-        return str(self.value)
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """An output value with the rule that made it and the canonical leaf it came from, if any."""
-
-    value: Any
-    rule: Rule
-    origin: str | None
-    code: Any = None
+from mappings.engine.render import Record
+from mappings.engine.rendering import Rendering
+from mappings.engine.words import Word
 
 
 class Tracer:
     """Makes recording leaves."""
 
-    def leaf(self, rule: Rule, build: Build, get: Get | None) -> Build:
-        """Return *build* with its answer marked."""
+    def leaf(self, rule: Rule) -> Record:
+        """Return what marks the values of *rule*."""
 
-        def recorded(item: Any, context: Any) -> Any:
-            source = get(item, context) if get is not None else None
-            value = build(item, context)
+        def recorded(source: Any, value: Any, context: Rendering) -> Any:
+            if isinstance(source, Origin) and not source and not rule.whole:
+                return None  # what is gone (N5) is told by leaving it out
             if value is None:
-                if isinstance(source, Origin) and rule.codes is not None:
+                if isinstance(source, Origin) and rule.codes is not None and context.notes:
                     context.notes.untabled.append((source.path, rule))
                 return None
             origin = source.path if isinstance(source, Origin) else None
             code = source.value if isinstance(source, Origin) else None
+            if rule.to and isinstance(source, Mapping):
+                return Mark(value, rule, place_of(source))  # which entry it is, all of it decides
             if isinstance(value, Origin):
                 value = value.value
             if rule.narrate:
@@ -73,9 +42,17 @@ class Tracer:
 
         return recorded
 
-    def word(self, word: Finish) -> Finish:
+    def word(self, word: Word) -> Word:
         """Return *word* for values that remember their path."""
         return lambda value: word(value.value if isinstance(value, Origin) else value)
+
+
+def place_of(block: Mapping[str, Any]) -> str | None:
+    """Return where a wrapped block stands."""
+    for name, value in block.items():
+        if isinstance(value, Origin):
+            return value.path.removesuffix(f".{name}")
+    return None
 
 
 def _marked(value: Any, rule: Rule) -> Any:

@@ -135,7 +135,12 @@ def _place(here: Object, step: Step, rule: Rule, shape: Shape) -> None:
     held = here.fields.get(step.name)
     if held is None:
         here.fields[step.name] = _content(rule, here, step, shape)
+    elif isinstance(held, Leaf) and held.rule.only == rule.only == "in":
+        held.also.append(_worded(rule, shape))  # one place of the wire says several leaves
     elif isinstance(held, Leaf) and (rule.when or held.rule.when):
+        for before in (held.rule, *held.also):
+            if (before.when, before.caf, before.const) == (rule.when, rule.caf, rule.const):
+                _fail(rule, f"this can never match: {before.place} says the same, and comes first")
         other = _content(rule, here, step, shape)  # conditions choose between them
         held.also.append(other.rule)
     elif isinstance(held, Constant) and rule.const == held.rule.const:
@@ -181,16 +186,22 @@ def _conditions(inner: Object, step: Step, rule: Rule, shape: Shape) -> None:
 
 def _part(listed: Listed, step: Step, kind: str | None, rule: Rule, shape: Shape) -> Part:
     for part in listed.parts:
-        if part.step == step:
-            if step.kind.many:
-                other = part.rule or rule
-                _fail(rule, f"two rules write {step}: the other is at {other.place}")
-            return part
+        if frozenset(part.step.where) != frozenset(step.where):
+            continue
+        if step.kind.many or part.step.kind.many:
+            other = part.rule or _first(part.content) or rule
+            _fail(rule, f"two rules write {step}: the other is at {other.place}")
+        return part
     made = Object(kind)
     _conditions(made, step, rule, shape)
     part = Part(step.where, step, made)
     listed.parts.append(part)
     return part
+
+
+def _first(slot: Slot) -> Rule | None:
+    """Return a rule that stands below *slot*."""
+    return next((held.rule for held in leaves(slot) if held.rule.caf is not None), None)
 
 
 def _over_many(part: Part, rule: Rule, rest: tuple[Step, ...], shape: Shape) -> None:

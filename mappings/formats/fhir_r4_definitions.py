@@ -1,7 +1,7 @@
-"""The FHIR R4 definitions as the hub reads them: element by element, from
-`fhir_r4_definitions.json`.
+"""The FHIR R4 definitions as the hub reads them, element by element, from two files beside this
+one: of what stands in messages, and of what the hub publishes about them.
 
-``python -m mappings.formats.fhir_r4_definitions`` writes the file anew from the models.
+``python -m mappings.formats.fhir_r4_definitions`` writes both anew from the models.
 """
 
 import json
@@ -12,7 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-FILE: Final = "fhir_r4_definitions.json"
+MESSAGES: Final = "fhir_r4_definitions.json"
+PUBLISHED: Final = "fhir_r4_published.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,9 @@ class Element:
 
 
 @cache
-def types() -> Mapping[str, Mapping[str, Element]]:
+def types(file: str = MESSAGES) -> Mapping[str, Mapping[str, Element]]:
     """Return every type in use with its elements by name."""
-    text = files("mappings.formats").joinpath(FILE).read_text("utf-8")
+    text = files("mappings.formats").joinpath(file).read_text("utf-8")
     return {
         kind: {name: _element(name, given) for name, given in elements.items()}
         for kind, elements in json.loads(text).items()
@@ -58,23 +59,27 @@ def primitive(kind: str) -> bool:
 
 
 @cache
-def resources() -> frozenset[str]:
+def resources(file: str = MESSAGES) -> frozenset[str]:
     """Return the names of the resource types in use."""
-    return frozenset(kind for kind, elements in types().items() if "implicitRules" in elements)
+    return frozenset(kind for kind, elements in types(file).items() if "implicitRules" in elements)
 
 
-def written() -> str:
-    """Return the text of the file, made anew from the models."""
-    from mappings.formats.fhir_r4_models import definitions  # noqa: PLC0415  it costs 0.6 s
+def written(file: str = MESSAGES) -> str:
+    """Return the text of *file*, made anew from the models."""
+    from mappings.formats import fhir_r4_models  # noqa: PLC0415  it costs 0.6 s
 
+    made = fhir_r4_models.definitions(
+        fhir_r4_models.RESOURCES if file == MESSAGES else fhir_r4_models.PUBLISHED
+    )
     lines = [
         f"  {json.dumps(kind)}: {{\n"
         + ",\n".join(f"    {json.dumps(name)}: {json.dumps(one)}" for name, one in elements.items())
         + "\n  }"
-        for kind, elements in definitions().items()
+        for kind, elements in made.items()
     ]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name(FILE).write_text(written(), "utf-8")
+    for name in (MESSAGES, PUBLISHED):
+        Path(__file__).with_name(name).write_text(written(name), "utf-8")

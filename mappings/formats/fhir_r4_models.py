@@ -8,14 +8,18 @@ every golden bundle.
 """
 
 import importlib
+import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
 from typing import Any, Final
 
 RESOURCES: Final = (
     "Bundle",
     "CarePlan",
     "CareTeam",
+    "Communication",
     "Consent",
     "EpisodeOfCare",
     "Goal",
@@ -34,24 +38,21 @@ RESOURCES: Final = (
     "Task",
 )
 
-COMPLETED: Final[Mapping[str, tuple[str, ...]]] = {
-    "Task.status": (
-        *("draft", "requested", "received", "accepted", "rejected", "ready", "cancelled"),
-        *("in-progress", "on-hold", "failed", "completed", "entered-in-error"),
-    ),
-    "OperationOutcomeIssue.code": (
-        *("invalid", "structure", "required", "value", "invariant", "security", "login", "unknown"),
-        *("expired", "forbidden", "suppressed", "processing", "not-supported", "duplicate"),
-        *("multiple-matches", "not-found", "deleted", "too-long", "code-invalid", "extension"),
-        *("too-costly", "business-rule", "conflict", "transient", "lock-error", "no-store"),
-        *("exception", "timeout", "incomplete", "throttled", "informational"),
-    ),
-}
-"""Required value sets of R4 that the models cut short with a ``+``."""
+PUBLISHED: Final = (
+    "CapabilityStatement",
+    "CodeSystem",
+    "ConceptMap",
+    "MessageDefinition",
+    "NamingSystem",
+    "Questionnaire",
+    "StructureDefinition",
+    "ValueSet",
+)
+"""What the hub publishes about its messages, and never receives."""
 
-MISSING: Final[Mapping[str, tuple[str, ...]]] = {
-    "Quantity.comparator": ("<", "<=", ">=", ">"),
-}
+REQUIRED: Final = "fhir_r4_required_codes.json"
+"""Every code of R4's required bindings (valuesets.json of FHIR 4.0.1, which HL7 gives to the public
+domain), by type and element: the models cut some lists short with a ``+``."""
 
 VALUES: Final = (
     *("Boolean", "Code", "CodeableConcept", "Coding", "Date", "DateTime", "Decimal"),
@@ -59,6 +60,10 @@ VALUES: Final = (
     *("Address", "ContactPoint", "HumanName", "Annotation", "Canonical", "Id", "Markdown", "Url"),
 )
 """The types of extension values that are followed; others are accepted as objects."""
+
+
+ANY_VALUE: Final = ("Extension", "ElementDefinition", "ElementDefinitionExample")
+"""Types with values of every type there is."""
 
 
 def model(resource: str) -> Any:
@@ -79,9 +84,13 @@ def faults(resource: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def definitions() -> dict[str, dict[str, dict[str, Any]]]:
-    """Return every type in use: its elements with type, cardinality, codes, targets and choice."""
-    todo = list(RESOURCES)
+def definitions(
+    resources: Sequence[str] = RESOURCES,
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return every type that *resources* use: its elements with type, cardinality, codes, targets
+    and choice.
+    """
+    todo = list(resources)
     found: dict[str, dict[str, dict[str, Any]]] = {}
     while todo:
         name = todo.pop(0)
@@ -108,16 +117,17 @@ def _element(owner: str, field: Any) -> dict[str, Any] | None:
     if alias in {"fhir_comments", "resource_type"}:
         return None
     bare = alias.removeprefix("_")
-    if owner == "Extension" and bare[:5] == "value" and bare[5:] not in VALUES:
+    extra = field.json_schema_extra or {}
+    choice = extra.get("one_of_many")
+    if choice and bare.removeprefix(choice) not in VALUES and owner in ANY_VALUE:
         return None
     kind, many = _unwrapped(field.annotation)
-    extra = field.json_schema_extra or {}
     element: dict[str, Any] = {"type": kind}
     if many:
         element["many"] = True
     if extra.get("element_required") or field.is_required():
         element["required"] = True
-    if kind == "code" and (codes := _codes(owner, alias, extra.get("enum_values"))):
+    if kind == "code" and (codes := required_codes().get(f"{owner}.{alias}")):
         element["codes"] = list(codes)
     targets = extra.get("enum_reference_types")
     if kind == "Reference" and targets and "Resource" not in targets:
@@ -129,16 +139,11 @@ def _element(owner: str, field: Any) -> dict[str, Any] | None:
     return element
 
 
-def _codes(owner: str, alias: str, given: Any) -> tuple[str, ...]:
-    key = f"{owner}.{alias}"
-    if key in COMPLETED:
-        return COMPLETED[key]
-    if key in MISSING:
-        return MISSING[key]
-    codes = tuple(given or ())
-    if codes and codes[-1] in {"+", "etc."}:
-        return ()
-    return codes
+@cache
+def required_codes() -> Mapping[str, tuple[str, ...]]:
+    """Return the codes of R4's required bindings."""
+    text = files("mappings.formats").joinpath(REQUIRED).read_text("utf-8")
+    return {place: tuple(codes) for place, codes in json.loads(text).items()}
 
 
 def _unwrapped(annotation: Any) -> tuple[str, bool]:

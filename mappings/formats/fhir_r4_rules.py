@@ -1,13 +1,13 @@
-"""The second layer over FHIR R4: what the models let pass and a receiver would not.
+"""What is wrong with a received message Bundle: everything that the models let pass and a receiver
+would not, each fault with its place.
 
-Codes of required bindings, lengths and letters of ids, empty objects, choices, required elements,
-and the invariants of single elements are one JSON Schema per resource, generated from the
-definitions and compiled once; it is fast enough for every message.  What spans a document
-(references and their targets, bdl-12, unique addresses) is checked by hand, for input and in tests:
-for output the mapping's own check has settled it at load (`standards.md` 3.2, 3.3).
+First every resource by its schema; then, if that holds, what spans the document: addresses,
+references and their targets, and the invariants that only FHIRPath can say (`standards.md` 3.3).
+On the way out the schema alone is asked: the rest has been settled by the mapping's own check at
+load.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from typing import Any, Final
@@ -15,200 +15,16 @@ from typing import Any, Final
 import jsonschema_rs
 
 from hub.errors import Code, Fault
-from mappings.formats.fhir_r4_definitions import Element, primitive, resources, types
+from mappings.formats import fhir_r4_invariants as fhirpath
+from mappings.formats.fhir_profiles import PROFILES
+from mappings.formats.fhir_r4_definitions import primitive, resources, types
+from mappings.formats.fhir_r4_schema import INVARIANTS, MODIFIERS, structure_holds, validator
+from mappings.formats.fhir_r4_walk import Trail, kinds, objects, said
+from mappings.formats.fhir_r4_walk import resources as resources_of
+
+__all__ = ["faults", "structure_holds"]
 
 MOST_FAULTS: Final = 100
-SPACE: Final = r"[^\x00-\x08\x0B\x0C\x0E-\x1F]"
-MOMENT: Final = (
-    r"T([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?"
-    r"(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
-)
-MONTH: Final = "(0[1-9]|1[0-2])"
-DAY: Final = "(0[1-9]|[12][0-9]|3[01])"
-YEAR: Final = "[1-9][0-9]{3}"
-
-PRIMITIVES: Final[Mapping[str, Mapping[str, Any]]] = {
-    "base64Binary": {"type": "string", "pattern": r"^[A-Za-z0-9+/=\s]+$"},
-    "boolean": {"type": "boolean"},
-    "canonical": {"type": "string", "pattern": r"^\S+$"},
-    "code": {"type": "string", "pattern": r"^[^\s]+(\s[^\s]+)*$"},
-    "date": {"type": "string", "pattern": f"^{YEAR}(-{MONTH}(-{DAY})?)?$"},
-    "dateTime": {"type": "string", "pattern": f"^{YEAR}(-{MONTH}(-{DAY}({MOMENT})?)?)?$"},
-    "decimal": {"type": "number"},
-    "id": {"type": "string", "pattern": r"^[A-Za-z0-9.-]{1,64}$"},
-    "instant": {"type": "string", "pattern": f"^{YEAR}-{MONTH}-{DAY}{MOMENT}$"},
-    "integer": {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1},
-    "markdown": {"type": "string", "minLength": 1, "pattern": f"^{SPACE}+$"},
-    "oid": {"type": "string", "pattern": r"^urn:oid:[0-2](\.(0|[1-9][0-9]*))+$"},
-    "positiveInt": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
-    "string": {"type": "string", "minLength": 1, "pattern": f"^{SPACE}+$"},
-    "time": {"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?$"},
-    "unsignedInt": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
-    "uri": {"type": "string", "pattern": r"^\S+$"},
-    "url": {"type": "string", "pattern": r"^\S+$"},
-    "uuidVersion": {"type": "string", "pattern": r"^urn:uuid:[0-9a-f-]{36}$"},
-    "xhtml": {
-        "type": "string",
-        "pattern": r"^<div[\s>]",
-        "not": {
-            "pattern": r"(?i)<\s*(script|iframe|object|embed|form|link|style|base)|\son\w+\s*="
-        },
-    },
-}
-
-
-def _needs(name: str) -> dict[str, Any]:
-    return {"required": [name]}
-
-
-INVARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
-    # cpl-3: detail or reference, never both
-    "CarePlanActivity": {"not": {"required": ["detail", "reference"]}},
-    # ppc-1: a policy or a policy rule
-    "Consent": {"anyOf": [_needs("policy"), _needs("policyRule")]},
-    # qrs-1: nested items stand below the item or below its answer, never below both
-    "QuestionnaireResponseItem": {"not": {"required": ["item", "answer"]}},
-    # org-1: an identifier or a name
-    "Organization": {"anyOf": [_needs("identifier"), _needs("name")]},
-    # cpt-2: a value needs its system
-    "ContactPoint": {"dependentRequired": {"value": ["system"]}},
-    # ref-1 and common sense: a reference says something
-    "Reference": {
-        "anyOf": [
-            _needs("reference"),
-            _needs("identifier"),
-            _needs("display"),
-            _needs("extension"),
-        ]
-    },
-    # grp-1: members only of an actual group
-    "Group": {
-        "anyOf": [{"not": _needs("member")}, {"properties": {"actual": {"const": True}}}],
-    },
-    # ctm-1 needs the member's type; its half that needs no look-up: who stands in, stands in for
-    # somebody
-    "CareTeamParticipant": {"dependentRequired": {"onBehalfOf": ["member"]}},
-}
-
-
-def _element(element: Element, kind: str) -> dict[str, Any]:
-    if element.name == "contained":
-        one: dict[str, Any] = {"type": "object", "required": ["resourceType"]}
-    elif element.codes:
-        one = {"enum": list(element.codes)}
-    else:
-        one = {"$ref": f"#/$defs/{element.type}"}
-    if not element.many:
-        return one
-    if element.name.startswith("_"):
-        one = {"anyOf": [{"type": "null"}, one]}
-    most = {"maxItems": 1} if (kind, element.name) == ("Bundle", "link") else {}
-    return {"type": "array", "minItems": 1, "items": one, **most}
-
-
-@cache
-def _definitions() -> dict[str, Any]:
-    known: dict[str, Any] = {name: dict(rule) for name, rule in PRIMITIVES.items()}
-    for kind, elements in types().items():
-        known[kind] = _type(kind, elements)
-    known["Resource"] = {"type": "object", "required": ["resourceType"]}
-    return known
-
-
-def _type(kind: str, elements: Mapping[str, Element]) -> dict[str, Any]:
-    properties = {name: _element(one, kind) for name, one in elements.items()}
-    needs: list[Any] = []
-    required: list[str] = []
-    if kind in resources():
-        properties["resourceType"] = {"const": kind}
-        required.append("resourceType")
-    for name, one in elements.items():
-        if not one.required or one.choice:
-            continue
-        if primitive(one.type) and f"_{name}" in elements:
-            needs.append({"anyOf": [_needs(name), _needs(f"_{name}")]})
-        else:
-            required.append(name)
-    needs += list(_choices(elements))
-    if kind in INVARIANTS:
-        needs.append(dict(INVARIANTS[kind]))
-    if kind == "Extension":
-        needs = [{"anyOf": [{"maxProperties": 2}, {"allOf": needs}]}]
-        properties |= {f"_{n}": {"$ref": "#/$defs/Element"} for n in properties if n[:5] == "value"}
-        needs.append({"anyOf": [{"minProperties": 2}]})
-    made = {
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": False,
-        "minProperties": 1,
-    }
-    if required:
-        made["required"] = required
-    if needs:
-        made["allOf"] = needs
-    return made
-
-
-def _choices(elements: Mapping[str, Element]) -> Iterator[dict[str, Any]]:
-    """Yield the rule that of each ``value[x]`` at most (or exactly) one is there."""
-    groups: dict[str, list[str]] = {}
-    needed: set[str] = set()
-    for name, one in elements.items():
-        if one.choice and not name.startswith("_"):
-            groups.setdefault(one.choice, []).append(name)
-            if one.choice_required:
-                needed.add(one.choice)
-    for group, names in groups.items():
-        one_of: list[Any] = [_needs(name) for name in names]
-        if group not in needed:
-            one_of.append({"not": {"anyOf": [_needs(name) for name in names]}})
-        rule: dict[str, Any] = {"oneOf": one_of}
-        if group == "value" and len(elements) < 40 and set(names) >= {"valueString", "valueCoding"}:
-            # Nearly every answer is one value and nothing else: that needs no counting.
-            rule = {"anyOf": [{"maxProperties": 1}, rule]}
-        yield rule
-
-
-@cache
-def validator(resource: str) -> jsonschema_rs.Draft202012Validator:
-    """Return the compiled validator of one resource type."""
-    known = _definitions()
-    needed: dict[str, Any] = {}
-    todo = [resource]
-    while todo:
-        name = todo.pop()
-        if name not in needed:
-            needed[name] = known[name]
-            todo += _refers(known[name])
-    return jsonschema_rs.Draft202012Validator({"$ref": f"#/$defs/{resource}", "$defs": needed})
-
-
-def _refers(schema: Any) -> Iterator[str]:
-    if isinstance(schema, Mapping):
-        for name, value in schema.items():
-            if name == "$ref":
-                yield value.rpartition("/")[2]
-            else:
-                yield from _refers(value)
-    elif isinstance(schema, list):
-        for item in schema:
-            yield from _refers(item)
-
-
-def structure_holds(bundle: Mapping[str, Any]) -> bool:
-    """Return whether the Bundle and every resource in it pass the generated rules: the hot path."""
-    envelope = {name: value for name, value in bundle.items() if name != "entry"}
-    if not validator("Bundle").is_valid(envelope):
-        return False
-    entries = bundle.get("entry")
-    if not isinstance(entries, list) or not entries:
-        return False
-    for entry in entries:
-        resource = entry.get("resource")
-        kind = resource.get("resourceType")
-        if kind not in resources() or not validator(kind).is_valid(resource):
-            return False
-    return str(entries[0]["resource"]["resourceType"]) == "MessageHeader"  # bdl-12
 
 
 def faults(bundle: Any) -> list[Fault]:
@@ -239,7 +55,7 @@ def _faults(bundle: Any) -> Iterator[Fault]:
         if not isinstance(entry.get("fullUrl"), str):
             yield Fault(Code.REQUIRED, f"{here}.fullUrl", "every entry of a message needs one")
         kind = entry["resource"].get("resourceType")
-        if kind not in resources():
+        if not isinstance(kind, str) or kind not in resources():
             yield Fault(
                 Code.RULE, f"{here}.resource.resourceType", "not a type that this hub reads"
             )
@@ -254,8 +70,12 @@ def _of(value: Mapping[str, Any], kind: str, path: str) -> Iterator[Fault]:
     checker = validator(kind)
     if checker.is_valid(value):
         return
+    seen = set()
     for error in checker.iter_errors(value):
-        yield _fault(error, path)
+        fault = _fault(error, value, kind, path)
+        if fault not in seen:
+            seen.add(fault)
+            yield fault
 
 
 _CODES: Final[Mapping[str, tuple[Code, str]]] = {
@@ -272,62 +92,99 @@ _CODES: Final[Mapping[str, tuple[Code, str]]] = {
 }
 
 
-def _fault(error: jsonschema_rs.ValidationError, path: str) -> Fault:
-    kind: Any = error.kind
-    steps = "".join(
-        f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path
-    )
-    code, remedy = _CODES.get(kind.name, (Code.RULE, "a rule of FHIR R4 is broken here"))
-    return Fault(code, f"{path}{steps}".removeprefix("."), remedy)
+def _fault(
+    error: jsonschema_rs.ValidationError, value: Mapping[str, Any], kind: str, path: str
+) -> Fault:
+    said_by: Any = error.kind
+    steps = list(error.instance_path)
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    here = f"{path}{where}".removeprefix(".")
+    if steps and steps[-1] in MODIFIERS:
+        return Fault(Code.RULE, here, "changes what the rest means, in a way this hub cannot know")
+    if (rule := _rule(value, kind, steps)) is not None:
+        return Fault(Code.RULE, here, rule)
+    code, remedy = _CODES.get(said_by.name, (Code.RULE, "a rule of FHIR R4 is broken here"))
+    if said_by.name == "not":
+        code, remedy = Code.FORMAT, "not written as FHIR writes this type"
+    return Fault(code, here, remedy)
+
+
+def _rule(value: Any, kind: str, steps: Sequence[str | int]) -> str | None:
+    """Return which invariant or profile rule is broken on the way to *steps*, innermost first."""
+    found = None
+    for position in range(len(steps) + 1):
+        for says, holds in _named(kind):
+            if not holds.is_valid(value):
+                found = says
+        if position == len(steps):
+            break
+        step = steps[position]
+        if isinstance(step, str):
+            element = types().get(kind, {}).get(step)
+            if element is None or primitive(element.type):
+                break
+            kind = element.type
+        value = value[step]
+    return found
+
+
+@cache
+def _named(kind: str) -> Sequence[tuple[str, jsonschema_rs.Draft202012Validator]]:
+    rules = [
+        (f"{key} of FHIR R4 does not hold", schema)
+        for key, schema in INVARIANTS.get(kind, {}).items()
+    ]
+    rules += [(f"{one.profile}: {one.says}", one.schema) for one in PROFILES if one.type == kind]
+    return [(says, jsonschema_rs.Draft202012Validator(dict(schema))) for says, schema in rules]
 
 
 def _across(bundle: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield what is wrong between resources: addresses that repeat, references that miss."""
-    kinds: dict[str, str] = {}
+    """Yield what is wrong between resources, and what only FHIRPath finds."""
+    addresses: dict[str, str] = {}
     for position, entry in enumerate(bundle["entry"]):
         kind = entry["resource"]["resourceType"]
-        if entry["fullUrl"] in kinds:
-            yield Fault(
-                Code.DUPLICATE, f"entry[{position}].fullUrl", "addresses are unique (bdl-7)"
-            )
-        kinds[entry["fullUrl"]] = kind
+        if entry["fullUrl"] in addresses:
+            where = f"entry[{position}].fullUrl"
+            yield Fault(Code.DUPLICATE, where, "addresses are unique (bdl-7)")
+        addresses[entry["fullUrl"]] = kind
         if "id" in entry["resource"]:
-            kinds[f"{kind}/{entry['resource']['id']}"] = kind
-    for position, entry in enumerate(bundle["entry"]):
-        kind = entry["resource"]["resourceType"]
-        yield from _references(entry["resource"], kind, f"entry[{position}].resource", kinds)
+            addresses[f"{kind}/{entry['resource']['id']}"] = kind
+    found = [*_references(bundle, addresses)]
+    yield from sorted(found, key=lambda fault: fault.path)
 
 
-def _references(
-    value: Mapping[str, Any], kind: str, path: str, kinds: Mapping[str, str]
-) -> Iterator[Fault]:
-    elements = types().get(kind, {})
-    for name, inner in value.items():
-        element = elements.get(name)
-        if element is None or primitive(element.type):
-            continue
-        several = inner if isinstance(inner, list) else [inner]
-        for position, one in enumerate(several):
-            if not isinstance(one, dict):
+def _references(bundle: Mapping[str, Any], addresses: Mapping[str, str]) -> Iterator[Fault]:
+    invariants = fhirpath.by_type()
+    wanted = invariants.keys() | {"Reference"}
+    known = kinds()
+    for resource, trail in resources_of(bundle):
+        kind = known[resource["resourceType"]]
+        for held, here, targets, where in objects(resource, kind, wanted, trail):
+            if here.name == "Reference":
+                yield from _target(held, targets, where, addresses)
+            about = invariants.get(here.name)
+            if about is None:
                 continue
-            here = f"{path}.{name}" + (f"[{position}]" if isinstance(inner, list) else "")
-            if element.type == "Reference":
-                yield from _target(one, element, here, kinds)
-            yield from _references(one, element.type, here, kinds)
+            for broken in fhirpath.asked(about, held, where, (bundle, resource)):
+                if broken.key != "bdl-7":  # said with its place already
+                    yield Fault(Code.RULE, broken.path, f"{broken.key} of FHIR R4 does not hold")
 
 
 def _target(
-    reference: Mapping[str, Any], element: Element, path: str, kinds: Mapping[str, str]
+    reference: Mapping[str, Any],
+    targets: tuple[str, ...],
+    trail: Trail,
+    addresses: Mapping[str, str],
 ) -> Iterator[Fault]:
-    said = reference.get("reference")
-    if said is None:
+    named = reference.get("reference")
+    if named is None:
         return
-    kind = kinds.get(said)
-    if kind is None and said.startswith("urn:uuid:"):
-        yield Fault(Code.REFERENCE, f"{path}.reference", "refers to nothing in this message")
-    elif element.targets and (kind or said.split("/")[-2:][0]) not in element.targets:
+    kind = addresses.get(named)
+    if kind is None and named.startswith("urn:uuid:"):
+        yield Fault(Code.REFERENCE, f"{said(trail)}.reference", "refers to nothing in this message")
+    elif targets and (kind or named.split("/")[-2:][0]) not in targets and named[:1] != "#":
         yield Fault(
             Code.REFERENCE,
-            f"{path}.reference",
-            f"may refer to {', '.join(element.targets)} only",
+            f"{said(trail)}.reference",
+            f"may refer to {', '.join(targets)} only",
         )

@@ -15,6 +15,10 @@ from mappings.formats.json_strict import parse
 SHOWN: Final = 3
 """Places named in the text of a refusal; its faults hold them all."""
 
+SECURE: Final = b"https://terminology.hl7.org"
+SECURE_ESCAPED: Final = SECURE.replace(b"/", b"\\/")
+PREFIX: Final = "https://terminology.hl7.org/"
+
 
 class FhirWire:
     """Message Bundles in JSON (`standards.md` 3.3)."""
@@ -25,6 +29,8 @@ class FhirWire:
     def parse(self, raw: bytes) -> Document:
         """Return the Bundle of *raw*; raises `Malformed` or `InvalidContent`."""
         document = parse(raw)
+        if SECURE in raw or SECURE_ESCAPED in raw:
+            _plain_systems(document)
         if faults := fhir_r4_rules.faults(document):
             raise InvalidContent(faults[0].code, f"{len(faults)} faults in the Bundle", faults)
         if not isinstance(document, dict):
@@ -41,9 +47,24 @@ class FhirWire:
 
     def write(self, document: dict[str, Any], *, check: bool) -> bytes:
         """Return the Bundle as JSON; with *check*, raises `Rejected` if it breaks FHIR R4."""
-        if check and not fhir_r4_rules.structure_holds(document):
+        body = orjson.dumps(document)
+        if check and not fhir_r4_rules.structure_holds(document, body):
             # The slow layer says what and where; the fast one has only said that.
-            faults = fhir_r4_rules.faults(orjson.loads(orjson.dumps(document)))
+            faults = fhir_r4_rules.faults(orjson.loads(body))
             places = ", ".join(fault.path for fault in faults[:SHOWN])
             raise Rejected(Code.MAPPING, f"the Bundle breaks FHIR R4 at {places}", faults)
-        return orjson.dumps(document)
+        return body
+
+
+def _plain_systems(document: Any) -> None:
+    """Write HL7's code systems as HL7 does: some spell them with https (`standards.md` 3.6)."""
+    todo = [document]
+    while todo:
+        here = todo.pop()
+        if isinstance(here, list):
+            todo += here
+        elif isinstance(here, dict):
+            system = here.get("system")
+            if isinstance(system, str) and system.startswith(PREFIX):
+                here["system"] = "http" + system.removeprefix("https")
+            todo += here.values()

@@ -30,6 +30,12 @@ CALLS = {
     "os.system": "a shell reads its text",
     "os.popen": "a shell reads its text",
 }
+# Module, what it may do all the same, and why: tests/unit/mappings/test_generated.py shows that no
+# text of a mapping becomes code.
+EXCEPT = {
+    ("mappings/engine/source.py", f"exec(): {CALLS['exec']}"),  # code that the engine has written
+    ("mappings/engine/source.py", f"compile(): {CALLS['compile']}"),
+}
 BANNED = [
     "import pickle",
     "from pickle import loads",
@@ -62,6 +68,7 @@ def test_nothing_banned() -> None:
         f"{named(path)}:{line}: {what}"
         for path in modules()
         for line, what in banned(ast.parse(path.read_bytes()))
+        if (named(path), what) not in EXCEPT
     ]
 
     assert found == []

@@ -88,9 +88,11 @@ class Partner:
         """End."""
         if self._listener is not None:
             await self._listener.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        pending = set(self._tasks)
+        while pending:  # a cancellation that meets a time-out is lost (Python 3.11)
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=1.0)
         if self._client is not None:
             await self._client.aclose()
 

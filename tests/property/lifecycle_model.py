@@ -25,6 +25,8 @@ CONSENT_SOUGHT | consent.narrowed | | consent_giver_system | | = |
 CONSENT_SOUGHT | consent.widened | | consent_giver_system | | = |
 NONE CONSENT_SOUGHT | episode.opened | | any | storage_consent_given index_consent_recorded authority_known | ASSESSING | N1?index_consented
 NONE CONSENT_SOUGHT | episode.reopened | | any | previous_episode_closed storage_consent_given index_consent_recorded authority_known | ASSESSING | N1?index_consented
+NONE CONSENT_SOUGHT | episode.imported | ended_before | any | storage_consent_given authority_known closure_reason_present | CLOSED |
+NONE CONSENT_SOUGHT | episode.imported | !ended_before | any | storage_consent_given index_consent_recorded authority_known | ASSESSING | N1?index_consented
 ASSESSING | assessment.updated | | {TEAM} | | = | N6
 {SHOWN} | assessment.updated | | {TEAM} | | = | N6
 TRANSFER_PENDING PAUSED | assessment.updated | | {TEAM} | | = |

@@ -339,7 +339,7 @@ def test_an_offline_cut_shelters_as_the_gate_does(tmp_path: Path) -> None:
     theirs = [one for one in open_handed() if one["subject_id"] in {"s1", "c1"}]
     decisions.write_text(json.dumps(theirs))
     with cut(message, SERVICE, decisions) as shown:
-        told_offline = shown.read_text()
+        told_offline = shown.file.read_text()
 
     assert "Ava" in told_offline
     assert not any(secret in told_offline for secret in SECRETS.values())

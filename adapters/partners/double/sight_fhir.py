@@ -33,14 +33,22 @@ RESOURCES = {
     "Practitioner": ("sec.services", "basic"),
     "PractitionerRole": ("sec.services", "basic"),
     "Group": ("sec.identity", "basic"),
-    "CareTeam": ("sec.plan", "full"),
     "CarePlan": ("sec.plan", "full"),
-    "Goal": ("sec.plan", "full"),
     "Task": ("sec.plan", "full"),
     "ServiceRequest": ("sec.plan", "full"),
+    "Provenance": ("sec.services", "basic"),
     "Flag": ("sec.admin", "full"),
     "Consent": ("sec.consent", "full"),
 }
+PARTS = {
+    "lead-professional": ("sec.services", "basic"),
+    "assessor": ("sec.services", "basic"),
+    "universal-gp": ("sec.services", "basic"),
+    "universal-education": ("sec.services", "basic"),
+    "other-service": ("sec.services", "full"),
+    "other-authority": ("sec.admin", "basic"),
+}
+"""What a participant of the team is there as; without such a part it is a member by the plan."""
 ITEMS = {
     "meta": "sec.assess_meta",
     "assessment": "sec.assess_meta",
@@ -94,12 +102,30 @@ def _resource(resource: Mapping[str, Any], codes: list[str]) -> Iterator[tuple[s
     elif kind == "QuestionnaireResponse":
         for item in resource.get("item", []):
             yield from _item(item, codes)
+    elif kind == "CareTeam":
+        for participant in resource.get("participant", []):
+            yield _participant(participant)
+    elif kind == "Goal":
+        yield "sec.conclusions" if _of_assessment(resource) else "sec.plan", "full"
     elif kind == "Observation":
         yield "sec.identity", "full"  # the expected date of delivery
     elif kind in RESOURCES:
         yield RESOURCES[kind]
     else:
         yield f"unknown:{kind}", "full"
+
+
+def _of_assessment(goal: Mapping[str, Any]) -> bool:
+    codings = [one for kind in goal.get("category", []) for one in kind.get("coding", [])]
+    return any(one.get("code") == "assessment-goal" for one in codings)
+
+
+def _participant(participant: Mapping[str, Any]) -> tuple[str, str]:
+    for role in participant.get("role", []):
+        for coding in role.get("coding", []):
+            if coding.get("system", "").endswith("/caf-part"):
+                return PARTS.get(coding.get("code"), (f"unknown:part {coding.get('code')}", "full"))
+    return "sec.plan", "full"
 
 
 def _patient(patient: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mappings.commands import loss_command, read_command, render_command, spec_command
+from mappings.commands import read_command, render_command
+from mappings.commands_spec import loss_command, spec_command
 from tests import builders
 
 

@@ -48,8 +48,11 @@ def test_a_content_type_finds_its_format(content_type: str, name: str | None) ->
 def test_what_can_be_read_and_rendered_is_listed() -> None:
     """The doors ask for both lists."""
     types = translator().content_types()
-    assert {content_type.partition(";")[0] for content_type in types} == {FHIR, CANONICAL}
-    assert set(translator().formats()) == {"caf-json", "fhir-r4/episode"}
+    assert {content_type.partition(";")[0] for content_type in types} >= {FHIR, CANONICAL}
+    assert set(translator().formats()) >= {"caf-json", "fhir-r4/episode"}
+    for one in translator().catalogue.formats.values():
+        assert (one.name in translator().formats()) == (one.written.direction != "in")
+        assert (one.written.content_type in types) >= (one.written.direction != "out")
 
 
 def test_a_canonical_message_is_read_as_it_is() -> None:

@@ -169,9 +169,10 @@ class World:
         return None if attempts >= 3 else max(60.0 * attempts, retry_after or 0.0)
 
     def parse(self, parcel: Parcel) -> Tree:
-        """Read what a recipient got; a FHIR Bundle through the mapping, without the facts."""
+        """Read what a recipient got; a FHIR Bundle through the mapping."""
         if parcel.content_type.startswith("application/fhir"):
-            return dict(self.translator.read(parcel.content_type, parcel.body, partner="").message)
+            one = self.translator.catalogue.formats[FHIR]
+            return dict(one.compiled.read(one.wire.parse(parcel.body)).message)
         read: Tree = json.loads(parcel.body)
         return read
 

@@ -1,0 +1,46 @@
+"""`ecaf config check`: everything that is wrong with a site's folder, in one go."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from adapters.partners.profiles import load_registry
+from hub.domain.partner import Registry
+from hub.errors import Code, Fault, Misconfigured
+from hub.positioned import PositionedErrors
+from mappings.commands_check import faults
+
+PARTNERS: Final = ("hub.yaml", "partners")
+OURS: Final = (*PARTNERS, "catalogue", "codes", "overlays")
+
+
+def check_site(folder: Path) -> dict[str, Any]:
+    """Return what *folder* configures; `Misconfigured` with every fault of everything in it.
+
+    A folder with mappings only (no ``hub.yaml``, no ``partners``) is checked for its mappings.
+    """
+    if not any((folder / name).exists() for name in OURS):
+        raise Misconfigured(
+            Code.CONFIGURATION,
+            f"{folder} configures nothing: it has none of {', '.join(OURS)}",
+        )
+    wrong: list[Fault] = []
+    details: list[str] = []
+    registry: Registry | None = None
+    if any((folder / name).exists() for name in PARTNERS):
+        try:
+            registry = load_registry(folder)
+        except Misconfigured as error:
+            wrong += error.faults
+            details.append(error.detail)
+    errors, counted = faults(folder)
+    if errors:
+        wrong += [Fault(Code.MAPPING_INVALID, str(one.place), one.message) for one in errors]
+        details.append(f"mappings:\n{PositionedErrors(errors)}")
+    if wrong:
+        code = wrong[0].code
+        raise Misconfigured(code, "\n".join(details), wrong)
+    return {
+        "hub": "" if registry is None else registry.hub,
+        "partners": [] if registry is None else sorted(registry.partners),
+        "mappings": counted,
+    }

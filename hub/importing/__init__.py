@@ -1,0 +1,1 @@
+"""`ecaf import`: history of paper and of legacy systems into a hub."""

@@ -1,0 +1,133 @@
+"""What turns the tree of the rules into a clinical document: OIDs for names, ids that hold
+everywhere, displays beside codes, and ``nullFlavor`` where CDA demands what nobody said.
+
+One pass over the machine's part; the text of sections is passed by.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, Final
+
+from mappings.engine.marks import Mark, bare
+from mappings.formats.cda_names import display, names
+from mappings.formats.cda_structure import ANY, ROOT, structure
+
+TEXT: Final = "StrucDoc.Text"
+
+NEEDED: Final = frozenset(
+    {
+        (ROOT, "id"),
+        (ROOT, "typeId"),
+        (ROOT, "code"),
+        (ROOT, "confidentialityCode"),
+        (ROOT, "recordTarget"),
+        (ROOT, "component"),
+        ("Observation", "code"),
+        ("Act", "code"),
+        ("Organizer", "statusCode"),
+        ("StructuredBody", "component"),
+    }
+)
+"""What a document is nothing without: never filled in."""
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What there is to do in one type: members to go into, and members to fill in."""
+
+    inside: "dict[str, _Plan]" = field(default_factory=dict)
+    fill: list[tuple[str, Any]] = field(default_factory=list)
+    root: bool = False
+    coded: bool = False
+
+
+@cache
+def _plans() -> Mapping[str, _Plan]:
+    """Return the plan of every type; types hold each other, so all are there before any is made."""
+    plans = {kind: _Plan() for kind in structure()}
+    for kind in plans:
+        _planned(kind, plans)
+    return plans
+
+
+def _planned(kind: str, plans: Mapping[str, _Plan]) -> None:
+    plan = plans[kind]
+    for name, rule in structure()[kind].items():
+        if name == "@root":
+            plan.root = True
+        elif name == "@codeSystem":
+            plan.coded = True
+        if name.startswith(("@", "#")) or rule.of == TEXT:
+            continue
+        if rule.of in structure():
+            plan.inside[name] = plans[rule.of]
+        if rule.least and (kind, name) not in NEEDED:
+            nothing = _nothing(rule.of)
+            plan.fill.append((name, [nothing] if rule.most is None else nothing))
+
+
+def _nothing(kind: str) -> Any:
+    """Return the least that CDA takes for *kind*."""
+    members = structure().get(kind, {})
+    if kind == ANY or not any(rule.least for rule in members.values()):
+        return {"@nullFlavor": "NI"} if "@nullFlavor" in members else {}
+    return {
+        name: [_nothing(rule.of)] if rule.most is None else _nothing(rule.of)
+        for name, rule in members.items()
+        if rule.least and not name.startswith("@")
+    }
+
+
+def finished(document: Mapping[str, Any], roots: Mapping[str, str]) -> dict[str, Any]:
+    """Return *document* as CDA has it; *roots* are the ids that its symbols stand for."""
+    return _finished(document, _plans()[ROOT], roots)
+
+
+def _finished(value: Mapping[str, Any], plan: _Plan, roots: Mapping[str, str]) -> dict[str, Any]:
+    made = dict(value)
+    if plan.root:
+        root = made.get("@root")
+        if root is not None:
+            made["@root"] = _as(root, _root(bare(root), roots))
+        return made
+    if plan.coded:
+        system = made.get("@codeSystem")
+        if system is not None:
+            _coded(made, bare(system))
+        return made
+    for name, inner in plan.inside.items():
+        held = made.get(name)
+        if type(held) is dict:
+            made[name] = _finished(held, inner, roots)
+        elif type(held) is list:
+            made[name] = [
+                _finished(one, inner, roots) if type(one) is dict else one for one in held
+            ]
+    for name, nothing in plan.fill:
+        if name not in made:
+            made[name] = nothing
+    return made
+
+
+def _root(name: str, roots: Mapping[str, str]) -> str:
+    if name in roots:
+        return roots[name]
+    named = names().get(name)
+    return name if named is None else named.oid
+
+
+def _coded(made: dict[str, Any], system: str) -> None:
+    """Say the OID of the system, and what people call it and the code."""
+    named, code = names().get(system), made.get("@code")
+    if named is None:
+        return
+    made["@codeSystem"], made["@codeSystemName"] = named.oid, named.title
+    shown = None if code is None else display(system, str(bare(code)))
+    if shown is not None:
+        made["@displayName"] = _as(code, shown)
+
+
+def _as(held: Any, text: str) -> Any:
+    """Return *text*, recorded as *held* is."""
+    return replace(held, value=text) if isinstance(held, Mark) else text

@@ -1,0 +1,1 @@
+"""Paper and legacy episodes: read from files, checked, and made into what a hub imports."""

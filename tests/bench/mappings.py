@@ -1,0 +1,252 @@
+"""`make bench-mappings`: what mappings cost, beside hand-made and peers' work, in one run.
+
+Both sides interleaved, one discarded round, the median of the rounds' ratios of processor time.
+`tests/bench/README.md` says what is measured and how to read it.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import hl7
+import orjson
+from lxml import etree
+
+from hub.bootstrap import translator
+from hub.domain.consent import Agreements, Ask
+from hub.domain.exchange import Decision
+from hub.services.gate import people
+from hub.services.masking import masked
+from hub.services.permits import Permits
+from hub.services.prune import prune
+from hub.services.released import Frozen, freeze, rehearse
+from hub.services.rights import Rights
+from hub.services.views import view
+from mappings.engine.catalogue import Format
+from mappings.formats import cda_schema
+from mappings.formats.json_strict import parse
+from tests import builders
+from tests.bench import peers
+from tests.bench.goals import HEAD, Goal, measure
+from tests.bench.story import RECIPIENT, decisions, family
+
+FHIR: Final = "fhir-r4/episode"
+V2: Final = "hl7v2/ref-i12"
+CDA: Final = "cda-r2/document"
+CANONICAL: Final = "https://ecaf.example/fhir"
+ONE = translator(CANONICAL)
+
+Message = dict[str, Any]
+
+
+def message(episode: Message) -> Message:
+    """Return a message of the hub about *episode*."""
+    header = builders.header(message_id="01990000-0000-7000-8000-000000000001", message_type="N7")
+    return {"message": header, "notification": {"code": "N7"}, "episode": episode}
+
+
+UPDATE: Final = message({**family("e1"), "status": "ASSESSED"})
+WHOLE: Final = message(builders.episode())
+
+
+def fhir(what: str, tree: Message) -> Iterator[Goal]:
+    """FHIR R4, both ways; the unit is orjson's parse and print of the Bundle."""
+    one = ONE.catalogue.formats[FHIR]
+    raw, released = orjson.dumps(tree), freeze(tree)
+    document = one.compiled.render(released)
+    body = one.wire.write(document, check=True)
+    content = one.written.content_type
+
+    def unit() -> object:
+        return orjson.dumps(orjson.loads(body))
+
+    def render(*, check: bool) -> Callable[[], object]:
+        def rendered() -> object:
+            orjson.loads(raw)
+            return one.wire.write(one.compiled.render(released), check=check)
+
+        return rendered
+
+    def valid() -> None:
+        one.wire.write(document, check=True)
+
+    def printed() -> None:
+        one.wire.write(document, check=False)
+
+    shown = f"{what}, {len(body) / 1000:.0f} KB"
+    yield Goal(
+        f"FHIR render, stored bytes to wire bytes ({shown})", render(check=False), unit, 3, 1.5
+    )
+    yield Goal("  with validation of every resource", render(check=True), unit)
+    yield Goal("  hot-path validation alone, with printing", valid, unit, 2.5, 1.5)
+    yield Goal("  printing alone", printed, unit)
+    yield Goal(
+        f"FHIR read, wire bytes to canonical tree ({shown})",
+        lambda: one.compiled.read(parse(body)),
+        unit,
+        4,
+        2.5,
+    )
+    yield Goal(
+        "  with the checks of FHIR itself", lambda: one.compiled.read(one.wire.parse(body)), unit
+    )
+    yield Goal(
+        "  and those of the canonical reader", lambda: ONE.read(content, body, partner=""), unit
+    )
+
+
+def v2() -> Iterator[Goal]:
+    """HL7 v2; the units are a three-level split, and python-hl7's own printing."""
+    one = ONE.catalogue.formats[V2]
+    document = one.compiled.render(freeze(WHOLE))
+    raw = one.wire.write(document, check=True)
+    text = raw.decode()
+    parsed = hl7.parse(text)
+
+    def split() -> object:
+        return [
+            [field.split("^") for field in segment.split("|")]
+            for segment in raw.decode().split("\r")
+        ]
+
+    size = f"{len(raw) / 1000:.1f} KB"
+    yield Goal(
+        f"HL7 v2 parse ({size}) / three-level split", lambda: one.wire.parse(raw), split, 5, 2.5
+    )
+    yield Goal("  and its mapping", lambda: one.compiled.read(one.wire.parse(raw)), split)
+    yield Goal("  python-hl7 parse / three-level split", lambda: hl7.parse(text), split)
+    yield Goal(
+        f"HL7 v2 build ({size}) / python-hl7 str()",
+        lambda: one.wire.write(document, check=False),
+        lambda: str(parsed),
+        1,
+        0.3,
+    )
+
+
+def cda() -> Iterator[Goal]:
+    """CDA R2; the unit is lxml's parse, validation by our schema and print of the document."""
+    one = ONE.catalogue.formats[CDA]
+    released = freeze(WHOLE)
+    body = one.wire.write(one.compiled.render(released), check=True)
+
+    def unit() -> object:
+        root = etree.fromstring(body)
+        cda_schema.holds(root)
+        return etree.tostring(root)
+
+    yield Goal(
+        f"CDA build and schema check ({len(body) / 1000:.0f} KB) / lxml parse, check, print",
+        lambda: one.wire.write(one.compiled.render(released), check=True),
+        unit,
+        2,
+        1.2,
+    )
+
+
+def pruned() -> Iterator[Goal]:
+    """The gate's cut before the mapping; the unit is the mapping without it."""
+    one = ONE.catalogue.formats[FHIR]
+    episode = WHOLE["episode"]
+    now = datetime.now(UTC)
+    known = [
+        Decision(
+            record["consent_decision_id"], "e1", record["subject_id"], number, record, "b", now
+        )
+        for number, record in enumerate(decisions("e1"), 1)
+    ]
+    children, adults = people(episode)
+    ask = Ask(f"{RECIPIENT}/FSW", "ASSESS", now)
+    agreements = Agreements(known, children, adults)
+    outside = {name: freeze(value) for name, value in WHOLE.items() if name != "episode"}
+    whole = freeze(WHOLE)
+
+    def cut() -> Frozen:
+        permits = Permits(children, adults, Rights(agreements, ask), masked(episode))
+        return prune(view("N7", episode, ()), permits)
+
+    if len(orjson.dumps(cut())) < len(orjson.dumps(episode)) * 0.8:
+        raise RuntimeError("the decisions of the bench let too little through to compare")
+    yield Goal(
+        "FHIR pruned render / unpruned render",
+        lambda: one.compiled.render({**outside, "episode": cut()}),
+        lambda: one.compiled.render(whole),
+        1.5,
+        1.2,
+    )
+
+
+def goals() -> Iterator[Goal]:
+    """Yield the rows; a format that the catalogue has not got is named, not passed over."""
+    parts: list[tuple[str, Callable[[], Iterator[Goal]]]] = [
+        (FHIR, lambda: fhir("an update", UPDATE)),
+        (FHIR, lambda: fhir("a whole family", WHOLE)),
+        (FHIR, pruned),
+        (V2, v2),
+        (CDA, cda),
+    ]
+    for name, rows in parts:
+        if name in ONE.catalogue.formats:
+            yield from rows()
+        else:
+            print(f"NOT MEASURED: the catalogue has no {name}")
+
+
+def _loading() -> str:
+    """Return what it takes to load every mapping, and to compile all of them."""
+    started = time.process_time()
+    made: dict[str, Format] = dict(translator("https://bench.example/fhir").catalogue.formats)
+    loaded = time.process_time()
+    for one in made.values():
+        one.compiled.ready()
+    return (
+        f"{len(made)} mappings: {loaded - started:.2f} s of processor to load and check,"
+        f" {time.process_time() - loaded:.2f} s to compile (each when first wanted)"
+    )
+
+
+def _peers() -> None:
+    """Compare with others' work, on documents that the hub writes of a whole family."""
+    formats = ONE.catalogue.formats
+    files = {"hl7": V2, "xml": CDA}
+    released = rehearse(WHOLE)
+    documents = {kind: ONE.render(name, released, partner="").body for kind, name in files.items()}
+    one, raw = formats[V2], documents["hl7"]
+    document = one.wire.parse(raw)
+    made = {"parse": document, "parse and mapping": one.compiled.read(document).message}
+    rows = [
+        Goal("parse", lambda: one.wire.parse(raw), lambda: parse(b"{}")),
+        Goal(
+            "parse and mapping",
+            lambda: one.compiled.read(one.wire.parse(raw)),
+            lambda: parse(b"{}"),
+        ),
+    ]
+    measure(rows)
+    own = {
+        row.what: peers.Told(statistics.median(row.spent), list(peers.leaves(made[row.what])))
+        for row in rows
+    }
+    peers.compare(WHOLE, documents, own)
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.mappings", description=__doc__)
+    parser.add_argument("--peers", action="store_true", help="install and measure peers, too")
+    told = parser.parse_args()
+    rows = list(goals())
+    measure(rows)
+    print(HEAD)
+    for row in rows:
+        print(row.line())
+    print(_loading())
+    if told.peers:
+        _peers()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Other people's validators over what the hub writes: `make conformance` (README.md)."""
