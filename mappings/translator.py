@@ -16,12 +16,14 @@ from hub.ports import Read, Rendered
 from hub.services.released import Released, genuine
 from mappings.engine.catalogue import Catalogue, Format
 from mappings.engine.shape import Document
+from mappings.formats.fhir_consents import doubts
 from mappings.formats.json_strict import parse
 
 CanonicalReader = Callable[[bytes], tuple[dict[str, Any], Sequence[Fault]]]
 """Bytes of a canonical message to its tree and warnings; raises `Malformed` or `InvalidContent`."""
 
 IDENTITY: Final = "caf-json"
+FHIR: Final = "fhir-r4"
 FACTS: Final = "notification (facts of a message of the hub: nothing to record)"
 
 
@@ -110,6 +112,8 @@ class Translator:
             del message["notification"]
             unmapped.append(FACTS)
         checked, warnings = self._read_canonical(orjson.dumps(message))
+        if one.written.format == FHIR and (doubtful := doubts(document, message, unmapped)):
+            raise InvalidContent(doubtful[0].code, "the Consent cannot be relied on", doubtful)
         return Read(checked, tuple(unmapped), tuple(warnings))
 
     # Renderer

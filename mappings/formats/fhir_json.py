@@ -80,8 +80,11 @@ class FhirJson:
     ) -> dict[str, Any]:
         """Return the Bundle; its first entry is the first entry of the mapping (bdl-12).
 
-        Its id is fixed by the delivery and says nothing else, so that reading passes it over.
+        What is no Bundle stands by itself, and gets its id from whoever keeps it.  A Bundle's id is
+        fixed by the delivery and says nothing else, so that reading passes it over.
         """
+        if envelope["resourceType"] != "Bundle":
+            return envelope
         envelope["id"] = address("bundle").removeprefix("urn:uuid:")
         envelope["entry"] = [{"fullUrl": url, "resource": resource} for url, resource in entries]
         return envelope

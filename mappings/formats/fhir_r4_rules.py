@@ -8,6 +8,7 @@ load.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from typing import Any, Final
@@ -18,19 +19,35 @@ from hub.errors import Code, Fault
 from mappings.formats import fhir_r4_invariants as fhirpath
 from mappings.formats.fhir_profiles import PROFILES
 from mappings.formats.fhir_r4_definitions import primitive, resources, types
-from mappings.formats.fhir_r4_schema import INVARIANTS, MODIFIERS, structure_holds, validator
+from mappings.formats.fhir_r4_schema import ALONE, INVARIANTS, MODIFIERS, structure_holds, validator
 from mappings.formats.fhir_r4_walk import Trail, kinds, objects, said
 from mappings.formats.fhir_r4_walk import resources as resources_of
 
-__all__ = ["faults", "structure_holds"]
+__all__ = ["ALONE", "faults", "structure_holds"]
 
 MOST_FAULTS: Final = 100
 
 
 def faults(bundle: Any) -> list[Fault]:
-    """Return what is wrong with a received message Bundle: at most a hundred faults."""
+    """Return what is wrong with a received message Bundle, or with a resource that may stand alone:
+    at most a hundred faults.
+    """
+    if isinstance(bundle, dict) and bundle.get("resourceType") in ALONE:
+        return list(islice(_alone(bundle), MOST_FAULTS))
     found = list(islice(_faults(bundle), MOST_FAULTS))
     return found or list(islice(_across(bundle), MOST_FAULTS))
+
+
+def _alone(resource: dict[str, Any]) -> Iterator[Fault]:
+    """Yield what is wrong with a resource by itself, at places that begin in it."""
+    broken = [*_of(resource, resource["resourceType"], "")]
+    yield from broken
+    if not broken:
+        before = "entry[0].resource."
+        for fault in _across(
+            {"resourceType": "Bundle", "entry": [{"fullUrl": "", "resource": resource}]}
+        ):
+            yield replace(fault, path=fault.path.removeprefix(before))
 
 
 def _faults(bundle: Any) -> Iterator[Fault]:

@@ -225,13 +225,20 @@ def _refers(schema: Any) -> Iterator[str]:
             yield from _refers(item)
 
 
+ALONE: Final = frozenset({"Consent"})
+"""What may stand by itself, in no message Bundle."""
+
+
 def structure_holds(bundle: Mapping[str, Any], body: bytes | None = None) -> bool:
-    """Return whether the Bundle and every resource in it pass the generated rules: the hot path.
+    """Return whether the Bundle and every resource in it (or the resource that may stand alone)
+    pass the generated rules: the hot path.
 
     Its *body*, where it is at hand, shows at once that no text holds a control character: JSON
     writes none without a backslash.
     """
     texts = body is None or b"\\" in body
+    if bundle.get("resourceType") in ALONE:
+        return validator(str(bundle["resourceType"]), texts=texts).is_valid(bundle)
     envelope = {name: value for name, value in bundle.items() if name != "entry"}
     if not validator("Bundle", texts=texts).is_valid(envelope):
         return False

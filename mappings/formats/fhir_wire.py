@@ -1,5 +1,5 @@
-"""FHIR R4 Bundles as bytes: strict JSON, both validation layers on the way in, the fast one on the
-way out.
+"""FHIR R4 as bytes, message Bundles and Consents by themselves: strict JSON, both validation layers
+on the way in, the fast one on the way out.
 """
 
 from typing import Any, Final
@@ -21,24 +21,28 @@ PREFIX: Final = "https://terminology.hl7.org/"
 
 
 class FhirWire:
-    """Message Bundles in JSON (`standards.md` 3.3)."""
+    """Message Bundles (`standards.md` 3.3) and single Consents (3.6) in JSON."""
 
     shape = FhirJson()
     suffix = "json"
 
     def parse(self, raw: bytes) -> Document:
-        """Return the Bundle of *raw*; raises `Malformed` or `InvalidContent`."""
+        """Return the Bundle or Consent of *raw*; raises `Malformed` or `InvalidContent`."""
         document = parse(raw)
         if SECURE in raw or SECURE_ESCAPED in raw:
             _plain_systems(document)
         if faults := fhir_r4_rules.faults(document):
-            raise InvalidContent(faults[0].code, f"{len(faults)} faults in the Bundle", faults)
+            raise InvalidContent(faults[0].code, f"{len(faults)} faults in the FHIR", faults)
         if not isinstance(document, dict):
             raise Malformed(Code.TYPE, "an object is expected")
         return document
 
     def kind(self, document: Document) -> str:
-        """Return the event code of the message, or nothing if it has none."""
+        """Return the event code of the message, or nothing if it has none; of what is no message,
+        its type.
+        """
+        if document.get("resourceType") in fhir_r4_rules.ALONE:
+            return str(document["resourceType"])
         for entry in document.get("entry", ()):
             resource = entry.get("resource", {})
             if resource.get("resourceType") == "MessageHeader":
@@ -46,13 +50,13 @@ class FhirWire:
         return ""
 
     def write(self, document: dict[str, Any], *, check: bool) -> bytes:
-        """Return the Bundle as JSON; with *check*, raises `Rejected` if it breaks FHIR R4."""
+        """Return the document as JSON; with *check*, raises `Rejected` if it breaks FHIR R4."""
         body = orjson.dumps(document)
         if check and not fhir_r4_rules.structure_holds(document, body):
             # The slow layer says what and where; the fast one has only said that.
             faults = fhir_r4_rules.faults(orjson.loads(body))
             places = ", ".join(fault.path for fault in faults[:SHOWN])
-            raise Rejected(Code.MAPPING, f"the Bundle breaks FHIR R4 at {places}", faults)
+            raise Rejected(Code.MAPPING, f"the document breaks FHIR R4 at {places}", faults)
         return body
 
 

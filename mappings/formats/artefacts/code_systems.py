@@ -9,6 +9,7 @@ from hub.domain.codes import CodeList, code_list, list_ids
 from mappings.engine.catalogue import Format
 from mappings.formats.artefacts import mentions
 from mappings.formats.artefacts.stamp import Stamp, words
+from mappings.formats.fhir_r4_schema import ALONE
 
 OWN: Final[Mapping[str, tuple[str, str]]] = {
     "caf-message-event": ("CAF message events", "What a message of the hub, or to it, tells."),
@@ -46,7 +47,7 @@ def own_codes(ones: Sequence[Format], stamp: Stamp) -> dict[str, list[str]]:
             if name is not None and name not in list_ids():
                 held = found.setdefault(name, {})
                 held.update(dict.fromkeys(mentions.code_of(within)))
-        for kind in one.written.accepts:
+        for kind in set(one.written.accepts) - ALONE:
             found.setdefault("caf-message-event", {})[kind] = None
     return {name: sorted(codes) for name, codes in found.items()}
 
