@@ -12,13 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import orjson
 
+from adapters.memory_alerts import MemoryAlerts, MemoryTurns
 from hub.domain.exchange import (
     HOLDING,
     UNSETTLED,
+    Alert,
     Audited,
     Decision,
     Delivery,
@@ -40,7 +42,6 @@ T = TypeVar("T")
 RAW_DAYS = timedelta(days=30)
 """How long a message's raw bytes are kept at most (`design.md` section 7)."""
 
-_ABSENT: Any = object()
 _NOTHING = Needs()
 
 
@@ -82,27 +83,16 @@ class _Tables:
         self.subjects: dict[tuple[str, str], frozenset[bytes]] = {}
         self.notices: dict[tuple[str, str], Notice] = {}
         self.tokens: dict[tuple[str, str], datetime] = {}
+        self.alerts: dict[str, Alert] = {}
 
 
-class MemorySession:
+class MemorySession(MemoryAlerts):
     """`hub.ports.Session` on dictionaries, with an undo log."""
 
     def __init__(self, tables: _Tables) -> None:
         """Read and change *tables* at once; `undo` takes the changes back."""
+        super().__init__(tables.alerts)
         self._t = tables
-        self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
-
-    def undo(self) -> None:
-        """Take back every change that was made."""
-        for table, key, before in reversed(self._undo):
-            if before is _ABSENT:
-                del table[key]
-            else:
-                table[key] = before
-
-    def _set(self, table: dict[Any, Any], key: Any, value: Any) -> None:
-        self._undo.append((table, key, table.get(key, _ABSENT)))
-        table[key] = value
 
     def clock(self) -> datetime:
         """Return real time."""
@@ -276,11 +266,12 @@ class MemorySession:
         self._set(self._t.notices, (notice.partner, notice.key), notice)
 
 
-class MemoryStore:
+class MemoryStore(MemoryTurns):
     """`hub.ports.Store` on dictionaries, for one event loop."""
 
     def __init__(self) -> None:
         """Begin empty."""
+        super().__init__()
         self._tables = _Tables()
         self._closed = False
 

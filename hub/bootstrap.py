@@ -195,6 +195,9 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
             await _with_broker(hub, stack, settings.broker_url, role)
         else:
             await _embedded(hub, stack)
+        if role != "api":
+            scheduling = asyncio.create_task(hub.scheduler.forever())
+            stack.callback(scheduling.cancel)
         purge = asyncio.create_task(_purging(hub))
         stack.callback(purge.cancel)
         yield hub

@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import orjson
 import typer
 
+from hub.cli_alerts import alerts
 from hub.cli_forms import forms, import_history
 from hub.errors import HubError
 from hub.scenarios.sentences import vocabulary
@@ -42,6 +43,7 @@ app.add_typer(database, name="database")
 app.add_typer(keys, name="keys")
 app.add_typer(mapping_commands)
 app.add_typer(forms, name="forms")
+app.add_typer(alerts, name="alerts")
 app.command("import")(import_history)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

@@ -9,21 +9,25 @@ from datetime import timedelta
 from random import Random
 from typing import Any, Final
 
-from hub.domain.exchange import State, Tree
+from hub.domain.exchange import Alert, State, Tree
 from hub.domain.partner import Partner, Registry
 from hub.errors import Code, Fault, Forbidden, InvalidContent, Malformed, Unavailable
+from hub.logging import log
 from hub.ports import Clock, Destination, Digester, Reader, Rendered, Renderer, Session, Store
 from hub.relaying import HintSource
 from hub.services.accept import Accepted, Acceptor, Incoming, Refused
+from hub.services.alerts import Alerts
 from hub.services.collect import Collector
 from hub.services.consents import Recorder
 from hub.services.content import sent_tree
 from hub.services.dispatch import Dispatcher
+from hub.services.duties import duties
 from hub.services.index import ChildIndex
 from hub.services.lookup import Lookup
 from hub.services.notify import Notifier
 from hub.services.receipt import Receipt
 from hub.services.receive import Receiver
+from hub.services.scheduler import Scheduler
 from hub.services.see import Viewer
 from hub.settings import Settings
 from hub.worker import Hints, Workers
@@ -69,6 +73,9 @@ class Hub:
         self._viewer = Viewer(store, self.renderer, digester, clock, registry.hub)
         self._lookup = Lookup(store, registry, clock)
         self.collector = Collector(store, registry, self.renderer, digester, clock, self.hints)
+        self.alerts = Alerts(store, clock)
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        self.scheduler = Scheduler(store, clock, self.hints, duties(registry), owner, _told)
         self.workers: Workers | None = None
         self.transport: Transport | None = None
         self.relay: Relay | None = None
@@ -187,6 +194,10 @@ class Hub:
             parts["broker"] = str(self.transport.state)
         return {"ready": parts["store"] == "up", "parts": parts}
 
+    async def schedule(self) -> int:
+        """Let every duty look at everything now; return how many alerts are new."""
+        return await self.scheduler.round(whole=True)
+
     async def summary(self) -> Tree:
         """Return deliveries by state, what is due now, and whether dispatch is paused."""
         counts = {state.value: 0 for state in State}
@@ -241,3 +252,9 @@ class Hub:
             worker=f"{socket.gethostname()}:{os.getpid()}",
             lease=timedelta(seconds=self.settings.lease_seconds),
         )
+
+
+def _told(alert: Alert) -> None:
+    """Say that there is an alert, and nothing of what it says."""
+    to = alert.audience.partition(":")[0]
+    log.warning("alert", code=alert.kind, destination=to, service=alert.service)

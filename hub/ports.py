@@ -1,11 +1,12 @@
 """What the hub needs from outside, as Protocols; adapters and mappings satisfy them by shape."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from hub.domain.exchange import (
+    Alert,
     Audited,
     Decision,
     Delivery,
@@ -17,6 +18,7 @@ from hub.domain.exchange import (
     ReleasedRecord,
     Tree,
     Version,
+    Watch,
 )
 from hub.errors import Fault
 
@@ -132,6 +134,18 @@ class Session(Protocol):
         """Return the audit rows of an episode, oldest first."""
         ...
 
+    def add_alert(self, alert: Alert) -> bool:
+        """Keep one alert; ``False``, and nothing changes, if its id is known already."""
+        ...
+
+    def alert(self, alert_id: str) -> Alert | None:
+        """Return one alert."""
+        ...
+
+    def acknowledge_alert(self, alert_id: str, at: datetime) -> Alert | None:
+        """Note that somebody has seen it; the first time counts.  ``None`` if there is none."""
+        ...
+
     def index_entry(self, reference: str) -> IndexEntry | None:
         """Return the index entry with this opaque reference."""
         ...
@@ -203,6 +217,34 @@ class Store(Protocol):
 
     async def counts(self) -> Mapping[str, int]:
         """Return the number of deliveries by state (for the conservation law)."""
+        ...
+
+    async def alerts(
+        self,
+        after: int,
+        limit: int,
+        *,
+        audiences: Collection[str] | None = None,
+        unacknowledged: bool = True,
+    ) -> Sequence[tuple[int, Alert]]:
+        """Return alerts with their positions, oldest first, beyond position *after*.
+
+        *audiences*: only for these; ``None`` means everybody's.
+        """
+        ...
+
+    async def watched(self, watch: Watch, after: str, limit: int) -> Sequence[str]:
+        """Return ids of episodes that *watch* names, in their order, beyond the id *after*.
+
+        RECALLED are those with a recall (N10) that its recipient has not acknowledged.
+        """
+        ...
+
+    async def take_turn(self, name: str, owner: str, seconds: float) -> bool:
+        """Return whether *owner* may do what is called *name* for *seconds*: one at a time.
+
+        By the database's clock; who has the turn may take it again, and who ended loses it by time.
+        """
         ...
 
     async def purge(self, now: datetime) -> int:

@@ -10,6 +10,7 @@ from adapters.database.keys import SHARED, Keys, Lru, owner_of
 from adapters.database.parts import join, split
 from adapters.database.vault import DataKey, Vault, bind
 from hub.domain.exchange import (
+    Alert,
     Audited,
     Decision,
     Delivery,
@@ -328,6 +329,23 @@ class Rows:
         return Audited(
             audit_id, moment(at), kind, actor, episode_id, service, delivery_id, code, facts
         )
+
+    def alert_row(self, a: Alert) -> Row:
+        """Seal the facts, which outlive an erased episode as audit rows do."""
+        facts = _seal(self._purposes.audit, a.facts, "alert", "facts", a.alert_id)
+        return (
+            a.alert_id, micros(a.at), a.kind, a.audience, a.episode_id, a.service, a.delivery_id,
+            facts, _at(a.due_at), _at(a.acknowledged_at),
+        )  # fmt: skip
+
+    def alert(self, row: Row) -> Alert:
+        """Open a row, without its position."""
+        alert_id, at, kind, audience, episode_id, service, delivery_id, sealed, due, seen = row
+        facts = _open(self._purposes.audit, sealed, "alert", "facts", alert_id)
+        return Alert(
+            alert_id, moment(at), kind, audience, episode_id, service, delivery_id, facts,
+            _when(due), _when(seen),
+        )  # fmt: skip
 
     def index_row(self, e: IndexEntry) -> Row:
         """Seal match set and contact under the index's own key."""

@@ -15,6 +15,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from adapters.database.alerts import Alerts
 from adapters.database.deliveries import Deliveries
 from adapters.database.finding import Finding
 from adapters.database.keys import Keys, Lru
@@ -37,7 +38,7 @@ Trees = Lru[tuple[str, int, int], Version]
 """Versions opened before, by episode, version and the episode's count of destroyed keys."""
 
 
-class SqlSession(Messages, Deliveries, Finding):
+class SqlSession(Messages, Deliveries, Finding, Alerts):
     """`hub.ports.Session` on one open transaction."""
 
     def __init__(
@@ -91,6 +92,7 @@ class SqlSession(Messages, Deliveries, Finding):
             *self._episode_batches(),
             *self.delivery_batches(),
             *self.index_batches(),
+            *self.alert_batches(),
         ]
         # Sealed first, for sealing makes keys and may read some.
         batches.insert(0, (self._sql.add_key, self._keys.rows()))

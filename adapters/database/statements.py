@@ -33,6 +33,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import Select
 
 from adapters.database import tables as t
+from hub.domain.exchange import Watch
 
 
 class Write:
@@ -127,6 +128,8 @@ class Statements:
         self.count_lane = self._upsert(t.lane, ["episode_id", "partner"], only=["last_sequence"])
         self.add_released = self._plain(t.released)
         self.add_audit = self._plain(t.audit)
+        self.add_alert = self._once(t.alert, ["alert_id"])
+        self.see_alert = self._upsert(t.alert, ["alert_id"], only=["acknowledged_at"])
         self.put_index_entry = self._upsert(t.index_entry, ["entry_id"])
         self.add_index_token = self._plain(t.index_token)
         self.add_subject_token = self._plain(t.subject_token)
@@ -175,6 +178,7 @@ class Statements:
         )
         self.released = self._text(select(t.released).where(r.position.in_(newest)))
         self.audit = self._of_episodes(t.audit, t.audit.c.position)
+        self._watching()
         i = t.index_entry.c
         self.index_by_id = self._text(select(t.index_entry).where(i.entry_id == bindparam("x")))
         self.index_by_reference = self._text(
@@ -235,6 +239,51 @@ class Statements:
         )
         self.counts = self._text(select(d.state, func.count()).group_by(d.state))
         self.clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+    def _watching(self) -> None:
+        """What the scheduler and the readers of alerts ask; conditions in an index's very text."""
+        a, e, d = t.alert.c, t.episode.c, t.delivery.c
+        unseen = text("acknowledged_at IS NULL")
+        limit = f" LIMIT {self._mark}"
+        listed = select(t.alert).where(a.position > bindparam("x")).order_by(a.position)
+        theirs = (
+            select(t.alert)
+            .where(self._among(a.audience), a.position > bindparam("x"))
+            .order_by(a.position)
+        )
+        self.alert = self._text(select(t.alert).where(a.alert_id == bindparam("x")))
+        self.alerts = {
+            (False, False): self._text(listed, limit),
+            (False, True): self._text(listed.where(unseen), limit),
+            (True, False): self._text(theirs, limit),
+            (True, True): self._text(theirs.where(unseen), limit),
+        }
+        beyond = e.episode_id > bindparam("x")
+        self.watched = {
+            Watch.OPEN: self._text(
+                select(e.episode_id).where(text(t.RUNNING), beyond).order_by(e.episode_id), limit
+            ),
+            Watch.ENDED: self._text(
+                select(e.episode_id).where(text(t.ENDED), beyond).order_by(e.episode_id), limit
+            ),
+            Watch.RECALLED: self._text(
+                select(d.episode_id)
+                .where(text(t.RECALL), d.episode_id > bindparam("x"))
+                .group_by(d.episode_id)
+                .order_by(d.episode_id),
+                limit,
+            ),
+        }
+        turn = self._insert(t.turn)
+        new = turn.excluded
+        taken = turn.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"owner": new.owner, "until": new.until},
+            where=(t.turn.c.owner == new.owner) | (t.turn.c.until <= bindparam("now")),
+        )
+        self.take_turn = self._text(
+            taken.values({name: bindparam(name) for name in ("name", "owner", "until")})
+        )
 
     def _changes(self) -> None:
         pairs = _PAIRS["postgresql" if self.postgresql else "sqlite"]
@@ -305,6 +354,10 @@ class Statements:
         return self._write(
             table, insert.on_conflict_do_update(index_elements=on, set_=changes), keep
         )
+
+    def _once(self, table: Table, on: list[str]) -> Write:
+        insert = self._insert(table).on_conflict_do_nothing(index_elements=on)
+        return self._write(table, insert)
 
     def _write(self, table: Table, insert: Any, keep: Iterable[str] = ()) -> Write:
         names = [c.name for c in table.c if c.name not in {"position", *keep}]

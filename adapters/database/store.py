@@ -6,7 +6,7 @@ and nothing else, and on SQLite there is no second connection to read with.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from adapters.database.session import SqlSession
 from adapters.database.statements import Statements, statements
 from adapters.database.vault import Vault
 from adapters.database.writer import DRIVER_ERRORS, Job, Waiting, Writer
-from hub.domain.exchange import Delivery
+from hub.domain.exchange import Alert, Delivery, Watch
 from hub.errors import Code, HubError, Misconfigured, Unavailable
 from hub.ports import Needs, Unit
 
@@ -132,6 +132,41 @@ class SqlStore:
         return await self._submit(
             lambda s: dict(s.rows_of(self._sql.counts)), _NOTHING, alone=False
         )
+
+    async def alerts(
+        self,
+        after: int,
+        limit: int,
+        *,
+        audiences: Collection[str] | None = None,
+        unacknowledged: bool = True,
+    ) -> Sequence[tuple[int, Alert]]:
+        """Return alerts with their positions, oldest first, beyond position *after*."""
+        statement = self._sql.alerts[audiences is not None, unacknowledged]
+        among = () if audiences is None else (self._sql.many(sorted(audiences)),)
+        return await self._submit(
+            lambda s: s.alerts_of(s.rows_of(statement, *among, after, limit)),
+            _NOTHING,
+            alone=False,
+        )
+
+    async def watched(self, watch: Watch, after: str, limit: int) -> Sequence[str]:
+        """Return ids of episodes that *watch* names, in their order, beyond the id *after*."""
+        return await self._submit(
+            lambda s: tuple(e for (e,) in s.rows_of(self._sql.watched[watch], after, limit)),
+            _NOTHING,
+            alone=False,
+        )
+
+    async def take_turn(self, name: str, owner: str, seconds: float) -> bool:
+        """Return whether *owner* may do what is called *name* for *seconds*."""
+
+        def take(session: SqlSession) -> bool:
+            now = micros(session.clock())
+            until = now + int(seconds * 1_000_000)
+            return session.change(self._sql.take_turn, name, owner, until, now) == 1
+
+        return await self._submit(take, _NOTHING, alone=True)
 
     async def purge(self, now: datetime) -> int:
         """Destroy unmatched notices and raw bodies past their time, keys first; return how many."""

@@ -36,6 +36,12 @@ Position = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows o
 OPEN = "state IN ('pending', 'sending', 'handed_over', 'quarantined')"
 """The deliveries that still matter to their lane; SQLite uses the index only for this very text."""
 
+RECALL = f"message_type = 'N10' AND {OPEN}"
+"""The recalls that nobody has acknowledged yet."""
+ENDED = "process IN ('CLOSED', 'ARCHIVED')"
+RUNNING = "process NOT IN ('CLOSED', 'ARCHIVED', 'VOID', 'DECLINED', 'PURGED')"
+"""Which episodes the scheduler looks at (`hub.domain.exchange.Watch`)."""
+
 
 def _ref(name: str, *, null: bool = False, key: bool = False) -> Column[str]:
     return Column(name, String, nullable=null, primary_key=key)
@@ -105,7 +111,11 @@ episode = Table(
     Column("index_entries", Text, nullable=False),  # a JSON list of opaque references
     _sealed("facts", null=True),
     Column("shreds", BigInteger, nullable=False, server_default=text("0")),
-)
+    Index("ix_episode_running", "episode_id", sqlite_where=text(RUNNING),
+          postgresql_where=text(RUNNING)),
+    Index("ix_episode_ended", "episode_id", sqlite_where=text(ENDED),
+          postgresql_where=text(ENDED)),
+)  # fmt: skip
 
 version = Table(
     "version",
@@ -186,6 +196,8 @@ delivery = Table(
     Index(None, "state", "created_at"),
     Index("ix_delivery_open", "partner", "episode_id", "priority", "lane_sequence",
           sqlite_where=text(OPEN), postgresql_where=text(OPEN)),
+    Index("ix_delivery_recall", "episode_id", sqlite_where=text(RECALL),
+          postgresql_where=text(RECALL)),
 )  # fmt: skip
 
 lane = Table(
@@ -234,6 +246,35 @@ audit = Table(
     _ref("code"),
     _sealed("facts"),
     Index(None, "episode_id"),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    _position(),
+    _ref("alert_id"),
+    _at("at"),
+    _ref("kind"),
+    _ref("audience"),
+    _ref("episode_id", null=True),
+    _ref("service", null=True),
+    _ref("delivery_id", null=True),
+    _sealed("facts"),
+    _at("due_at", null=True),
+    _at("acknowledged_at", null=True),
+    UniqueConstraint("alert_id"),
+    Index("ix_alert_open", "audience", "position",
+          sqlite_where=text("acknowledged_at IS NULL"),
+          postgresql_where=text("acknowledged_at IS NULL")),
+)  # fmt: skip
+
+turn = Table(
+    "turn",
+    metadata,
+    _ref("name", key=True),
+    _ref("owner"),
+    _at("until"),
+    sqlite_with_rowid=False,
 )
 
 index_entry = Table(

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hub.api import openapi, routes
+from hub.api.alerting import Alerting
 from hub.api.auth import Authenticator, Recogniser
 from hub.api.declared import Declared, DeclaredRoute, Endpoint
 from hub.api.door import Door
@@ -63,6 +64,7 @@ def create_app(
         (routes.METRICS, do.measured),
         (routes.DOCS, do.docs),
         (routes.OPENAPI, do.openapi),
+        *Alerting(hub).for_partners(),
     ]
     return _application(hub, door, table, limits, measured)
 
@@ -81,6 +83,7 @@ def create_operator_app(hub: Hub, *, limits: Limits | None = None) -> FastAPI:
         (routes.RESUME, do.resume),
         (routes.OPERATOR_READY, do.ready),
         (routes.OPERATOR_METRICS, do.measured),
+        *Alerting(hub).for_operator(),
     ]
     return _application(hub, door, table, limits, measured)
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from hub.domain.exchange import Tree
 from hub.domain.partner import Partner, Registry
 from hub.ports import Clock, Reader, Rendered, Renderer, Store
+from hub.services.alerts import Alerts
 from hub.services.receipt import Receipt
 from hub.settings import Settings
 
@@ -41,6 +42,15 @@ class Hub(Protocol):
     @property
     def renderer(self) -> Renderer:
         """Which formats can be asked for."""
+        ...
+
+    @property
+    def alerts(self) -> Alerts:
+        """What somebody should look at."""
+        ...
+
+    async def schedule(self) -> int:
+        """Let every duty look at everything now; return how many alerts are new."""
         ...
 
     async def receive(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
+from hub.api.alerting import PARTNER_ROUTES as ALERT_ROUTES
 from hub.api.declared import Declared
 from hub.api.problem import CONTENT_TYPE as PROBLEM
 from hub.api.routes import PARTNER_ROUTES
@@ -97,7 +98,7 @@ def _version() -> str:
 def document(public_url: str, readable: Sequence[str]) -> Mapping[str, Any]:
     """Return the document; *readable* are the content types that messages may have."""
     paths: dict[str, dict[str, Any]] = {}
-    for route in PARTNER_ROUTES:
+    for route in (*PARTNER_ROUTES, *ALERT_ROUTES):
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, readable)
     problem = {**SCHEMAS["Problem"], "examples": [EXAMPLES["Problem"]]}
     return {

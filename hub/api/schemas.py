@@ -35,6 +35,22 @@ SUBJECT: Final = _object(
     description="Whom it is about; in the body only, never in an address.",
 )
 
+_ALERT: Final = _object(
+    {
+        "alert_id": _REFERENCE,
+        "at": _MOMENT,
+        "kind": {"type": "string", "examples": ["consent.expiring"]},
+        "audience": {"type": "string", "examples": ["lead:EHM-A/FSW"]},
+        "episode_id": _REFERENCE,
+        "service": _TEXT,
+        "delivery_id": _REFERENCE,
+        "due_at": _MOMENT,
+        "acknowledged_at": _MOMENT,
+        "facts": {"type": "object", "description": "Codes, counts, dates and ids only."},
+    },
+    ("alert_id", "at", "kind", "audience"),
+)
+
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "Problem": _object(
         {
@@ -207,6 +223,14 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         ("grant_type", "client_assertion_type", "client_assertion"),
         additionalProperties=False,
     ),
+    "Alert": _ALERT,
+    "Alerts": _object(
+        {
+            "alerts": {"type": "array", "items": _ALERT},
+            "next": {"type": "integer", "description": "Give it as `after` next time."},
+        },
+        ("alerts",),
+    ),
     "State": {"type": "object", "description": "Names of parts and their states."},
 }
 
@@ -218,12 +242,24 @@ _SUBJECT_EXAMPLE: Final = {
     "postcode": "ZZ99 3WZ",
 }
 
+_ALERT_EXAMPLE: Final = {
+    "alert_id": "0b7c6a2e-0f5b-5d5c-8a52-2f3f6f0c9f11",
+    "at": "2026-09-01T09:00:00Z",
+    "kind": "consent.expiring",
+    "audience": "lead:EHM-A/FSW",
+    "episode_id": "ep-0001",
+    "due_at": "2026-09-29T00:00:00Z",
+    "facts": {"days": 28},
+}
+
 EXAMPLES: Final[Mapping[str, Any]] = {
     "Message": {
         "message": {"message_id": "m-0001", "episode_id": "ep-0001"},
         "event": "assessment.completed",
         "episode": {"episode_id": "ep-0001"},
     },
+    "Alert": _ALERT_EXAMPLE,
+    "Alerts": {"alerts": [_ALERT_EXAMPLE]},
     "Receipt": {"message_id": "01J9ZX", "status": "accepted", "episode_id": "ep-0001"},
     "ConsentDecision": {
         "consent_decision_id": "c-0001",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, Final
 
 Tree = Mapping[str, Any]
 """A plain canonical tree (JSON types only), treated as immutable by everybody."""
@@ -192,6 +192,43 @@ class ReleasedRecord:
     paths: tuple[str, ...]
     digest: bytes
     released_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that somebody should look at; the hub has no screen, so it says it here.
+
+    *kind* is dotted (``consent.expiring``).  *audience* is ``lead:<SERVICE>``,
+    ``administrator:<ORGANISATION>``, ``protocol-owner:<ORGANISATION>``,
+    ``data-protection:<AUTHORITY or ->`` or ``operator``.  *facts* hold codes, counts, dates and ids
+    and never personal data.  The same *alert_id* is kept once, so who must not repeat an alert
+    makes the id from what it is about (`hub.services.alerts.alert`).
+    """
+
+    alert_id: str
+    at: datetime
+    kind: str
+    audience: str
+    episode_id: str | None
+    service: str | None
+    delivery_id: str | None
+    facts: Tree
+    due_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+
+
+class Watch(StrEnum):
+    """Which episodes the scheduler's duties look at (`hub.services.scheduler`)."""
+
+    OPEN = "open"
+    RECALLED = "recalled"
+    ENDED = "ended"
+
+
+ENDED: Final = frozenset({"CLOSED", "ARCHIVED"})
+"""Processes that are over and whose records are still kept."""
+GONE: Final = frozenset({"VOID", "DECLINED", "PURGED"})
+"""Processes about which there is nothing to do any more."""
 
 
 @dataclass(frozen=True, slots=True)

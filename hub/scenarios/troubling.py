@@ -20,11 +20,11 @@ UNITS = {
 async def wait(stage: Stage, action: Action, _step: Step) -> None:
     word = action.words["count"]
     count = 1 if word in ("a", "an") else int(word) if word.isdigit() else NUMBERS.index(word) + 1
-    stage.world.move_to(stage.world.time() + count * UNITS[action.words["unit"]])
+    await stage.world.move_to(stage.world.time() + count * UNITS[action.words["unit"]])
 
 
 async def until(stage: Stage, action: Action, _step: Step) -> None:
-    stage.world.move_to(action.ready["moment"])
+    await stage.world.move_to(action.ready["moment"])
 
 
 async def manners(stage: Stage, action: Action, _step: Step) -> None:

@@ -244,12 +244,14 @@ class World:
         """Return the scenario's time now."""
         return self.now + timedelta(seconds=time.monotonic() - self._moved_at)
 
-    def move_to(self, moment: datetime) -> None:
-        """Move the clock forward."""
+    async def move_to(self, moment: datetime) -> None:
+        """Move the clock forward, and let the hub look at what has become due."""
         if moment < self.time():
             raise Trouble(f"the clock cannot go back to {moment:%Y-%m-%d %H:%M}")
         self.now = moment
         self._write_clock()
+        if self.hub is not None and self.hub.alive:
+            await self.operator("POST", "/admin/schedule")
 
     # The doubles ---------------------------------------------------------------------------
 

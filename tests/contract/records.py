@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hub.domain.exchange import (
+    Alert,
     Audited,
     Decision,
     Delivery,
@@ -132,7 +133,7 @@ def writing(*records: Any) -> Callable[[Session], None]:
     """Return a unit that adds or puts each of *records*, in this order."""
 
     def unit(s: Session) -> None:
-        ways: dict[type, Callable[[Any], None]] = {
+        ways: dict[type, Callable[[Any], Any]] = {
             InboxEntry: s.add_inbox,
             EpisodeHead: s.put_episode,
             Version: s.add_version,
@@ -143,8 +144,17 @@ def writing(*records: Any) -> Callable[[Session], None]:
             Audited: s.add_audit,
             IndexEntry: s.put_index_entry,
             Notice: s.put_notice,
+            Alert: s.add_alert,
         }
         for record in records:
             ways[type(record)](record)
 
     return unit
+
+
+def alert(name: str = "al1", **changed: Any) -> Alert:
+    return Alert(**{
+        "alert_id": name, "at": NOW, "kind": "consent.expiring", "audience": "lead:SCH-A/SCH",
+        "episode_id": "e1", "service": "SCH-A/SCH", "delivery_id": "d1", "facts": {"days": 28},
+        "due_at": NOW + HOUR, **changed,
+    })  # fmt: skip

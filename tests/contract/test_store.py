@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -26,13 +27,14 @@ from adapters.database.store import SqlStore
 from adapters.database.tables import APPEND_ONLY, metadata
 from adapters.database.vault import FileVault
 from adapters.memory import MemoryStore
-from hub.domain.exchange import State
+from hub.domain.exchange import State, Watch
 from hub.errors import Code, Conflict, Unavailable
 from hub.ports import Needs, Session, Store
 from tests.contract.records import (
     HOUR,
     NOW,
     TREE,
+    alert,
     audited,
     decision,
     delivery,
@@ -874,6 +876,97 @@ async def test_purge_destroys_what_is_past_its_time(store: Store) -> None:
         entry("m1", received_at=NOW - 720 * HOUR, raw=None),
         entry("m2"),
     ]
+
+
+async def test_an_alert_is_kept_once(store: Store) -> None:
+    """The second with the same id changes nothing, in the same unit, group or later."""
+    first = await store.run(lambda s: (s.add_alert(alert()), s.add_alert(alert(facts={}))))
+    again = await together(store, *[lambda s: s.add_alert(alert(kind="other"))] * 2)
+
+    assert (first, again) == ((True, False), [False, False])
+    assert await store.run(lambda s: s.alert("al1")) == alert()
+    assert [one for _, one in await store.alerts(0, 10)] == [alert()]
+
+
+async def test_an_alert_of_a_unit_that_raises_is_not_kept(store: Store) -> None:
+    """Alerts land with the rest of their unit or not at all."""
+
+    def unit(session: Session) -> None:
+        session.add_alert(alert())
+        raise ValueError
+
+    await together(store, unit)
+
+    assert await store.alerts(0, 10) == ()
+    assert await store.run(lambda s: s.alert("al1")) is None
+
+
+async def test_the_first_acknowledgement_of_an_alert_counts(store: Store) -> None:
+    """Who looks again changes nothing; what is not there is ``None``."""
+    await store.run(lambda s: s.add_alert(alert()))
+
+    seen = await store.run(lambda s: s.acknowledge_alert("al1", NOW + HOUR))
+    again = await store.run(lambda s: s.acknowledge_alert("al1", NOW + 2 * HOUR))
+
+    assert seen == again == alert(acknowledged_at=NOW + HOUR)
+    assert await store.run(lambda s: s.acknowledge_alert("none", NOW)) is None
+    assert await store.alerts(0, 10) == ()
+    assert [one for _, one in await store.alerts(0, 10, unacknowledged=False)] == [seen]
+
+
+async def test_alerts_are_listed_by_audience_in_pages(store: Store) -> None:
+    """Oldest first, from a position on, only those of the audiences that were named."""
+    for number in range(5):
+        audience = "operator" if number % 2 else "lead:SCH-A/SCH"
+        one = alert(f"al{number}", audience=audience)
+        await store.run(writing(one))
+
+    page = await store.alerts(0, 2)
+    rest = await store.alerts(page[-1][0], 10)
+    operator = await store.alerts(0, 10, audiences={"operator", "nobody"})
+
+    assert [one.alert_id for _, one in [*page, *rest]] == [f"al{n}" for n in range(5)]
+    assert [one.alert_id for _, one in operator] == ["al1", "al3"]
+    assert await store.alerts(0, 10, audiences=set(), unacknowledged=False) == ()
+
+
+async def test_the_scheduler_finds_the_episodes_that_it_watches(store: Store) -> None:
+    """Open, ended and recalled ones, by id and in pages; those that are gone never."""
+    for number, process in enumerate(("ASSESSING", "CLOSED", "PAUSED", "VOID", "ARCHIVED", "NONE")):
+        one = head(f"e{number}", process=process)
+        await store.run(writing(one))
+    states = (
+        State.DELIVERED,
+        State.PENDING,
+        State.HANDED_OVER,
+        State.SUPPRESSED,
+        State.QUARANTINED,
+    )
+    for number, state in enumerate(states):
+        recall = delivery(
+            f"d{number}", episode_id=f"e{number}", message_type="N10", priority=1, state=state
+        )
+        await store.run(writing(recall))
+    await store.run(writing(delivery("d9", episode_id="e5")))
+
+    assert await store.watched(Watch.OPEN, "", 10) == ("e0", "e2", "e5")
+    assert await store.watched(Watch.OPEN, "e0", 1) == ("e2",)
+    assert await store.watched(Watch.ENDED, "", 10) == ("e1", "e4")
+    assert await store.watched(Watch.RECALLED, "", 10) == ("e1", "e2", "e4")
+    assert await store.watched(Watch.RECALLED, "e1", 1) == ("e2",)
+
+
+async def test_one_owner_at_a_time_has_the_turn(store: Store) -> None:
+    """It can be kept, it is nobody else's while it lasts, and time takes it from who has gone."""
+    name = uuid4().hex
+    answers = await asyncio.gather(*(store.take_turn(name, f"w{n}", 60) for n in range(5)))
+    holder = f"w{answers.index(True)}"
+
+    assert sum(answers) == 1
+    assert await store.take_turn(name, holder, 0)
+    assert await store.take_turn(name, "another", 60)
+    assert not await store.take_turn(name, holder, 60)
+    assert await store.take_turn("other work", holder, 60)
 
 
 async def test_the_clock_of_leases_is_real_time(store: Store) -> None:

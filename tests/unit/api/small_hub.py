@@ -14,12 +14,14 @@ from typing import Any
 
 import orjson
 
+from adapters.memory import MemoryStore
 from adapters.partners.keys import new_api_key
 from hub.domain.exchange import Tree
 from hub.domain.partner import ApiKey, Credentials, Delivering, Partner, Registry, Service
 from hub.errors import Code, Conflict, Fault, Malformed, Missing
 from hub.ports import Read, Rendered
 from hub.secrets import Secret
+from hub.services.alerts import Alerts
 from hub.services.receipt import Receipt
 from hub.settings import Listen, Settings
 
@@ -107,6 +109,7 @@ class SmallHub:
     renderer: NoFormats = field(default_factory=NoFormats)
     store: Any = None
     fail: Exception | None = None
+    alerted: MemoryStore = field(default_factory=MemoryStore)
     paused: bool = False
     is_ready: bool = True
     taken: dict[tuple[str, str], tuple[bytes, Receipt]] = field(default_factory=dict)
@@ -179,6 +182,13 @@ class SmallHub:
 
     async def readiness(self) -> Mapping[str, Any]:
         return {"ready": self.is_ready}
+
+    @property
+    def alerts(self) -> Alerts:
+        return Alerts(self.alerted, self.clock)
+
+    async def schedule(self) -> int:
+        return 0
 
     async def summary(self) -> Tree:
         return {"deliveries": {"pending": 2}, "due": 1, "paused": self.paused}

@@ -78,7 +78,7 @@ def test_the_migrations_make_the_tables_on_sqlite(path: Path) -> None:
     upgrade(f"sqlite:///{path}")
 
     assert differences(f"sqlite:///{path}") == []
-    assert scripts().get_current_head() == "0001"
+    assert len(scripts().get_heads()) == 1
 
 
 def differences(url: str) -> list[object]:
