@@ -70,7 +70,7 @@ class Hub:
         self._recorder = Recorder(registry)
         self._index = ChildIndex(store, digester, clock)
         self._notifier = Notifier(store, registry, digester, clock, self.hints)
-        self._viewer = Viewer(store, self.renderer, digester, clock, registry.hub)
+        self._viewer = Viewer(store, self.renderer, digester, clock, registry)
         self._lookup = Lookup(store, registry, clock)
         self.collector = Collector(store, registry, self.renderer, digester, clock, self.hints)
         self.alerts = Alerts(store, clock)

@@ -20,7 +20,7 @@ from hub.services.masking import masked
 from hub.services.permits import Permits
 from hub.services.prune import prune
 from hub.services.rights import Rights
-from hub.services.shelter import sheltered, shield_of
+from hub.services.shelter import may_locate, sheltered, shield_of
 from hub.services.views import view
 from mappings.commands_print import input_of
 from mappings.formats.canonical_json import read_message
@@ -77,7 +77,8 @@ def cut(file: Path | None, service: str, consent: Path) -> AbstractContextManage
         )
     children, adults = people(tree)
     agreements, ask = Agreements(decisions, children, adults), Ask(service, "ASSESS", now)
-    about, open_ = view("N7", tree, ()), view("N7", sheltered(tree), ())
+    seen = sheltered(tree, located=may_locate((tree,), agreements, ask))
+    about, open_ = view("N7", tree, ()), view("N7", seen, ())
     permits = Permits(children, adults, Rights(agreements, ask), masked(tree))
     agreed, shown = prune(about, permits), prune(open_, permits)
     opened, gone = accounted(about, shown, agreed, agreements, (*children, *adults), ask)

@@ -134,6 +134,24 @@ class Agreements:
         cell = self.section(person, section, ask)
         return cell if cell.permitted or cell.excluded else self.listed(person, ask)
 
+    def located(self, person: str, ask: Ask) -> bool:
+        """Return whether the service may know where *person* is, although they are shielded.
+
+        Only the decision that lets it see their identity can say so, by a ``locate`` of its own.
+        """
+        cell = self.section(person, "sec.identity", ask)
+        return cell.permitted and any(
+            item.get("service") == ask.service
+            and item.get("action") == "locate"
+            and item.get("section") == "sec.identity"
+            and item.get("sensitive") is True
+            and _meant(item, ask)
+            and _item_doubt(item, ask) is None
+            for reading in self._readings.get(person, ())
+            if reading.decision_id == cell.decision_id
+            for item in reading.includes
+        )
+
     def may_store(self, person: str, at: datetime) -> bool:
         """Return whether somebody entitled has agreed to storing, and it has not ended."""
         return self._store(person, at).permitted
@@ -320,8 +338,7 @@ def _include(
             continue
         # A narrowing that lists a service says all that it may still see, for whatever purpose.
         listed = listed or reading.narrows
-        purpose = item.get("purpose")
-        if ask.purpose != purpose and (purpose is not None or ask.purpose not in DEFAULT_PURPOSES):
+        if not _meant(item, ask):
             continue
         listed = True
         reason = doubt or _item_doubt(item, ask)
@@ -347,6 +364,12 @@ def _include(
             Cell(permitted=False, decision_id=reading.decision_id, reason=Code.CONSENT_SCOPE)
         )
         sensitive.say_all(_NOT_NAMED)
+
+
+def _meant(item: Tree, ask: Ask) -> bool:
+    """Tell whether an inclusion is for what is asked; silence means assessing and planning."""
+    purpose = item.get("purpose")
+    return bool(ask.purpose == purpose) or (purpose is None and ask.purpose in DEFAULT_PURPOSES)
 
 
 class _Named(dict[str, Cell]):

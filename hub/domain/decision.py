@@ -24,8 +24,9 @@ NEVER_SHARED: Final = frozenset({"sec.checklist", "sec.safeguarding"})
 SHAREABLE: Final = frozenset(code_list("sections").codes) - NEVER_SHARED
 ALL: Final = "all"
 _NOTHING: Final[frozenset[str]] = frozenset()
-ACTIONS: Final = ("view", "contribute")
-"""What an item may allow; sharing onwards is not among them and never will be."""
+ACTIONS: Final = ("view", "contribute", "locate")
+"""What an item may allow; sharing onwards is not among them and never will be.  ``locate``: see,
+and know where the family is although somebody in it is shielded (D-41)."""
 YOUNG_PERSON_BASES: Final = frozenset({"CHILD_COMPETENT", "YP_16_17", "YA_18P"})
 PARENT_BASES: Final = frozenset({"PR_HOLDER", "LA_PR"})
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from hub.domain.consent import LISTED, Agreements, Ask
 from hub.domain.decision import (
+    ACTIONS,
     ALL,
     DEFAULT_PURPOSES,
     GIVING_STATES,
@@ -258,14 +259,20 @@ def _scope(record: Tree, earlier: Sequence[Decision], at: datetime) -> Iterator[
 def _inclusion(path: str, item: Tree, purposes: frozenset[str]) -> Iterator[Fault]:
     if item.get("section") in NEVER_SHARED:
         yield _fault(Code.RULE, f"{path}/section", "no consent opens this section")
-    if item.get("action") not in {None, "view", "contribute"}:
+    if item.get("action") not in {None, *ACTIONS}:
         yield _fault(
             Code.CODELIST,
             f"{path}/action",
             "sharing onwards is never allowed",
-            "view",
-            "contribute",
+            *ACTIONS,
             codes="scope-actions",
+        )
+    if item.get("action") == "locate" and (
+        item.get("section") != "sec.identity" or item.get("sensitive") is not True
+    ):
+        # Where a shielded family is leaves by its own name only, never by "all" (CL-24).
+        yield _fault(
+            Code.RULE, f"{path}/action", "name sec.identity as sensitive for who may know the place"
         )
     named = item.get("purpose")
     if not purposes & (DEFAULT_PURPOSES if named is None else {named}):

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from hub.domain.exchange import Delivery
+from hub.domain.exchange import Delivery, EpisodeHead, Tree
 from hub.domain.partner import Partner, Registry
 from hub.ports import Session
 from hub.services.gate import Case, Request, purpose_of, release, release_to_index
@@ -48,15 +48,21 @@ def ask_gate(
 ) -> Released:
     """Return what *delivery* may show now; raises `Withheld`."""
     request = request_of(delivery, case, partner, at)
+    mediator = coordinator(registry, case.head)
     if delivery.service == INDEX_SERVICE:
-        found = registry.coordinators.get(case.head.home_authority or "")
-        coordinator = None
-        if found is not None:
-            coordinator = {
-                "name": found.name,
-                "organisation": found.organisation,
-                "contact_tel": found.contact_tel,
-                "email": found.email,
-            }
-        return release_to_index(case, request, coordinator=coordinator)
-    return release(case, request)
+        return release_to_index(case, request, coordinator=mediator)
+    return release(case, request, coordinator=mediator)
+
+
+def coordinator(registry: Registry, head: EpisodeHead) -> Tree | None:
+    """Return the contact block of the co-ordinator of the episode's authority, if it has one."""
+    found = registry.coordinators.get(head.home_authority or "")
+    if found is None:
+        return None
+    told = {
+        "name": found.name,
+        "organisation": found.organisation,
+        "contact_tel": found.contact_tel,
+        "email": found.email,
+    }
+    return {name: value for name, value in told.items() if value is not None}

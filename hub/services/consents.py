@@ -10,15 +10,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from hub.domain.consent import Agreements, Ask
+from hub.domain.consent import Agreements
 from hub.domain.consent_change import Effect, classify, effect
-from hub.domain.decision import PURPOSES, SAYS_NOTHING, SHAREABLE
+from hub.domain.decision import PURPOSES, SAYS_NOTHING
 from hub.domain.entitlement import check_decision
 from hub.domain.exchange import (
     Decision,
     EpisodeHead,
     Involvement,
-    State,
     Tree,
     Version,
 )
@@ -31,13 +30,14 @@ from hub.services.accept import Accepted, Incoming, Refused
 from hub.services.audit import row
 from hub.services.gate import people
 from hub.services.holding import holders
-from hub.services.indexing import OPEN, SHARING, index_change, references
+from hub.services.indexing import HOLDING, OPEN, SHARING, index_change, references
 from hub.services.receipt import Receipt
+from hub.services.scope import sections_of
 from hub.services.share import Occasion, Telling, tell
+from hub.services.shelter import shield_of
+from hub.services.shielding import on_the_way, relocated
 from hub.services.standing import roles
 
-HOLDING: Final = OPEN | {"CLOSED", "ARCHIVED"}
-"""Where recipients may still hold copies."""
 CHANGES: Final = frozenset({"NARROWED", "WITHDRAWN", "EXPIRED"})
 """What a decision can say only where another stood before."""
 RECORDERS: Final = frozenset({"originator", "assessor", "lead", "receiving_authority"})
@@ -111,9 +111,10 @@ class Recorder:
         head = found.head or self._new_head(incoming, episode_id)
         event = classify(record, found.decisions, now)
         services = sorted({*before.services(now, PURPOSES), *after.services(now, PURPOSES)})
+        gained, lost = relocated(found.tree, before, after, services, now)
         change = Effect(
-            gained=effect(before, after, services, now).gained,
-            lost=effect(before, after, services, now, PURPOSES).lost,
+            gained={**gained, **effect(before, after, services, now).gained},
+            lost={**lost, **effect(before, after, services, now, PURPOSES).lost},
         )
         offered = after.services(now, ("TRANSFER",)) - before.services(now, ("TRANSFER",))
         facts = Facts(
@@ -159,7 +160,8 @@ class Recorder:
         tellings, in_flight = self._tellings(
             session, found, head, offered, change, after, children, incoming
         )
-        indexed, index_tellings, head = index_change(head, after, children, now)
+        shown = () if shield_of(found.tree) == "full" else children
+        indexed, index_tellings, head = index_change(head, after, shown, now)
         session.put_episode(head)
         occasion = Occasion(
             head=head,
@@ -341,11 +343,7 @@ class Recorder:
                 scope = sections_of(after, service, children, now)
                 facts = {"stop": not scope, "scope": scope, "copies": "LOCK"}
                 tellings.append(Telling("N10", facts=facts, to=(service,)))
-                in_flight.extend(
-                    {"service": service, "delivery_id": sent.delivery_id}
-                    for sent in had[service]
-                    if sent.state is State.SENDING
-                )
+                in_flight.extend(on_the_way(session, head.episode_id, service, had[service], now))
         if found.head is not None and head.process == "CLOSED" and found.head.process in OPEN:
             tellings.append(Telling("N2"))
         if head.process in SHARING:
@@ -372,17 +370,3 @@ def _about_a_new_child(record: Tree, tree: Tree) -> bool:
 
 def _unknown() -> Missing:
     return Missing(Code.NO_RELATIONSHIP, "no episode of this reference has a relationship to you")
-
-
-def sections_of(
-    agreements: Agreements, service: str, children: Sequence[str], at: datetime
-) -> list[str]:
-    """Return the sections that *service* may still see of any child, for assessing or planning."""
-    asks = [Ask(service, purpose, at) for purpose in ("ASSESS", "PLAN")]
-    return [
-        section
-        for section in sorted(SHAREABLE)
-        if any(
-            agreements.section(child, section, ask).permitted for child in children for ask in asks
-        )
-    ]

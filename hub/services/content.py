@@ -69,6 +69,19 @@ def without_form(sent: Tree) -> Tree:
     return {name: value for name, value in sent.items() if name != "form_profile"}
 
 
+def without_shield(sent: Tree) -> Tree:
+    """Drop the ``none`` that a contributor's form says of every child's shield: it was never told
+    of one, so its "none" is silence and lifts nothing.
+    """
+    if "subjects" not in sent:
+        return sent
+    subjects = [
+        {name: held for name, held in one.items() if (name, held) != ("shielding", "none")}
+        for one in sent["subjects"]
+    ]
+    return {**sent, "subjects": subjects}
+
+
 def derived(merged: Tree, before: Tree, regions: Regions, now: datetime) -> dict[str, Any]:
     """Return *merged* with what the hub derives: status, times, responsible practitioner."""
     moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")

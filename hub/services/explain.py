@@ -19,7 +19,7 @@ from hub.services.masking import element_rules, masked
 from hub.services.permits import Permits
 from hub.services.prune import prune
 from hub.services.rights import Rights
-from hub.services.shelter import sheltered
+from hub.services.shelter import may_locate, sheltered
 from hub.services.views import view
 
 
@@ -59,15 +59,17 @@ def explain(session: Session, delivery_id: str) -> Explained:
         at, purpose, decisions = delivery.settled_at or delivery.created_at, "ASSESS", known
     children, adults = people(content.tree)
     agreements = Agreements(decisions, children, adults)
-    rights = Rights(agreements, Ask(delivery.service, purpose, at))
+    ask = Ask(delivery.service, purpose, at)
+    rights = Rights(agreements, ask)
     about = view(delivery.message_type, content.tree, delivery.focus)
     shown: Tree = {"episode_id": delivery.episode_id}
     agreed = shown
     if delivery.message_type not in BY_RECEIPT and delivery.focus not in TOLD:
         permits = Permits(children, adults, rights, masked(content.tree))
-        open_ = view(delivery.message_type, sheltered(content.tree), delivery.focus)
+        knows = may_locate((content.tree,), agreements, ask)
+        seen = sheltered(content.tree, located=knows)
+        open_ = view(delivery.message_type, seen, delivery.focus)
         agreed, shown = prune(about, permits), prune(open_, permits)
-    ask = Ask(delivery.service, purpose, at)
     consent, withheld = accounted(about, shown, agreed, agreements, (*children, *adults), ask)
     notification = {"code": delivery.message_type, **delivery.facts}
     return Explained(

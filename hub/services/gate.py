@@ -21,7 +21,15 @@ from hub.services.prune import prune
 from hub.services.released import Frozen, Released, _mint, freeze
 from hub.services.relevance import visible_facts
 from hub.services.rights import Rights
-from hub.services.shelter import Shield, sheltered, shield_of, told_fields
+from hub.services.shelter import (
+    REWRITE,
+    Shield,
+    may_locate,
+    sheltered,
+    sheltered_facts,
+    shield_of,
+    told_fields,
+)
 from hub.services.views import index_view, news_view, take, view
 
 BY_RECEIPT: Final = frozenset({"N10", "N14"})
@@ -66,9 +74,12 @@ class Case:
         """Return the strongest shield of anybody in the episode, then or now."""
         return shield_of(*self.trees)
 
-    def open(self, tree: Tree) -> Tree:
-        """Return *tree*, this episode's, without what could tell where shielded people are."""
-        return sheltered(tree, *self.trees)
+    def open(self, tree: Tree, *, located: bool = False) -> Tree:
+        """Return *tree*, this episode's, without what could tell where shielded people are.
+
+        *located*: to somebody who may know (`hub.services.shelter.may_locate`).
+        """
+        return sheltered(tree, *self.trees, located=located)
 
     @property
     def trees(self) -> tuple[Tree, ...]:
@@ -78,7 +89,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Who is to be told what kind of thing, for what, when."""
+    """Who is to be told what kind of thing, for what, when.
+
+    *lifted*: in spite of a shield, for this one view (`hub.services.override`); consent stands.
+    """
 
     partner: Partner
     service: str
@@ -87,6 +101,7 @@ class Request:
     facts: Tree
     purpose: str
     at: datetime
+    lifted: bool = False
 
 
 def people(tree: Tree) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -132,10 +147,11 @@ def _check_process(process: str, message_type: str) -> None:
         raise Withheld(Code.STATE, "there is nothing to tell where this episode now is")
 
 
-def release(case: Case, request: Request) -> Released:
+def release(case: Case, request: Request, *, coordinator: Tree | None = None) -> Released:
     """Return what *request* may show; raises `Withheld` with the first reason that stops it.
 
     The view holds ``notification`` (the facts of the kind) and ``episode`` (the permitted part).
+    *coordinator* is whom to ring where the responsible practitioner may not be named.
     """
     if not request.partner.accredited(request.at.date()):
         raise Withheld(
@@ -143,12 +159,23 @@ def release(case: Case, request: Request) -> Released:
         )
     if request.message_type in BY_RECEIPT or request.focus in TOLD:
         return _told(case, request)
+    if request.message_type == "N12":
+        return _asked(case, request)
     if not related(case.involvements, request.service, request.at):
         raise Withheld(Code.NO_RELATIONSHIP, "the service has no open relationship to this episode")
-    if case.shield == "full":
+    if case.shield == "full" and not request.lifted:
         raise Withheld(Code.SHIELDED, "somebody in this episode is shielded")
     _check_process(case.head.process, request.message_type)
-    return _consented(case, request)
+    return _consented(case, request, coordinator)
+
+
+def _asked(case: Case, request: Request) -> Released:
+    """Return somebody's wish to be rung (N12): no content either way, so consent has no say."""
+    if case.shield == "full":
+        raise Withheld(Code.SHIELDED, "somebody in this episode is shielded")
+    if case.head.process in OVER:
+        raise Withheld(Code.STATE, "there is nothing to tell where this episode now is")
+    return _told(case, request)
 
 
 def _told(case: Case, request: Request) -> Released:
@@ -164,7 +191,13 @@ def _told(case: Case, request: Request) -> Released:
     )
 
 
-def _consented(case: Case, request: Request) -> Released:
+def _knows(case: Case, request: Request) -> bool:
+    """Return whether the recipient may know where a shielded family is."""
+    ask = Ask(request.service, request.purpose, request.at)
+    return request.lifted or may_locate(case.trees, case.rights(ask).agreements, ask)
+
+
+def _consented(case: Case, request: Request, coordinator: Tree | None) -> Released:
     children, adults = people(case.tree)
     ask = Ask(service=request.service, purpose=request.purpose, at=request.at)
     rights = case.rights(ask)
@@ -181,16 +214,22 @@ def _consented(case: Case, request: Request) -> Released:
                 Code.CONSENT_SCOPE, "no decision lets this service be told of such a notice"
             )
     permits = Permits(children, adults, rights, _masked(case))
-    whole, focus, telling = case.open(case.tree), request.focus, request.facts
-    if case.shield != "none":
-        focus, telling = told_fields(focus), _unnamed(telling)
-    shown = prune(view(request.message_type, whole, focus), permits)
+    knows = _knows(case, request)
+    whole, focus, telling = case.open(case.tree, located=knows), request.focus, request.facts
+    if case.shield != "none" and not knows:
+        focus, telling = told_fields(focus), sheltered_facts(telling, *case.trees)
+    seen = view(request.message_type, whole, focus)
+    shown = prune(seen, permits)
     facts = visible_facts(request.message_type, telling, focus, whole, shown, permits)
     if facts is None:
         raise Withheld(Code.CONSENT_SCOPE, "nothing of it is for this service to know")
     used = rights.decisions(permits.counted) or {
         answer.decision_id for answer in answers if answer.permitted and answer.decision_id
     }
+    if coordinator and _mediated(case, request, seen, permits.masked):
+        # Whom to ring is owed to the team; where the name would tell, the authority mediates.
+        shown = Frozen({**shown, "responsible_practitioner": freeze(coordinator)})
+        facts = {**facts, "mediated": True} if request.message_type == "N3" else facts
     tree: dict[str, Any] = {"episode": shown}
     if request.message_type != "VIEW":
         tree["notification"] = freeze({"code": request.message_type, **facts})
@@ -203,9 +242,15 @@ def _consented(case: Case, request: Request) -> Released:
     )
 
 
-def _unnamed(facts: Tree) -> Tree:
-    """Return the facts without who came and went: under a shield nobody else at work is named."""
-    return {name: value for name, value in facts.items() if name not in {"joined", "left"}}
+def _mediated(case: Case, request: Request, about: Tree, hidden: Masked) -> bool:
+    """Return whether the contact that a message of this type shows may not be named to a service:
+    for a sensitive service and for who works where a shielded family is, alike.
+    """
+    name = "responsible_practitioner"
+    theirs = view(request.message_type, take(case.tree, (name,)), ()).get(name)
+    if theirs is None:
+        return False
+    return name not in about or names_sensitive(about[name], hidden)
 
 
 def _masked(case: Case) -> Masked:
@@ -223,7 +268,11 @@ def news(case: Case, request: Request, told: Tree) -> bool:
 
     A change that it may not see is none: to be sent the same again would tell of it.
     """
-    old, new = (news_view(request.message_type, case.open(tree)) for tree in (told, case.tree))
+    knows = _knows(case, request)
+    old, new = (
+        news_view(request.message_type, case.open(tree, located=knows))
+        for tree in (told, case.tree)
+    )
     # Each part is pruned for itself, so what is alike before is alike after.
     changed = [name for name in old.keys() | new.keys() if old.get(name) != new.get(name)]
     if not changed:
@@ -266,8 +315,9 @@ def release_to_index(case: Case, request: Request, *, coordinator: Tree | None) 
     if case.head.process in OVER and code != "N14":
         raise Withheld(Code.STATE, "there is nothing to tell where this episode now is")
     tree, focus = case.tree, request.focus
-    if case.shield != "none":
-        tree, focus = case.open(tree), told_fields(focus)
+    tree = case.open(tree)
+    if case.shield != "none" and not request.facts.get(REWRITE):
+        focus = told_fields(focus)
     contact = case.tree.get("responsible_practitioner", {})
     notification: dict[str, Any] = {"code": code, "episode_ref": request.facts["reference"]}
     if code != "N14":

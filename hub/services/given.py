@@ -17,7 +17,7 @@ from hub.services.masking import masked
 from hub.services.permits import Permits
 from hub.services.prune import prune
 from hub.services.rights import Rights
-from hub.services.shelter import sheltered
+from hub.services.shelter import may_locate, sheltered
 
 STRUCTURE: Final = frozenset(
     {
@@ -42,12 +42,15 @@ def given(
 ) -> Callable[[Leaf, str], bool]:
     """Return whether one of *services* may see a stored leaf, by its JSON pointer in *tree*."""
     children, adults = people(tree)
-    open_ = sheltered(_marked(tree, ""))
+    marks = _marked(tree, "")
+    opened = {True: sheltered(marks, located=True), False: sheltered(marks)}
     hidden = masked(tree)
     shown: set[str] = set()
     for service in services:
         for purpose in ("ASSESS", "PLAN"):
-            rights = Rights(agreements, Ask(service, purpose, at))
+            ask = Ask(service, purpose, at)
+            rights = Rights(agreements, ask)
+            open_ = opened[may_locate((tree,), agreements, ask)]
             _collect(prune(open_, Permits(children, adults, rights, hidden)), shown)
 
     def was_given(_leaf: Leaf, pointer: str) -> bool:

@@ -12,6 +12,8 @@ from hub.services.share import Telling
 
 SHARING: Final = frozenset({"ASSESSED", "TEAM_FORMING", "PLAN_ACTIVE", "IN_REVIEW"})
 OPEN: Final = SHARING | {"ASSESSING", "TRANSFER_PENDING", "PAUSED"}
+HOLDING: Final = OPEN | {"CLOSED", "ARCHIVED"}
+"""Where recipients may still hold copies."""
 
 
 def references(head: EpisodeHead) -> Mapping[str, str]:

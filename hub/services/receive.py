@@ -32,6 +32,7 @@ from hub.services.content import (
     without_derived,
     without_derived_but_history,
     without_form,
+    without_shield,
 )
 from hub.services.contribute import changed_paths, check_base, contribute, not_yours
 from hub.services.facts import Evidence, facts_of
@@ -41,6 +42,7 @@ from hub.services.index import tokens
 from hub.services.masking import element_rules
 from hub.services.receipt import Receipt
 from hub.services.share import Occasion, tell
+from hub.services.shielding import shield_change
 from hub.services.standing import WRITES_ALL, check_own, roles, writable
 
 NO_DECISION: Final = "no recorded decision lets the hub keep this episode for you"
@@ -79,7 +81,7 @@ class Receiver:
         else:
             sent = without_derived(sent)
         if not held & WRITES_ALL:
-            sent = without_form(sent)
+            sent = without_shield(without_form(sent))
         merged: Tree
         foreign = self._foreign(session, found.head, message, incoming)
         if "contribution" in message:
@@ -263,6 +265,11 @@ class Receiver:
         agreements = Agreements(found.decisions, children, adults)
         head = new_head(self.registry, stored, move, incoming, version)
         known, fresh, head = indexed(head, move, agreements, children, now)
+        ever = sorted({held.service for held in found.involvements})
+        shield = shield_change(
+            session, self.registry, head, move.before, move.after, agreements, ever, now
+        )
+        head = shield.head
         sequence = session.next_sequence(f"to:{incoming.partner.name}", head.episode_id)
         seen = {
             **(head.facts or {}).get("seen", {}),
@@ -301,7 +308,9 @@ class Receiver:
         joined = joining(self.registry, session, head, involvements, move, now)
         involvements = (*involvements, *joined)
         told = tellings(session, head, found, move, agreements, left, fresh, now)
-        made = tell(session, occasion, told, involvements, known)
+        made = tell(session, occasion, [*shield.tellings, *told], involvements, known)
+        for telling, entries in shield.index:
+            made += tell(session, occasion, [telling], (), entries)
         session.add_audit(
             row(
                 "message.accepted",
@@ -318,6 +327,8 @@ class Receiver:
             )
         )
         body = _receipt(incoming, head, sequence, warnings, changed=changed)
+        if shield.in_flight:
+            body["in_flight"] = list(shield.in_flight)
         return Accepted(
             Receipt(202, body),
             episode_id=head.episode_id,

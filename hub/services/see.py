@@ -5,10 +5,11 @@ from typing import Final
 from uuid import uuid4
 
 from hub.domain.exchange import ReleasedRecord
-from hub.domain.partner import Partner
+from hub.domain.partner import Partner, Registry
 from hub.errors import Code, Conflict, Fault, InvalidContent, Missing, Rejected, Withheld
 from hub.ports import Clock, Digester, Needs, Rendered, Renderer, Session, Store
 from hub.services.audit import row
+from hub.services.case import coordinator
 from hub.services.gate import Case, Request, address, release
 from hub.services.lane import recalled
 from hub.services.released import Released
@@ -29,7 +30,7 @@ class Viewer:
     renderer: Renderer
     digester: Digester
     clock: Clock
-    hub: str
+    registry: Registry
 
     async def view(
         self, partner: Partner, service: str, episode_id: str, purpose: str, accept: str
@@ -93,7 +94,7 @@ class Viewer:
             at=now,
         )
         try:
-            released = release(case, request)
+            released = release(case, request, coordinator=coordinator(self.registry, head))
         except Withheld as withheld:
             session.add_audit(
                 row(
@@ -137,7 +138,7 @@ class Viewer:
             "message_type": "N7",
             "schema_version": "1",
             "episode_id": episode_id,
-            "sender_org": self.hub,
+            "sender_org": self.registry.hub,
             "sender_system": "urn:ecaf:hub",
             "sent_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "recipients": [service],

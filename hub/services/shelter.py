@@ -7,13 +7,18 @@ episode: siblings go to the same school, and whoever lives with them shares thei
 
 What is concealed goes before the gate cuts, so that what leaves is what would leave if the places
 had never been recorded.
+
+The allow-list of a shield of whereabouts (`domain.md` 1.5, N5) are the services that everybody who
+is shielded lets know the place, by a ``locate`` of their own (D-41); `full` has none.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from hub.domain.assessment import PersonPresent
+from hub.domain.consent import Agreements, Ask
 from hub.domain.contacts import Practitioner
 from hub.domain.dictionary import Node, episode_tree
 from hub.domain.exchange import Tree
@@ -21,10 +26,10 @@ from hub.domain.exchange import Tree
 Shield = Literal["none", "whereabouts", "full"]
 
 CHILD: Final = (
-    *("address", "no_fixed_or_known_address", "contact_tel", "email"),
+    *("address", "no_fixed_or_known_address", "contact_tel", "email", "aka_previous_names"),
     *("ordinarily_resident_authority", "school_or_setting", "gp_practice"),
 )
-ADULT: Final = ("address", "contact_tel", "email")
+ADULT: Final = ("address", "contact_tel", "email", "aka")
 SERVICES: Final = ("universal_service", "other_service")
 PEOPLE_AT_WORK: Final = frozenset({Practitioner, PersonPresent})
 CONTACTS: Final = frozenset({"responsible_practitioner", "lead_professional"})
@@ -35,33 +40,76 @@ SCHOOLS: Final = ".household_member.school"
 SETTINGS: Final = frozenset({"SCH", "EYS", "SCHN", "SENCO", "GP", "HV", "MIDW", "CCFH"})
 """Services that are where their families are (CL-11)."""
 BASE: Final = ("address_lines", "postcode")
+PLACELESS: Final = frozenset({"kind", "occurred_on", "text"})
+"""What of a notice from a school or health system says nothing of where the child goes."""
 SHORTEST: Final = 4
 """Characters of a place's name that a text is searched for; a shorter one is in every text."""
 
 
+REACHED: Final = {
+    "none": (),
+    "no_address": ("address",),
+    "no_contact": ("address", "contact_tel", "email"),
+    "court_order": ("address", "contact_tel", "email"),
+    "informed_by_professional_only": ("address", "contact_tel", "email"),
+}
+"""By what an adult under each restriction (CL-24b) could be reached: it is in nobody's view."""
+
+
 def shield_of(*trees: Tree) -> Shield:
     """Return the strongest shield of anybody in any of *trees*; a code unknown here is ``full``."""
-    found: Shield = "none"
-    for tree in trees:
-        for person in (*tree.get("subjects", ()), *tree.get("parents_carers", ())):
-            match person.get("shielding", "none"):
-                case "none":
-                    pass
-                case "whereabouts":
-                    found = "whereabouts" if found == "none" else found
-                case _:
-                    return "full"
-    return found
+    shields = {held for tree in trees for held in shields_of(tree).values()}
+    if shields - {"none", "whereabouts"}:
+        return "full"
+    return "whereabouts" if "whereabouts" in shields else "none"
 
 
-def sheltered(tree: Tree, *versions: Tree) -> Tree:
+def shields_of(tree: Tree) -> dict[str, str]:
+    """Return the shield of each person in *tree*, by id; who has none says ``none``."""
+    return {
+        str(person.get(name)): str(person.get("shielding") or "none")
+        for people, name in (("subjects", "subject_id"), ("parents_carers", "parent_carer_id"))
+        for person in tree.get(people, ())
+    }
+
+
+def may_locate(trees: Sequence[Tree], agreements: Agreements, ask: Ask) -> bool:
+    """Return whether everybody who is shielded in any of *trees* lets the service know the place
+    (nobody is: then it is no secret); ``full`` is for nobody to know.
+    """
+    return all(
+        held == "none" or (held == "whereabouts" and agreements.located(person, ask))
+        for tree in trees
+        for person, held in shields_of(tree).items()
+    )
+
+
+def unreachable(tree: Tree) -> Tree:
+    """Return *tree* without the ways to adults whom nobody may reach (CL-24b), for every view.
+
+    A restriction that is not known here is the strictest.
+    """
+    adults = tree.get("parents_carers", ())
+    if all(adult.get("contact_restriction", "none") == "none" for adult in adults):
+        return tree
+    strictest = REACHED["no_contact"]
+    shown = [
+        _less(adult, REACHED.get(str(adult.get("contact_restriction", "none")), strictest))
+        for adult in adults
+    ]
+    return {**tree, "parents_carers": shown}
+
+
+def sheltered(tree: Tree, *versions: Tree, located: bool = False) -> Tree:
     """Return *tree* without what could tell where its shielded people are, if anybody is shielded
     in it or in one of its other *versions*: places that any of them knows are kept out of texts.
+
+    *located*: the recipient may know the place.  Whom nobody may reach stays out of reach even so.
     """
-    if shield_of(tree, *versions) == "none":
-        return tree
+    if located or shield_of(tree, *versions) == "none":
+        return unreachable(tree)
     known = Places((tree, *versions))
-    shown = _without(tree, episode_tree(), known) or {}
+    shown = _without(unreachable(tree), episode_tree(), known) or {}
     shown["subjects"] = [_person(one, CHILD) for one in shown.get("subjects", ())]
     shown["parents_carers"] = [
         _person(one, ADULT) if _lives_along(one) else one for one in shown.get("parents_carers", ())
@@ -77,6 +125,26 @@ def sheltered(tree: Tree, *versions: Tree) -> Tree:
     return {name: value for name, value in shown.items() if value not in ({}, [])}
 
 
+REWRITE: Final = "rewrite"
+"""Marks an N5 to the index as taking away (or giving back) what a shield hides; never shown."""
+
+
+def sheltered_facts(facts: Tree, *trees: Tree) -> Tree:
+    """Return the facts of a notification without who came and went, and without what a notice says
+    of the place that it comes from: nobody else at work is named under a shield (CL-24).
+    """
+    shown = _less(facts, ("joined", "left"))
+    if "notice" in facts:
+        known = Places(trees)
+        shown = _less(shown, ("from",))
+        shown["notice"] = {
+            name: value
+            for name, value in facts["notice"].items()
+            if name in PLACELESS and not known.named_in(value)
+        }
+    return shown
+
+
 def told_fields(focus: Sequence[str]) -> tuple[str, ...]:
     """Return which of the changed fields that *focus* names may be spoken of under a shield."""
     silent = {*CHILD, "identifiers"}
@@ -89,6 +157,7 @@ class Places:
     def __init__(self, trees: Sequence[Tree]) -> None:
         """Collect from every version at hand; a place that was corrected may still be the one."""
         self._words: set[str] = set()
+        self._postcodes: set[str] = set()
         self._digits: set[str] = set()
         self._organisations: set[str] = set()
         for tree in trees:
@@ -110,14 +179,15 @@ class Places:
     def _note(self, person: Tree) -> None:
         for address in person.get("address", ()):
             self._address(address)
-        self._digits.update(map(_digits, person.get("contact_tel", ())))
+        self._digits.update(map(_number, person.get("contact_tel", ())))
         self._words.update(map(_plain, person.get("email", ())))
 
     def _address(self, address: Tree) -> None:
         self._words.update(map(_plain, address.get("address_lines", ())))
-        self._words.update(
-            _plain(address[name]) for name in ("postcode", "uprn") if name in address
-        )
+        if "uprn" in address:
+            self._words.add(_plain(address["uprn"]))
+        if _plain(address.get("postcode", "")):
+            self._postcodes.add(_plain(address["postcode"]).translate(ALIKE))
 
     def _body(self, body: Tree) -> None:
         if "name" in body:
@@ -125,13 +195,19 @@ class Places:
         if "organisation_id" in body:
             self._organisations.add(str(body["organisation_id"]))
         if "contact_tel" in body:
-            self._digits.add(_digits(body["contact_tel"]))
+            self._digits.add(_number(body["contact_tel"]))
 
     def named_in(self, text: str) -> bool:
         """Return whether *text* names one of the places, however it is spelt or spaced."""
+        return self._in(text) or self._in(MARKUP.sub("", str(text)))
+
+    def _in(self, text: Any) -> bool:
         plain, digits = _plain(text), _digits(text)
-        return any(len(word) >= SHORTEST and word in plain for word in self._words) or any(
-            len(number) > SHORTEST and number in digits for number in self._digits
+        read = plain.translate(ALIKE)
+        return (
+            any(len(word) >= SHORTEST and word in plain for word in self._words)
+            or any(code in read for code in self._postcodes)
+            or any(len(number) > SHORTEST and number in digits for number in self._digits)
         )
 
     def is_base(self, practitioner: Tree) -> bool:
@@ -142,12 +218,26 @@ class Places:
         )
 
 
+MARKUP: Final = re.compile(r"<[^<>]*>|&#?\w+;|\\\.?\w{1,6}\\")
+"""Tags, entities and escapes that some format could have left in a text, in mid-word."""
+ALIKE: Final = str.maketrans({"o": "0", "i": "1", "l": "1"})
+"""Letters and digits that people take for each other in a postcode."""
+
+
 def _plain(text: Any) -> str:
-    return re.sub(r"[\W_]+", "", str(text)).casefold()
+    """Return the letters and digits of *text* alone, however it was composed or spaced."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKD", str(text)).casefold())
 
 
 def _digits(text: Any) -> str:
-    return re.sub(r"\D+", "", str(text))
+    plain = _plain(text)
+    return "".join(str(unicodedata.decimal(one)) for one in plain if one.isdecimal())
+
+
+def _number(telephone: Any) -> str:
+    """Return what of a telephone number is said however it is dialled: neither 0 nor 44."""
+    digits = _digits(telephone)
+    return re.sub(r"^(?:00)?44(?=\d{9})", "", digits).lstrip("0")
 
 
 def _lives_along(adult: Tree) -> bool:

@@ -107,6 +107,8 @@ def writable(held: frozenset[str], event: str | None) -> Callable[[Leaf], bool]:
             leaf.path.startswith(TEAM_LEAVES) or leaf.path in PLAN_ENVELOPE
         ):
             return True
+        if leaf.path == "subjects[].shielding":
+            return False  # set and lifted by who answers for the episode (`domain.md` A10)
         if leaf.path.startswith("subjects[]."):
             return leaf.section in DEMOGRAPHIC_SECTIONS or leaf.path.startswith(
                 SHARED_CHARACTERISTICS

@@ -156,7 +156,7 @@ class World:
         self.acceptor = Acceptor(self.store, self.digester, self.clock, self.hints)
         self.recorder = Recorder(self.registry)
         self.receiver = Receiver(self.registry, self.digester)
-        self.viewer = Viewer(self.store, self.translator, self.digester, self.clock, "Hub")
+        self.viewer = Viewer(self.store, self.translator, self.digester, self.clock, self.registry)
         self.lookup = Lookup(self.store, self.registry, self.clock)
         self.index = ChildIndex(self.store, self.digester, self.clock)
         self.notifier = Notifier(self.store, self.registry, self.digester, self.clock, self.hints)
