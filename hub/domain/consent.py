@@ -27,18 +27,16 @@ from datetime import datetime
 from typing import Final, Literal
 
 from hub.domain.decision import (
-    ACTIONS,
     ALL,
-    DEFAULT_PURPOSES,
     GIVING_STATES,
     PURPOSES,
     SHAREABLE,
     Hearing,
     Reading,
     moment,
-    period,
 )
-from hub.domain.exchange import Decision, Tree
+from hub.domain.exchange import Decision
+from hub.domain.scope_items import NAMEABLE, item_doubt, meant
 from hub.errors import Code
 
 IndexConsent = Literal["yes", "no", "no_sensitive"]
@@ -145,8 +143,8 @@ class Agreements:
             and item.get("action") == "locate"
             and item.get("section") == "sec.identity"
             and item.get("sensitive") is True
-            and _meant(item, ask)
-            and _item_doubt(item, ask) is None
+            and meant(item, ask)
+            and item_doubt(item, ask) is None
             for reading in self._readings.get(person, ())
             if reading.decision_id == cell.decision_id
             for item in reading.includes
@@ -240,7 +238,6 @@ class Agreements:
         return cell
 
 
-_NAMEABLE: Final = SHAREABLE | {ALL}
 # `domain.md` S4: sharing withdrawn while storing stands is "not in scope", not "nobody asked".
 _REFUSED_REASON: Final = {"REFUSED": Code.CONSENT_NONE, "EXPIRED": Code.CONSENT_EXPIRED}
 _NOT_NAMED: Final = Cell(permitted=False, reason=Code.CONSENT_SCOPE)
@@ -338,10 +335,10 @@ def _include(
             continue
         # A narrowing that lists a service says all that it may still see, for whatever purpose.
         listed = listed or reading.narrows
-        if not _meant(item, ask):
+        if not meant(item, ask):
             continue
         listed = True
-        reason = doubt or _item_doubt(item, ask)
+        reason = doubt or item_doubt(item, ask)
         key = reason, item.get("action") == "contribute" and reason is None
         cell = answers.get(key)
         if cell is None:
@@ -353,7 +350,7 @@ def _include(
             )
         named.add(LISTED, cell)
         section = item.get("section")
-        if isinstance(section, str) and section in _NAMEABLE:
+        if isinstance(section, str) and section in NAMEABLE:
             named.add(section, cell)
             if item.get("sensitive") is True:
                 fine.add(section, cell)
@@ -364,12 +361,6 @@ def _include(
             Cell(permitted=False, decision_id=reading.decision_id, reason=Code.CONSENT_SCOPE)
         )
         sensitive.say_all(_NOT_NAMED)
-
-
-def _meant(item: Tree, ask: Ask) -> bool:
-    """Tell whether an inclusion is for what is asked; silence means assessing and planning."""
-    purpose = item.get("purpose")
-    return bool(ask.purpose == purpose) or (purpose is None and ask.purpose in DEFAULT_PURPOSES)
 
 
 class _Named(dict[str, Cell]):
@@ -397,17 +388,3 @@ def _doubt(reading: Reading, ask: Ask, closed_at: datetime | None) -> Code | Non
     if ask.at >= reading.ends or (closed_at is not None and ask.at > closed_at):
         return Code.CONSENT_EXPIRED
     return None
-
-
-def _item_doubt(item: Tree, ask: Ask) -> Code | None:
-    """Return why this one inclusion is not permitted now, or ``None``."""
-    action, section = item.get("action"), item.get("section")
-    readable = isinstance(section, str) and section in _NAMEABLE
-    if not readable or (action is not None and action not in ACTIONS):
-        return Code.CONSENT_SCOPE
-    if "from" not in item and "to" not in item:
-        return None
-    span = period(item)
-    if span is None or ask.at < span[0]:
-        return Code.CONSENT_SCOPE
-    return Code.CONSENT_EXPIRED if ask.at >= span[1] else None
