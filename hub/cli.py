@@ -8,16 +8,16 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any
 
 import orjson
 import typer
 
 from hub.cli_alerts import alerts
+from hub.cli_consent import consent as consent_commands
+from hub.cli_errors import guarded as _guarded
 from hub.cli_forms import forms, import_history
-from hub.errors import HubError
 from hub.scenarios.sentences import vocabulary
 from mappings.commands_app import File, Name, Partner, Report, Site
 from mappings.commands_app import app as mapping_commands
@@ -44,41 +44,10 @@ app.add_typer(keys, name="keys")
 app.add_typer(mapping_commands)
 app.add_typer(forms, name="forms")
 app.add_typer(alerts, name="alerts")
+app.add_typer(consent_commands, name="consent")
 app.command("import")(import_history)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-T = TypeVar("T")
-
-
-def _fail(error: HubError, *, as_json: bool = False) -> NoReturn:
-    """Print what is wrong, where, and what would put it right; exit 1."""
-    if as_json:
-        faults = [
-            {
-                "code": fault.code.value,
-                "path": fault.path,
-                "remedy": fault.remedy,
-                "code_list": fault.code_list,
-                "allowed": list(fault.allowed),
-            }
-            for fault in error.faults
-        ]
-        body = {"code": error.code.value, "detail": error.detail, "errors": faults}
-        typer.echo(orjson.dumps(body).decode())
-    else:
-        typer.echo(f"{error.code.value}: {error.detail}", err=True)
-        shown = "\n" in error.detail  # every fault stands there already, with its caret
-        for fault in () if shown else error.faults:
-            allowed = f" (allowed: {', '.join(fault.allowed)})" if fault.allowed else ""
-            typer.echo(f"  {fault.path or '-'}: {fault.remedy}{allowed}", err=True)
-    raise typer.Exit(1)
-
-
-def _guarded(work: Callable[[], T], *, as_json: bool = False) -> T:
-    try:
-        return work()
-    except HubError as error:
-        _fail(error, as_json=as_json)
 
 
 @app.command()

@@ -36,6 +36,7 @@ from messaging.relay import Relay
 from messaging.retry import next_delay
 
 CANONICAL: Final = "application/vnd.ecaf.message+json"
+FAMILY_PAGE: Final = "text/html"
 
 
 class Hub:
@@ -157,6 +158,23 @@ class Hub:
     ) -> Rendered:
         """Render what *service* may see of an episode now."""
         return await self._viewer.view(partner, service, episode_id, purpose, accept)
+
+    async def family_copy(
+        self,
+        partner: Partner,
+        service: str,
+        episode_id: str,
+        purpose: str,
+        accept: str,
+        person: str,
+    ) -> Rendered:
+        """Render what a member of the family may read of the caller's view; a page by default."""
+        accept = FAMILY_PAGE if accept == "*/*" else accept
+        return await self._viewer.view(partner, service, episode_id, purpose, accept, person)
+
+    async def access_report(self, partner: Partner, episode_id: str, person: str) -> Tree:
+        """Return who received what, as a member of the family may know it."""
+        return await self._lookup.access_report(partner, episode_id, person)
 
     async def inbox(self, partner: Partner, after: int, limit: int) -> Tree:
         """Return what waits for the partner."""

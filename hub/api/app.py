@@ -50,6 +50,8 @@ def create_app(
         (routes.SUBMIT, do.messages),
         (routes.MESSAGE, do.message),
         (routes.EPISODE, do.episode),
+        (routes.FAMILY_COPY, do.family_copy),
+        (routes.ACCESS_REPORT, do.access_report),
         (routes.CONSENT, do.record_consent),
         (routes.CONSENTS, do.consents),
         (routes.INDEX, do.check_index),

@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from hub.api import metrics, pages
+from hub.api import headers, metrics, pages, report_page
 from hub.api.declared import Call, json_response
 from hub.api.facade import Hub
 from hub.api.headers import whole_number
@@ -17,6 +17,9 @@ from hub.services.receipt import Receipt
 
 PAGE: Final = 50
 LARGEST_PAGE: Final = 200
+JSON: Final = "application/json"
+PURPOSE: Final = "say what for, with a code of the list CL-21b"
+PERSON: Final = "say for whom: the id of a child, parent or carer"
 _FARTHEST: Final = 2**62
 
 
@@ -26,6 +29,13 @@ def _receipt(receipt: Receipt) -> Response:
 
 def _rendered(rendered: Rendered) -> Response:
     return Response(rendered.body, 200, None, rendered.content_type)
+
+
+def _required(call: Call, name: str, remedy: str) -> str:
+    found = call.query.get(name)
+    if found is None:
+        raise malformed(Code.REQUIRED, f"query.{name}", remedy)
+    return found
 
 
 class Endpoints:
@@ -56,16 +66,31 @@ class Endpoints:
 
     async def episode(self, call: Call) -> Response:
         """Show one service what it may see of an episode now, in the format that it accepts."""
-        purpose = call.query.get("purpose")
-        if purpose is None:
-            raise malformed(
-                Code.REQUIRED, "query.purpose", "say what for, with a code of the list CL-21b"
-            )
+        purpose = _required(call, "purpose", PURPOSE)
         return _rendered(
             await self._hub.view(
                 call.partner, self._service(call), call.path["ref"], purpose, call.accept
             )
         )
+
+    async def family_copy(self, call: Call) -> Response:
+        """Make the copy for one member of the family."""
+        purpose, person = _required(call, "purpose", PURPOSE), _required(call, "person", PERSON)
+        service, ref = self._service(call), call.path["ref"]
+        return _rendered(
+            await self._hub.family_copy(call.partner, service, ref, purpose, call.accept, person)
+        )
+
+    async def access_report(self, call: Call) -> Response:
+        """Report who received what, for one member of the family; a page unless JSON is asked."""
+        kind = next((k for k in ("text/html", JSON) if headers.accepts(call.accept, k)), None)
+        if kind is None:
+            raise headers.not_acceptable(["text/html", JSON])
+        person = _required(call, "person", PERSON)
+        found = await self._hub.access_report(call.partner, call.path["ref"], person)
+        if kind == JSON:
+            return json_response(found)
+        return Response(report_page.page(found), 200, dict(pages.HEADERS), "text/html")
 
     def _service(self, call: Call) -> str:
         service = call.query.get("service")

@@ -81,6 +81,22 @@ class Hub(Protocol):
         """Render what *service* may see of an episode now."""
         ...
 
+    async def family_copy(
+        self,
+        partner: Partner,
+        service: str,
+        episode_id: str,
+        purpose: str,
+        accept: str,
+        person: str,
+    ) -> Rendered:
+        """Render what a member of the family may read of the caller's view."""
+        ...
+
+    async def access_report(self, partner: Partner, episode_id: str, person: str) -> Tree:
+        """Return who received what, as a member of the family may know it."""
+        ...
+
     async def inbox(self, partner: Partner, after: int, limit: int) -> Tree:
         """Return what waits for the partner."""
         ...

@@ -20,7 +20,7 @@ HEADERS: Final = (
     ),
     ("referrer-policy", "no-referrer"),
 )
-_STYLE: Final = (
+STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "pre{background:#f3f3f3;padding:.8rem;overflow:auto;font-size:14px}"
     "h2{border-top:1px solid #bbb;padding-top:1rem}code{font-size:15px}"
@@ -89,7 +89,7 @@ def page(document: Tree) -> bytes:
     info = document["info"]
     return (
         "<!doctype html><html lang='en-GB'><head><meta charset='utf-8'>"
-        f"<title>{escape(info['title'])}</title><style>{_STYLE}</style></head><body>"
+        f"<title>{escape(info['title'])}</title><style>{STYLE}</style></head><body>"
         f"<h1>{escape(info['title'])}</h1><p>{escape(info['description'])}</p>"
         "<p>For machines: <a href='openapi.json'>openapi.json</a> (OpenAPI 3.1)</p>"
         f"<ul>{contents}</ul>{body}<h2>Schemas</h2>{schemas}</body></html>"

@@ -94,6 +94,45 @@ EPISODE: Final = Declared(
         refusals=(*_PARTNER, 404),
     ),
 )
+FAMILY_COPY: Final = Declared(
+    "GET",
+    "/episodes/{ref}/family-copy",
+    "read",
+    "",
+    query={
+        "person": {
+            "required": True,
+            "description": "For whom: the id of a child, parent or carer of the episode.",
+            "schema": _CODE,
+        },
+        "purpose": EPISODE.query["purpose"],
+        "service": EPISODE.query["service"],
+    },
+    document=_document(
+        "copyForFamily",
+        "Make the copy for one member of the family",
+        "Of the caller's own view, what this person may read: themself, and the children for whom "
+        "they answer unless a competent young person has decided for themself. A page by default; "
+        "Accept chooses another format. From the assessor's or lead professional's system.",
+        answers={200: ("What the person may read.", "Message")},
+        refusals=(*_PARTNER, 404, 422),
+    ),
+)
+ACCESS_REPORT: Final = Declared(
+    "GET",
+    "/episodes/{ref}/access-report",
+    "read",
+    "",
+    query={"person": FAMILY_COPY.query["person"]},
+    document=_document(
+        "reportAccess",
+        "Report who received what",
+        "For one member of the family: what was given to whom, when, for what and on what ground. "
+        "A page by default, JSON by Accept. From the assessor's or lead professional's system.",
+        answers={200: ("The report.", "AccessReport")},
+        refusals=(*_PARTNER, 404, 422),
+    ),
+)
 CONSENT: Final = Declared(
     "POST",
     "/episodes/{ref}/consents",
@@ -311,6 +350,8 @@ PARTNER_ROUTES: Final = (
     SUBMIT,
     MESSAGE,
     EPISODE,
+    FAMILY_COPY,
+    ACCESS_REPORT,
     CONSENT,
     CONSENTS,
     INDEX,

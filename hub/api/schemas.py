@@ -124,6 +124,32 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         {"decisions": {"type": "array", "items": {"type": "object"}}},
         description="The decisions that the caller may know of, oldest first.",
     ),
+    "AccessReport": _object(
+        {
+            "episode_id": _REFERENCE,
+            "made_at": _MOMENT,
+            "disclosures": {
+                "type": "array",
+                "items": _object(
+                    {
+                        "at": _MOMENT,
+                        "organisation": _TEXT,
+                        "service": _TEXT,
+                        "what": {**_TEXT, "description": "In words."},
+                        "sections": {"type": "array", "items": _TEXT},
+                        "purpose": _TEXT,
+                        "ground": {
+                            "type": "array",
+                            "items": _object({"agreed_by": _TEXT, "on": _TEXT}),
+                        },
+                    },
+                    ("at", "organisation", "service", "what", "sections", "ground"),
+                ),
+            },
+        },
+        ("episode_id", "made_at", "disclosures"),
+        description="Who received what; no values, and nobody's name.",
+    ),
     "IndexQuestion": _object({"subject": SUBJECT}, ("subject",)),
     "IndexAnswer": _object(
         {
@@ -271,6 +297,23 @@ EXAMPLES: Final[Mapping[str, Any]] = {
         "signed_at": "2026-09-01T09:00:00Z",
     },
     "Consents": {"decisions": []},
+    "AccessReport": {
+        "episode_id": "3f1c0b1e",
+        "made_at": "2026-10-01T09:00:00Z",
+        "disclosures": [
+            {
+                "at": "2026-09-05T09:00:00Z",
+                "organisation": "Housing of authority A",
+                "service": "HOU-A/HOUS",
+                "what": "what was agreed to be shared",
+                "sections": ["Identifying details", "Housing, employment and finance"],
+                "purpose": "Plan and deliver",
+                "ground": [
+                    {"agreed_by": "Person with parental responsibility", "on": "2026-09-01"}
+                ],
+            }
+        ],
+    },
     "IndexQuestion": {"subject": _SUBJECT_EXAMPLE},
     "IndexAnswer": {
         "answer": "OPEN",

@@ -151,18 +151,22 @@ def _sections(about: Tree) -> dict[str, str]:
     """Return the section of every leaf that the episode has, by its place."""
     found = {}
     for place, _value in places(about, about):
-        pattern = _pattern(place)
-        leaf = leaves().get(pattern) or leaves().get(f"{pattern}[]")
-        if leaf is None:
-            continue
-        section = leaf.section
-        if section == BY_ELEMENT:
-            section = element_section(about, place)
-        found[place] = section
+        section = section_of(about, place)
+        if section is not None:
+            found[place] = section
     return found
 
 
-def _pattern(place: str) -> str:
+def section_of(about: Tree, place: str) -> str | None:
+    """Return the section of the leaf at *place* of *about*; None where the dictionary has none."""
+    pattern = pattern_of(place)
+    leaf = leaves().get(pattern) or leaves().get(f"{pattern}[]")
+    if leaf is None:
+        return None
+    return element_section(about, place) if leaf.section == BY_ELEMENT else leaf.section
+
+
+def pattern_of(place: str) -> str:
     """Return the dictionary's path of a place: ``subjects[0].gender`` is ``subjects[].gender``."""
     return "".join(part if not part[:1].isdigit() else "" for part in _split(place))
 

@@ -296,6 +296,19 @@ def address(released: Released, message: Tree) -> Released:
     )
 
 
+def narrow(released: Released, permits: Permits) -> Released:
+    """Return what *permits* leave of the episode in *released*: never more than the gate let
+    through.
+    """
+    return _mint(
+        Frozen(episode=prune(released.tree["episode"], permits)),
+        recipient=released.recipient,
+        purpose=released.purpose,
+        decisions=released.decisions,
+        rehearsal=released.rehearsal,
+    )
+
+
 def release_to_index(case: Case, request: Request, *, coordinator: Tree | None) -> Released:
     """Return what the child index may be told of the child in ``request.facts["subject_id"]``.
 

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from hub.domain.exchange import Tree
 from hub.domain.partner import Partner, Registry
-from hub.errors import Code, Missing
+from hub.errors import Code, Forbidden, Missing
 from hub.ports import Clock, Needs, Session, Store
+from hub.services.access_report import access_report, in_words
 from hub.services.audit import row
 from hub.services.consents import RECORDERS, standing
-from hub.services.see import hidden
+from hub.services.kin import kin_of
+from hub.services.see import KEEPERS, hidden
 from hub.services.standing import roles
 
 
@@ -58,6 +60,41 @@ class Lookup:
                     for decision in found.decisions
                     if (own := _own(decision.record, partner)) is not None
                 ]
+            }
+
+        answer = await self.store.run(unit, Needs(episodes=(episode_id,)))
+        if answer is None:
+            raise hidden()
+        return answer
+
+    async def access_report(self, partner: Partner, episode_id: str, person: str) -> Tree:
+        """Return who received what, as *person* of the family may know it; only for who keeps the
+        record with the family.
+        """
+
+        def unit(session: Session) -> Tree | None:
+            now = self.clock.now()
+            found = standing(session, episode_id)
+            held = roles(partner, found.head, found.tree, found.involvements, now)
+            if not held:
+                return None
+            if not held & KEEPERS:
+                raise Forbidden(Code.FORBIDDEN, "reports for the family come from who keeps it")
+            kin = kin_of(found.tree, found.decisions, person)
+            lines = access_report(session, self.registry, episode_id, kin)
+            session.add_audit(
+                row(
+                    "report.read",
+                    at=now,
+                    actor=partner.name,
+                    episode_id=episode_id,
+                    facts={"person": person, "lines": len(lines)},
+                )
+            )
+            return {
+                "episode_id": episode_id,
+                "made_at": now.isoformat().replace("+00:00", "Z"),
+                "disclosures": in_words(lines, found.decisions),
             }
 
         answer = await self.store.run(unit, Needs(episodes=(episode_id,)))

@@ -1,19 +1,33 @@
 """The caller's consented view of an episode, now, through the gate (`GET /episodes/{ref}`)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import uuid4
 
-from hub.domain.exchange import ReleasedRecord
+from hub.domain.exchange import ReleasedRecord, Tree
 from hub.domain.partner import Partner, Registry
-from hub.errors import Code, Conflict, Fault, InvalidContent, Missing, Rejected, Withheld
+from hub.errors import (
+    Code,
+    Conflict,
+    Fault,
+    Forbidden,
+    InvalidContent,
+    Missing,
+    Rejected,
+    Withheld,
+)
 from hub.ports import Clock, Digester, Needs, Rendered, Renderer, Session, Store
 from hub.services.audit import row
 from hub.services.case import coordinator
-from hub.services.gate import Case, Request, address, release
+from hub.services.gate import Case, Request, address, narrow, release
+from hub.services.kin import kin_of, whereabouts_hidden
 from hub.services.lane import recalled
+from hub.services.masking import masked
 from hub.services.released import Released
+from hub.services.standing import WRITES_ALL, roles
 
+KEEPERS: Final = WRITES_ALL
+"""Who keeps the record with the family: it is for them to hand out copies (`domain.md` 5.3)."""
 PURPOSES: Final = ("ASSESS", "PLAN", "TRANSFER", "REQUEST_SERVICE", "PULL_THROUGH")
 
 
@@ -33,12 +47,20 @@ class Viewer:
     registry: Registry
 
     async def view(
-        self, partner: Partner, service: str, episode_id: str, purpose: str, accept: str
+        self,
+        partner: Partner,
+        service: str,
+        episode_id: str,
+        purpose: str,
+        accept: str,
+        person: str | None = None,
     ) -> Rendered:
         """Return the view in the format of *accept*; raises `Missing`, or `Withheld` with the
         reason.
 
-        The audit row is committed before the first byte leaves.
+        With *person* it is the copy for that member of the family: of the caller's own view, what
+        they may read (`hub.services.kin`); only for who keeps the record with the family,
+        `Forbidden` for others.  The audit row is committed before the first byte leaves.
         """
         if purpose not in PURPOSES:
             fault = Fault(Code.PURPOSE, "purpose", "say for what", "CL-21b", PURPOSES)
@@ -53,7 +75,7 @@ class Viewer:
             raise Withheld(Code.ORG_NOT_ACCREDITED, "your organisation is not accredited today")
 
         def unit(session: Session) -> Released | Withheld:
-            return self._release(session, partner, service, episode_id, purpose)
+            return self._release(session, partner, service, episode_id, purpose, person)
 
         outcome = await self.store.run(unit, Needs(episodes=(episode_id,)))
         if isinstance(outcome, Withheld):
@@ -63,7 +85,13 @@ class Viewer:
         return self.renderer.render(format_name, outcome, partner=partner.name)
 
     def _release(
-        self, session: Session, partner: Partner, service: str, episode_id: str, purpose: str
+        self,
+        session: Session,
+        partner: Partner,
+        service: str,
+        episode_id: str,
+        purpose: str,
+        person: str | None,
     ) -> Released | Withheld:
         now = self.clock.now()
         head = session.episode(episode_id)
@@ -94,7 +122,8 @@ class Viewer:
             at=now,
         )
         try:
-            released = release(case, request, coordinator=coordinator(self.registry, head))
+            known = coordinator(self.registry, head)
+            released = _view(case, request, person, known)
         except Withheld as withheld:
             session.add_audit(
                 row(
@@ -111,13 +140,19 @@ class Viewer:
         digest = self.digester.digest_tree(released.tree)
         session.add_audit(
             row(
-                "view.released",
+                "view.released" if person is None else "view.copied",
                 at=now,
                 actor=partner.name,
                 episode_id=episode_id,
                 service=service,
                 delivery_id=view_id,
-                facts={"decisions": list(released.decisions), "purpose": purpose},
+                facts={
+                    "decisions": list(released.decisions),
+                    "purpose": purpose,
+                    "consent_version": head.consent_version,
+                    "version": head.version,
+                    **({} if person is None else {"person": person}),
+                },
             )
         )
         session.add_released(
@@ -146,3 +181,18 @@ class Viewer:
             "consent_decision_id": list(released.decisions),
         }
         return address(released, message)
+
+
+def _view(case: Case, request: Request, person: str | None, known: Tree | None) -> Released:
+    """Return the caller's view, or what *person* of the family may read of it."""
+    if person is None:
+        return release(case, request, coordinator=known)
+    held = roles(request.partner, case.head, case.tree, case.involvements, request.at)
+    released = release(case, request, coordinator=known)
+    if not held & KEEPERS:
+        raise Forbidden(Code.FORBIDDEN, "copies for the family come from who keeps the record")
+    kin = kin_of(case.tree, case.decisions, person)
+    if kin.hides_places:
+        hidden_case = replace(case, tree=whereabouts_hidden(case.tree))
+        released = release(hidden_case, request, coordinator=known)
+    return narrow(released, kin.permits(released.tree["episode"], masked(case.tree)))

@@ -157,6 +157,39 @@ class SmallHub:
             raise Missing(Code.NOT_FOUND, "no such thing here")
         return Rendered(FHIR, b'{"resourceType":"Bundle"}', "fhir-r4/episode")
 
+    async def family_copy(
+        self,
+        partner: Partner,
+        service: str,
+        episode_id: str,
+        purpose: str,
+        accept: str,
+        person: str,
+    ) -> Rendered:
+        self.asked.append(("family_copy", service, episode_id, purpose, accept, person))
+        if episode_id != "ep-1":
+            raise Missing(Code.NOT_FOUND, "no such thing here")
+        return Rendered("text/html; charset=utf-8", b"<!doctype html>", "html/document")
+
+    async def access_report(self, partner: Partner, episode_id: str, person: str) -> Tree:
+        self.asked.append(("access_report", partner.name, episode_id, person))
+        if episode_id != "ep-1":
+            raise Missing(Code.NOT_FOUND, "no such thing here")
+        line = {
+            "at": "2026-09-05T09:00:00Z",
+            "organisation": "Housing <A>",
+            "service": "HOU-A/HOUS",
+            "what": "the plan",
+            "sections": ["Delivery plan"],
+            "purpose": "Plan and deliver",
+            "ground": [{"agreed_by": "Person with parental responsibility", "on": "2026-09-01"}],
+        }
+        return {
+            "episode_id": episode_id,
+            "made_at": "2026-09-06T09:00:00Z",
+            "disclosures": [line],
+        }
+
     async def inbox(self, partner: Partner, after: int, limit: int) -> Tree:
         self.callers.append(partner.operations)
         self.asked.append(("inbox", partner.name, after, limit))
