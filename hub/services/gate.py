@@ -296,12 +296,12 @@ def address(released: Released, message: Tree) -> Released:
     )
 
 
-def narrow(released: Released, permits: Permits) -> Released:
+def narrow(released: Released, permits: Permits, *versions: Tree) -> Released:
     """Return what *permits* leave of the episode in *released*: never more than the gate let
-    through.
+    through, and no place of anybody who is shielded in one of its *versions*.
     """
     return _mint(
-        Frozen(episode=prune(released.tree["episode"], permits)),
+        Frozen(episode=prune(sheltered(released.tree["episode"], *versions), permits)),
         recipient=released.recipient,
         purpose=released.purpose,
         decisions=released.decisions,

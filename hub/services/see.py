@@ -1,6 +1,6 @@
 """The caller's consented view of an episode, now, through the gate (`GET /episodes/{ref}`)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
@@ -192,7 +192,6 @@ def _view(case: Case, request: Request, person: str | None, known: Tree | None) 
     if not held & KEEPERS:
         raise Forbidden(Code.FORBIDDEN, "copies for the family come from who keeps the record")
     kin = kin_of(case.tree, case.decisions, person)
-    if kin.hides_places:
-        hidden_case = replace(case, tree=whereabouts_hidden(case.tree))
-        released = release(hidden_case, request, coordinator=known)
-    return narrow(released, kin.permits(released.tree["episode"], masked(case.tree)))
+    known_as = whereabouts_hidden(case.tree) if kin.hides_places else case.tree
+    permits = kin.permits(released.tree["episode"], masked(case.tree))
+    return narrow(released, permits, known_as)

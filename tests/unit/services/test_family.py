@@ -111,6 +111,11 @@ async def test_who_may_not_be_contacted_gets_no_copy(restriction: str) -> None:
 async def test_who_must_not_learn_the_address_learns_no_place() -> None:
     """With `no_address`, the copy holds no address, telephone, school or GP of the child."""
     world = await World().planned(parents_carers=two_parents(contact_restriction="no_address"))
+    located = [
+        {"service": "EHM-A/FSW", "section": "sec.identity", "sensitive": True, "action": "locate"},
+        *includes(),
+    ]
+    await world.decide("EHM-A", world.decision(scope_includes=located))
 
     theirs, hers = await copy_for(world, "c2"), await copy_for(world, "c1")
 
