@@ -26,7 +26,7 @@ from mappings.engine.reading import (
     only,
     strange,
 )
-from mappings.engine.recognise import met, quick, recogniser, sort, told_by
+from mappings.engine.recognise import met, quick, several, sort, sorter, told_by
 from mappings.engine.source import Source
 from mappings.engine.spots import Spot
 from mappings.engine.tree import Constant, Leaf, Listed, Object, Part, Slot
@@ -36,6 +36,7 @@ DEEPEST: Final = 14
 
 NAMES: Final[Mapping[str, Any]] = {
     "Holders": (dict, list),
+    "Unhashable": TypeError,
     "Wrong": Wrong,
     "again": again,
     "find": find,
@@ -141,14 +142,12 @@ class Reader:
         source, found, one = self.source, spot.name("g"), f"x{spot.level + 1}"
         told = told_by(parts)
         names: list[Any] = list(range(len(parts))) if told is None else told[1]
-        many = source.bind([n for n, part in zip(names, parts, strict=True) if part.rule])
-        recognise = source.bind(recogniser(parts, names))
         slow = spot
         if told is not None:
-            known = source.bind(frozenset(names))
+            known, many = source.bind(frozenset(names)), source.bind(several(parts, names))
             quick = f"quick({spot.value}, {source.literal(told[0])}, {known}, {many})"
             slow = spot.inside(f"if ({found} := {quick}) is None:")
-        slow.line(f"{found}, strangers = sort({spot.value}, {recognise}, {many})")
+        slow.line(f"{found}, strangers = {sorter(source, parts, names)}({spot.value})")
         stranger = slow.inside("for position in strangers:").below(AT, "position")
         stranger.unknown()
         spot.line(f"{found} = {found}.get")

@@ -183,12 +183,15 @@ def _coded(rule: Rule, table: Table) -> Decode:
 
 def find(here: dict[str, Any], name: str, wanted: Mapping[str, str]) -> dict[str, Any]:
     """Return the item of the list *name* of which *wanted* holds; it is made if there is none."""
-    items = here.setdefault(name, [])
+    made: dict[str, Any] = dict(wanted)
+    items = here.get(name)
+    if items is None:
+        here[name] = [made]
+        return made
     ((key, text),) = wanted.items()
     for one in reversed(items):  # the leaves of one item come together
         if one.get(key) == text:
             return one  # type: ignore[no-any-return]
-    made: dict[str, Any] = dict(wanted)
     items.append(made)
     return made
 

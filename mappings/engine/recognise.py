@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from mappings.engine.paths import Path
+from mappings.engine.source import Block, Source
 from mappings.engine.tree import Constant, Listed, Object, Part, Slot
 
 Recognise = Callable[[Any], Any]
@@ -25,7 +26,7 @@ def told_by(parts: Sequence[Part]) -> tuple[str, list[Any]] | None:
 
 
 def quick(
-    value: list[Any], member: str, known: AbstractSet[Any], many: Sequence[Any]
+    value: list[Any], member: str, known: AbstractSet[Any], many: AbstractSet[Any]
 ) -> dict[Any, Any] | None:
     """Return the items of *value* by what *member* says: one each, or a list for those in *many*.
 
@@ -33,21 +34,24 @@ def quick(
     """
     try:
         if len(value) == 1:  # most lists
-            name = value[0][member]
-            return {name: value if name in many else value[0]} if name in known else None
+            (one,) = value
+            name = one[member]
+            if name in known:
+                return {name: value if name in many else one}
+            return None
         found = {one[member]: one for one in value}
     except (TypeError, KeyError):
         return None
     if len(found) != len(value) or not found.keys() <= known:
         return None
-    for name in many:
-        if name in found:
+    if many:
+        for name in found.keys() & many:
             found[name] = [found[name]]
     return found
 
 
 def sort(
-    value: list[Any], recognise: Recognise, many: Sequence[Any]
+    value: list[Any], recognise: Recognise, many: AbstractSet[Any]
 ) -> tuple[dict[Any, Any], list[int]]:
     """Return the items of *value* by the names of their parts: one each, or a list for *many*.
 
@@ -69,19 +73,8 @@ def sort(
 
 
 def recogniser(parts: Sequence[Part], names: Sequence[Any]) -> Recognise:
-    """Return what tells the name of the part that an item is; the earlier part wins.
-
-    Neighbours that ask the same places are told apart by what stands there.
-    """
-    tables: list[tuple[Callable[[Any], Any], dict[Any, Any]]] = []
-    asked: list[tuple[str, ...]] | None = None
-    for part, name in zip(parts, names, strict=True):
-        paths = [tuple(step.name for step in path.steps) for path, _text in part.where]
-        if paths != asked:
-            asked = paths
-            tables.append((_asking(paths), {}))
-        fixed = tuple(_fixed(part.content, path, text) for path, text in part.where)
-        tables[-1][1].setdefault(fixed[0] if len(fixed) == 1 else fixed, name)
+    """Return what tells the name of the part that an item is; the earlier part wins."""
+    tables = [(_asking(paths), table) for paths, table in _tables(parts, names)]
 
     def recognise(value: Any) -> Any:
         for ask, table in tables:
@@ -94,6 +87,74 @@ def recogniser(parts: Sequence[Part], names: Sequence[Any]) -> Recognise:
         return None
 
     return recognise
+
+
+def sorter(source: Source, parts: Sequence[Part], names: Sequence[Any]) -> str:
+    """Return the name of a function (list) that does what `sort` does for *parts*, written out.
+
+    A list in which some code is no code goes to `sort` itself.
+    """
+    many = source.bind(several(parts, names))
+    loop = Block()
+    for number, (paths, table) in enumerate(_tables(parts, names)):
+        above = loop
+        if number:
+            loop.line("if n is None:")
+            above = Block()
+            loop.body.append(above)
+        above.line(f"n = {_asked(source, paths, table)}")
+    for text in (
+        "if n is None:",
+        " s.append(p)",
+        f"elif n in {many}:",
+        " f.setdefault(n, []).append(y)",
+        "elif f.setdefault(n, y) is not y:",
+        " s.append(p)",
+    ):
+        loop.line(text)
+    slow = source.bind(recogniser(parts, names))
+    whole = Block()
+    whole.line("f, s = {}, []")
+    whole.line("try:")
+    whole.line(" for p, y in enumerate(x):")
+    whole.body.append(Block())
+    whole.body[-1].body.append(loop)  # type: ignore[union-attr]
+    whole.line("except Unhashable:")
+    whole.line(f" return sort(x, {slow}, {many})")
+    whole.line("return f, s")
+    return source.function("x", whole)
+
+
+def _asked(source: Source, paths: list[tuple[str, ...]], table: dict[Any, Any]) -> str:
+    """Return the expression of the name that *table* has for what stands at *paths* of ``y``."""
+    if not paths:
+        return source.literal(table[()])
+    found = source.bind(table.get)
+    if len(paths) == 1 and len(paths[0]) == 1:
+        return f"{found}(y.get({source.literal(paths[0][0])})) if type(y) is dict else None"
+    return f"{found}({source.bind(_asking(paths))}(y))"
+
+
+def several(parts: Sequence[Part], names: Sequence[Any]) -> AbstractSet[Any]:
+    """Return the names of the parts of which there may be several items."""
+    return frozenset(name for name, part in zip(names, parts, strict=True) if part.rule)
+
+
+def _tables(
+    parts: Sequence[Part], names: Sequence[Any]
+) -> list[tuple[list[tuple[str, ...]], dict[Any, Any]]]:
+    """Return which places to ask, one set after the other, and the name for each answer.
+
+    Neighbours that ask the same places are told apart by what stands there.
+    """
+    tables: list[tuple[list[tuple[str, ...]], dict[Any, Any]]] = []
+    for part, name in zip(parts, names, strict=True):
+        paths = [tuple(step.name for step in path.steps) for path, _text in part.where]
+        if not tables or paths != tables[-1][0]:
+            tables.append((paths, {}))
+        fixed = tuple(_fixed(part.content, path, text) for path, text in part.where)
+        tables[-1][1].setdefault(fixed[0] if len(fixed) == 1 else fixed, name)
+    return tables
 
 
 def _asking(paths: list[tuple[str, ...]]) -> Callable[[Any], Any]:
@@ -109,11 +170,12 @@ def _asking(paths: list[tuple[str, ...]]) -> Callable[[Any], Any]:
     above = paths[0][:-1]
     if any(path[:-1] != above for path in paths):
         return lambda value: tuple([_at(value, path) for path in paths])
-    last = [path[-1:] for path in paths]
+    last = [path[-1] for path in paths]
 
     def ask(value: Any) -> tuple[Any, ...]:
         here = _at(value, above)
-        return tuple([_at(here, name) for name in last])
+        here = here[0] if type(here) is list and here else here
+        return tuple([here.get(name) if type(here) is dict else None for name in last])
 
     return ask
 

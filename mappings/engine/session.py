@@ -42,11 +42,12 @@ class Session:
         self._pieces = pieces
         self._kinds: list[Taken | None] = []
         self._by_address: dict[str, int] = {}
-        for position, piece in enumerate(pieces):
-            recognise = taken.get(shape.resource_of(piece.resource))
-            self._kinds.append(None if recognise is None else recognise(piece.resource))
-            for address in piece.addresses:
-                self._by_address.setdefault(address, position)
+        known, resource_of = self._by_address, shape.resource_of
+        for position, (_path, addresses, resource) in enumerate(pieces):
+            recognise = taken.get(resource_of(resource))
+            self._kinds.append(None if recognise is None else recognise(resource))
+            for address in addresses:
+                known.setdefault(address, position)
         self._done: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
         self._busy: set[int] = set()
         self._filed: dict[int, _Index] = {}

@@ -94,10 +94,10 @@ class FhirJson:
         pieces = []
         for position, entry in enumerate(document.get("entry", ())):
             resource = entry.get("resource", {})
-            addresses = [entry["fullUrl"]] if "fullUrl" in entry else []
+            addresses: tuple[str, ...] = (entry["fullUrl"],) if "fullUrl" in entry else ()
             if "id" in resource:
-                addresses.append(f"{resource.get('resourceType')}/{resource['id']}")
-            pieces.append(Piece(f"entry[{position}].resource", tuple(addresses), resource))
+                addresses += (f"{resource.get('resourceType')}/{resource['id']}",)
+            pieces.append(Piece(f"entry[{position}].resource", addresses, resource))
         return {
             name: value for name, value in document.items() if name not in {"entry", "id"}
         }, pieces

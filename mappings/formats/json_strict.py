@@ -4,9 +4,10 @@ What other parsers resolve in silence is refused by name: repeated keys (which c
 `reliability.md` finding 6), numbers that lose digits, control characters, lone surrogates, and
 depth or size without end (`reliability.md` 5.11, 5.12).
 
-Two passes.  The fast one parses and compares counts that can only agree when all is well; whatever
-it doubts goes to the slow one (`json_locate`), which names every fault with its path, or clears the
-message.
+Two passes.  The fast one parses, and prints what it has parsed: what comes out as it came in, byte
+for byte, has lost no key and no digit on the way.  Where a sender writes with white space or other
+escapes it compares counts that can only agree when all is well.  Whatever it doubts goes to the
+slow one (`json_locate`), which names every fault with its path, or clears the message.
 """
 
 import json
@@ -38,6 +39,8 @@ DEFAULT: Final = Limits()
 # refused.
 _ESCAPES: Final = re.compile(rb"\\(?:u|b|f)")
 _C1: Final = re.compile(rb"\xc2[\x80-\x9f]")
+_SHORTEST_MEMBER: Final = 4
+"""Bytes of ``"":0``."""
 _FAST_DIGITS: Final = 17  # a double holds any integer of fewer digits exactly
 _TO_SHAPE: Final = bytes(ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256))
 
@@ -55,28 +58,76 @@ def _encoding(remedy: str) -> Malformed:
     return Malformed(Code.ENCODING, "not UTF-8", (Fault(Code.ENCODING, "", remedy),))
 
 
+def _nested(value: Any, levels: int) -> Any:
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def _deepest() -> int:
+    """Return how many levels orjson prints at the most: it has a limit and does not say it."""
+    levels = 1
+    while True:
+        try:
+            orjson.dumps(_nested(0, levels + 1))
+        except orjson.JSONEncodeError:
+            return levels
+        levels += 1
+
+
+_DEEPEST: Final = _deepest()
+_PRINTED_DIGITS: Final = 25
+"""No number that orjson prints has more."""
+
+
+def _same_again(raw: bytes, tree: Any, limits: Limits) -> bool:
+    """Tell whether *raw* is just what *tree* prints as, and no deeper than allowed.
+
+    A key that stood twice would stand once, and a number that lost digits would have others.  The
+    tree is printed inside so many lists that orjson's own limit of depth becomes ours.
+    """
+    around = _DEEPEST - limits.depth
+    if around < 0 or limits.digits < _PRINTED_DIGITS:
+        return False
+    try:
+        printed = orjson.dumps(_nested(tree, around))
+    except orjson.JSONEncodeError:
+        return False
+    return printed == b"[" * around + raw.strip() + b"]" * around
+
+
 def _doubtful(raw: bytes, tree: Any, limits: Limits) -> bool:
-    """Tell whether the fast parse may have hidden something; never wrong with "no".
+    """Tell whether the fast parse may have hidden something; never wrong with "no"."""
+    if b"\\" in raw and _ESCAPES.search(raw):
+        return True
+    if b"\x7f" in raw or (b"\xc2" in raw and _C1.search(raw)):
+        return True
+    if len(raw) > _SHORTEST_MEMBER * limits.keys and raw.count(b":") > limits.keys:
+        return True
+    # A value takes two bytes at the least, so only a long message needs counting.  Members have a
+    # colon each, list items a comma each but for the first.
+    if len(raw) > limits.values and (
+        raw.count(b":") + raw.count(b",") + raw.count(b"[") > limits.values
+    ):
+        return True
+    if len(raw) > limits.string or not _same_again(raw, tree, limits):
+        return _miscounted(raw, tree, limits)
+    return False
+
+
+def _miscounted(raw: bytes, tree: Any, limits: Limits) -> bool:
+    """Tell whether *raw* may say more than *tree*, however it is laid out.
 
     Indented output puts every value on a line of its own, behind two spaces for each level, and
     holds one colon for each key that survived beside the colons inside strings.  Fewer colons than
     came in means that a repeated key was dropped.
     """
-    if b"\\" in raw and _ESCAPES.search(raw):
-        return True
-    if b"\x7f" in raw or (b"\xc2" in raw and _C1.search(raw)):
-        return True
     if b"0" * _FAST_DIGITS in raw.translate(_TO_SHAPE):
         return True
-    colons = raw.count(b":")
-    if colons > limits.keys:
-        return True
-    # A value takes two bytes at the least, so only a long message needs counting.  Members have a
-    # colon each, list items a comma each but for the first.
-    if len(raw) > limits.values and (colons + raw.count(b",") + raw.count(b"[") > limits.values):
-        return True
     laid_out = orjson.dumps(tree, option=orjson.OPT_INDENT_2)
-    if laid_out.count(b":") != colons or b"\n" + b" " * (2 * limits.depth) in laid_out:
+    if laid_out.count(b":") != raw.count(b":"):
+        return True
+    if b"\n" + b" " * (2 * limits.depth) in laid_out:
         return True
     return len(raw) > limits.string and max(map(len, laid_out.split(b"\n"))) > limits.string
 

@@ -25,6 +25,7 @@ from hub.services.prune import prune
 from hub.services.released import Frozen, freeze, rehearse
 from hub.services.rights import Rights
 from hub.services.views import view
+from hub.serving import calm_collector
 from mappings.engine.catalogue import Format
 from mappings.formats import cda_schema
 from mappings.formats.json_strict import parse
@@ -238,6 +239,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.mappings", description=__doc__)
     parser.add_argument("--peers", action="store_true", help="install and measure peers, too")
     told = parser.parse_args()
+    calm_collector()
     rows = list(goals())
     measure(rows)
     print(HEAD)

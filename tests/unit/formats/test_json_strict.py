@@ -1,5 +1,6 @@
 """Strict JSON: what passes as it is, beside what `tests/acceptance/wrong_inputs.py` refuses."""
 
+import json
 from typing import Any
 
 import pytest
@@ -98,3 +99,49 @@ def test_rubbish_stops_at_a_hundred_faults() -> None:
     with pytest.raises(Malformed) as refused:
         parse(b"[" + b"NaN," * 5_000 + b"NaN]")
     assert len(refused.value.faults) == 100
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b'{"a":1,"a":1}', Code.DUPLICATE_KEY),
+        (b'{"a":1,"a":":"}', Code.DUPLICATE_KEY),
+        (b'{"a":{"b":[1,{"c":1,"c":2}]}}', Code.DUPLICATE_KEY),
+        (b'{"a":":","a":1,"b":"::"}', Code.DUPLICATE_KEY),
+        (b"[" * 65 + b"1" + b"]" * 65, Code.DEPTH),
+        (b'{"a":' * 65 + b"1" + b"}" * 65, Code.DEPTH),
+        (b"[1e999]", Code.NUMBER),
+        (b"[" + b"1" * 31 + b"]", Code.NUMBER),
+        (b'["\\u0007"]', Code.CONTROL_CHAR),
+        (b'["\\b"]', Code.CONTROL_CHAR),
+        (b'["\x7f"]', Code.CONTROL_CHAR),
+        (b'["\xc2\x80"]', Code.CONTROL_CHAR),
+    ],
+)
+@pytest.mark.parametrize("around", [b"%s", b" %s\n", b"\t%s  "])
+def test_what_is_wrong_is_found_in_every_layout(raw: bytes, code: Code, around: bytes) -> None:
+    """Text as orjson prints it and text with white space are looked at in two ways, with one
+    outcome.
+    """
+    for spaced in (raw, raw.replace(b",", b", "), raw.replace(b'":', b'" : ')):
+        with pytest.raises(Malformed) as refused:
+            parse(around % spaced)
+        assert refused.value.code is code
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[100000000000000000000]",
+        b"[0.1234567890123456789]",
+        b"[12345678901234567890.5]",
+        b"[1.50,-0,1E2,18446744073709551615,9007199254740993]",
+    ],
+)
+def test_numbers_keep_what_python_reads(raw: bytes) -> None:
+    """However many digits, the value is the one that the standard library would give."""
+    assert parse(raw) == json.loads(raw)
+    assert [type(one) for one in parse(raw)] in (
+        [type(one) for one in json.loads(raw)],
+        [float] * len(json.loads(raw)),
+    )
