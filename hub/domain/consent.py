@@ -22,10 +22,10 @@ Everything here is pure and total: any input gives an answer, and no exception.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
+from hub.domain.cells import LISTED, NOT_NAMED, Ask, Cell, Heard, Layer
 from hub.domain.decision import (
     ALL,
     GIVING_STATES,
@@ -39,51 +39,9 @@ from hub.domain.exchange import Decision
 from hub.domain.scope_items import NAMEABLE, item_doubt, meant
 from hub.errors import Code
 
+__all__ = ["LISTED", "Agreements", "Ask", "Cell", "Heard", "IndexConsent"]
+
 IndexConsent = Literal["yes", "no", "no_sensitive"]
-
-LISTED: Final = "listed"
-"""The cell of basic leaves: name, address, gender, date of birth, school, GP, parents."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Who asks, what for, and when."""
-
-    service: str
-    purpose: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """An answer: by which decision, or why not.
-
-    *sensitive*: leaves tagged SEN too.  *excluded*: the family said no to this very section, so not
-    even its basic leaves.  *contribute*: the service may also write there.
-    """
-
-    permitted: bool
-    sensitive: bool = False
-    decision_id: str | None = None
-    reason: Code | None = None
-    excluded: bool = False
-    contribute: bool = False
-
-
-@dataclass(slots=True)
-class _Layer:
-    """The cells of one service, ordinary or sensitive: who speaks first about a cell decides it."""
-
-    cells: dict[str, Cell] = field(default_factory=dict)
-    rest: Cell | None = None
-
-    def say(self, section: str, cell: Cell) -> None:
-        if self.rest is None:
-            self.cells.setdefault(section, cell)
-
-    def say_all(self, cell: Cell) -> None:
-        if self.rest is None:
-            self.rest = cell
 
 
 class Agreements:
@@ -115,22 +73,32 @@ class Agreements:
         }
         self._closed_at = closed_at
         self._stored: dict[tuple[str, datetime], Cell] = {}
-        self._answers: dict[tuple[str, Ask], tuple[_Layer, _Layer, dict[str, Cell]]] = {}
+        self._answers: dict[tuple[str, Ask], Heard] = {}
+
+    def heard(self, person: str, ask: Ask) -> Heard:
+        """Return what *person*'s decisions answer, ready to be asked section by section."""
+        found = self._answers.get((person, ask))
+        if found is None:
+            store = self._store(person, ask.at)
+            if store.permitted:
+                readings = self._readings.get(person, ())
+                found = Heard(*_answer(readings, ask, self._closed_at))
+            else:
+                found = Heard(Layer(rest=store), Layer(rest=store))
+            self._answers[person, ask] = found
+        return found
 
     def listed(self, person: str, ask: Ask) -> Cell:
         """Return whether the service may see basic leaves of *person*."""
-        return self._cell(person, LISTED, ask)
+        return self.heard(person, ask).listed()
 
     def section(self, person: str, section: str, ask: Ask) -> Cell:
         """Return whether the service may see *section* of *person*, and its sensitive leaves."""
-        if section not in SHAREABLE:
-            return Cell(permitted=False, reason=Code.CONSENT_SCOPE, excluded=True)
-        return self._cell(person, section, ask)
+        return self.heard(person, ask).section(section)
 
     def basic(self, person: str, section: str, ask: Ask) -> Cell:
         """Return whether basic leaves of *section* may be seen: listed, and not excluded."""
-        cell = self.section(person, section, ask)
-        return cell if cell.permitted or cell.excluded else self.listed(person, ask)
+        return self.heard(person, ask).basic(section)
 
     def located(self, person: str, ask: Ask) -> bool:
         """Return whether the service may know where *person* is, although they are shielded.
@@ -211,36 +179,9 @@ class Agreements:
             known = self._stored[person, at] = _storing(self._readings.get(person, ()), at)
         return known
 
-    def _cell(self, person: str, section: str, ask: Ask) -> Cell:
-        found = self._answers.get((person, ask))
-        if found is None:
-            store = self._store(person, ask.at)
-            if not store.permitted:
-                found = _Layer(rest=store), _Layer(rest=store), {}
-            else:
-                readings = self._readings.get(person, ())
-                found = (*_answer(readings, ask, self._closed_at), {})
-            self._answers[person, ask] = found
-        plain, sensitive, cells = found
-        cell = cells.get(section)
-        if cell is None:
-            cell = plain.cells.get(section) or plain.rest or _NOT_NAMED
-            if cell.permitted:
-                fine = sensitive.cells.get(section) or sensitive.rest or _NOT_NAMED
-                if fine.permitted:
-                    cell = Cell(
-                        permitted=True,
-                        sensitive=True,
-                        decision_id=cell.decision_id,
-                        contribute=cell.contribute,
-                    )
-            cells[section] = cell
-        return cell
-
 
 # `domain.md` S4: sharing withdrawn while storing stands is "not in scope", not "nobody asked".
 _REFUSED_REASON: Final = {"REFUSED": Code.CONSENT_NONE, "EXPIRED": Code.CONSENT_EXPIRED}
-_NOT_NAMED: Final = Cell(permitted=False, reason=Code.CONSENT_SCOPE)
 
 
 def _named(readings: Iterable[Reading]) -> frozenset[str]:
@@ -272,9 +213,9 @@ def _storing(readings: Iterable[Reading], at: datetime) -> Cell:
 
 def _answer(
     readings: Iterable[Reading], ask: Ask, closed_at: datetime | None
-) -> tuple[_Layer, _Layer]:
+) -> tuple[Layer, Layer]:
     """Weigh what is said about one service and purpose: its ordinary and its sensitive cells."""
-    plain, sensitive = _Layer(), _Layer()
+    plain, sensitive = Layer(), Layer()
     for reading in readings:
         if reading.refuses_all(ask.purpose):
             refused = _refusal(reading)
@@ -297,7 +238,7 @@ def _refusal(reading: Reading) -> Cell:
     return Cell(permitted=False, decision_id=reading.decision_id, reason=reason, excluded=excluded)
 
 
-def _exclude(reading: Reading, ask: Ask, plain: _Layer, sensitive: _Layer) -> None:
+def _exclude(reading: Reading, ask: Ask, plain: Layer, sensitive: Layer) -> None:
     refused = _refusal(reading)
     for item in reading.excludes:
         service = item.get("service")
@@ -324,7 +265,7 @@ def _exclude(reading: Reading, ask: Ask, plain: _Layer, sensitive: _Layer) -> No
 
 
 def _include(
-    reading: Reading, ask: Ask, closed_at: datetime | None, plain: _Layer, sensitive: _Layer
+    reading: Reading, ask: Ask, closed_at: datetime | None, plain: Layer, sensitive: Layer
 ) -> None:
     named, fine = _Named(), _Named()
     doubt = _doubt(reading, ask, closed_at)
@@ -360,7 +301,7 @@ def _include(
         plain.say_all(
             Cell(permitted=False, decision_id=reading.decision_id, reason=Code.CONSENT_SCOPE)
         )
-        sensitive.say_all(_NOT_NAMED)
+        sensitive.say_all(NOT_NAMED)
 
 
 class _Named(dict[str, Cell]):
@@ -371,7 +312,7 @@ class _Named(dict[str, Cell]):
         if known is None or cell.permitted > known.permitted or cell.contribute:
             self[section] = cell
 
-    def tell(self, layer: _Layer) -> None:
+    def tell(self, layer: Layer) -> None:
         every = self.pop(ALL, None)
         if every is not None and every.permitted:
             layer.say_all(every)

@@ -61,6 +61,7 @@ class Case:
     involvements: Sequence[Involvement]
     newest: Tree | None = None
     _rights: dict[Ask, Rights] = field(default_factory=dict, compare=False, repr=False)
+    _masked: list[Masked] = field(default_factory=list, compare=False, repr=False)
 
     def rights(self, ask: Ask) -> Rights:
         """Return what the decisions let a recipient see; the same answers each time."""
@@ -68,6 +69,18 @@ class Case:
         if known is None:
             known = self._rights[ask] = Rights(agreements_of(self), ask)
         return known
+
+    def masked(self) -> Masked:
+        """Return whom any version at hand shows to work for a sensitive service."""
+        if not self._masked:
+            found = [masked(tree) for tree in self.trees]
+            self._masked.append(
+                Masked(
+                    frozenset().union(*(each.practitioners for each in found)),
+                    frozenset().union(*(each.organisations for each in found)),
+                )
+            )
+        return self._masked[0]
 
     @property
     def shield(self) -> Shield:
@@ -213,7 +226,7 @@ def _consented(case: Case, request: Request, coordinator: Tree | None) -> Releas
             raise Withheld(
                 Code.CONSENT_SCOPE, "no decision lets this service be told of such a notice"
             )
-    permits = Permits(children, adults, rights, _masked(case))
+    permits = Permits(children, adults, rights, case.masked())
     knows = _knows(case, request)
     whole, focus, telling = case.open(case.tree, located=knows), request.focus, request.facts
     if case.shield != "none" and not knows:
@@ -253,15 +266,6 @@ def _mediated(case: Case, request: Request, about: Tree, hidden: Masked) -> bool
     return name not in about or names_sensitive(about[name], hidden)
 
 
-def _masked(case: Case) -> Masked:
-    """Return whom any version at hand shows to work for a sensitive service."""
-    found = [masked(tree) for tree in case.trees]
-    return Masked(
-        frozenset().union(*(each.practitioners for each in found)),
-        frozenset().union(*(each.organisations for each in found)),
-    )
-
-
 def news(case: Case, request: Request, told: Tree) -> bool:
     """Return whether what a message of this type tells has changed, as far as its recipient may
     see, since the version *told* that it was last given.
@@ -278,7 +282,7 @@ def news(case: Case, request: Request, told: Tree) -> bool:
     if not changed:
         return False
     rights = case.rights(Ask(request.service, request.purpose, request.at))
-    permits = Permits(*people(case.tree), rights, _masked(case))
+    permits = Permits(*people(case.tree), rights, case.masked())
     was, now = (prune(take(tree, changed), permits) for tree in (old, new))
     return was != now
 
@@ -346,7 +350,7 @@ def release_to_index(case: Case, request: Request, *, coordinator: Tree | None) 
     if case.shield != "none" and code in {"N1", "N2", "N3", "N4"} and contact:
         # Mediated as a sensitive service is, so that nobody learns which of the two it is.
         notification["responsible_practitioner"] = contact
-    hidden = case.shield != "none" or names_sensitive(contact, _masked(case))
+    hidden = case.shield != "none" or names_sensitive(contact, case.masked())
     if hidden and "responsible_practitioner" in notification:
         if coordinator is None:
             raise Withheld(Code.SENSITIVE, "no co-ordinator to stand in for a sensitive service")

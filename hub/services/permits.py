@@ -25,7 +25,7 @@ section.
 class Permits:
     """The answers of the agreements for one recipient, asked once per person and section.
 
-    *masked* are never named.  *counted* holds (person, section, bit) of everybody whose permission
+    *masked* are never named.  *counted* holds (people, section, bit) of everybody whose permission
     a kept leaf rests on: what was asked about a leaf that stayed behind leaves no trace there.
     *places* is the pruning's own memory of where it has been.
     """
@@ -34,21 +34,9 @@ class Permits:
     adults: tuple[str, ...]
     rights: Rights
     masked: Masked = NOBODY
-    counted: set[tuple[str, str, int]] = field(default_factory=set)
+    counted: list[tuple[tuple[str, ...], str, int]] = field(default_factory=list)
     _shared: dict[str, int] = field(default_factory=dict)
-    _adults: dict[str, int] = field(default_factory=dict)
-    _kept: dict[tuple[str | None, str | None, str | None], "dict[Any, bool]"] = field(
-        default_factory=dict
-    )
-    places: dict[tuple[str | None, str | None], Any] = field(default_factory=dict)
-
-    def kept(self, child: str | None, adult: str | None, item: str | None) -> "dict[Any, bool]":
-        """Return what was answered before about leaves of these people."""
-        return self._kept.setdefault((child, adult, item), {})
-
-    def child(self, person: str, section: str) -> int:
-        """Return what this child's decisions permit."""
-        return self.rights(person, section)
+    places: dict[tuple[str | None, ...], Any] = field(default_factory=dict)
 
     def shared(self, section: str) -> int:
         """Return what every child's decisions permit; nothing if there is no child."""
@@ -56,15 +44,6 @@ class Permits:
         if known is None:
             known = self._shared[section] = _all(
                 self.rights(child, section) for child in self.children
-            )
-        return known
-
-    def every_adult(self, section: str) -> int:
-        """Return what every parent's and carer's own decisions permit; nothing if none is known."""
-        known = self._adults.get(section)
-        if known is None:
-            known = self._adults[section] = _all(
-                self.rights(adult, section) for adult in self.adults
             )
         return known
 

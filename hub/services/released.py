@@ -107,10 +107,12 @@ def _mint(
 
 def freeze(value: Any) -> Any:
     """Return *value* with every object frozen and every list a tuple."""
-    if isinstance(value, Mapping):
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict | Mapping):  # a dict is known at once, other mappings are rare
         return Frozen({key: freeze(item) for key, item in value.items()})
     if isinstance(value, list | tuple):
-        return tuple(freeze(item) for item in value)
+        return tuple([freeze(item) for item in value])
     return value
 
 

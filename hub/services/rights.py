@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hub.domain.consent import Agreements, Ask
+from hub.domain.consent import Agreements, Ask, Heard
 from hub.services.permits import BASIC, SECTION, SENSITIVE
 
 
@@ -13,6 +13,7 @@ class Rights:
         """Ask nothing yet."""
         self.agreements = agreements
         self._ask = ask
+        self._heard: dict[str, Heard] = {}
         self._known: dict[tuple[str, str], int] = {}
 
     def __call__(self, person: str, section: str) -> int:
@@ -23,22 +24,24 @@ class Rights:
         return known
 
     def _answer(self, person: str, section: str) -> int:
-        listed = self.agreements.basic(person, section, self._ask)
-        cell = self.agreements.section(person, section, self._ask)
-        return (
-            (BASIC if listed.permitted else 0)
-            | (SECTION if cell.permitted else 0)
-            | (SENSITIVE if cell.permitted and cell.sensitive else 0)
-        )
+        heard = self._heard.get(person)
+        if heard is None:
+            heard = self._heard[person] = self.agreements.heard(person, self._ask)
+        cell = heard.section(section)
+        if cell.permitted:
+            return BASIC | SECTION | SENSITIVE if cell.sensitive else BASIC | SECTION
+        return BASIC if heard.basic(section).permitted else 0
 
-    def decisions(self, counted: Iterable[tuple[str, str, int]]) -> frozenset[str]:
-        """Return the decisions behind the (person, section, bit) that the kept leaves rest on.
+    def decisions(self, counted: Iterable[tuple[tuple[str, ...], str, int]]) -> frozenset[str]:
+        """Return the decisions behind the (people, section, bit) that the kept leaves rest on.
 
         What was asked about a leaf that stayed behind is not among them: a decision's id would
         tell of the leaf.
         """
         ask = self.agreements.basic, self.agreements.section
         answers = (
-            ask[bit != BASIC](person, section, self._ask) for person, section, bit in counted
+            ask[bit != BASIC](person, section, self._ask)
+            for people, section, bit in counted
+            for person in people
         )
         return frozenset(answer.decision_id for answer in answers if answer.decision_id)

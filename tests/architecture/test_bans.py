@@ -35,6 +35,8 @@ CALLS = {
 EXCEPT = {
     ("mappings/engine/source.py", f"exec(): {CALLS['exec']}"),  # code that the engine has written
     ("mappings/engine/source.py", f"compile(): {CALLS['compile']}"),
+    ("hub/services/prune.py", f"exec(): {CALLS['exec']}"),  # of the dictionary: test_prune.py
+    ("hub/services/prune.py", f"compile(): {CALLS['compile']}"),
 }
 BANNED = [
     "import pickle",
