@@ -20,6 +20,7 @@ from hub.domain.exchange import (
     Version,
     Watch,
 )
+from hub.domain.register import Asked, Holding
 from hub.errors import Fault
 
 T = TypeVar("T")
@@ -327,6 +328,29 @@ class Renderer(Protocol):
 
     def format_for(self, content_type: str) -> str | None:
         """Return the format behind a content type, for `Accept`."""
+        ...
+
+
+class ConsentRegister(Protocol):
+    """Where the decisions about an episode are kept: in the hub, or on somebody else's server."""
+
+    def decisions(self, session: Session, head: EpisodeHead) -> Sequence[Decision]:
+        """Return every decision that counts now, oldest first, under the lock on *head*.
+
+        Raises `Unavailable` (``E_REGISTER``) where nobody can be sure of them: nothing is shared.
+        """
+        ...
+
+    async def refresh(self, episode_id: str) -> None:
+        """Learn what was decided since, holding no lock; what goes wrong shows in `decisions`."""
+        ...
+
+
+class ConsentServer(Protocol):
+    """A server of somebody else's that keeps consent decisions."""
+
+    async def read(self, asked: Asked) -> Holding:
+        """Return what it keeps; raises `Unavailable` or `Rejected` where it does not say."""
         ...
 
 

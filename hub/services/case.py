@@ -6,11 +6,12 @@ from hub.domain.exchange import Delivery, EpisodeHead, Tree
 from hub.domain.partner import Partner, Registry
 from hub.ports import Session
 from hub.services.gate import Case, Request, purpose_of, release, release_to_index
+from hub.services.registers import Registers, heard
 from hub.services.released import Released
 from hub.services.share import INDEX_SERVICE
 
 
-def load_case(session: Session, delivery: Delivery) -> Case | None:
+def load_case(session: Session, delivery: Delivery, registers: Registers) -> Case | None:
     """Return the episode as the gate must see it, locked; None if it is gone."""
     head = session.episode(delivery.episode_id)
     content = session.version(delivery.episode_id, delivery.version)
@@ -21,12 +22,14 @@ def load_case(session: Session, delivery: Delivery) -> Case | None:
         newest = session.version(delivery.episode_id, head.version)
         if newest is None:
             return None
+    said = heard(registers, session, head)
     return Case(
         head=head,
         tree=content.tree,
-        decisions=session.decisions(delivery.episode_id),
+        decisions=said.decisions,
         involvements=session.involvements(delivery.episode_id),
         newest=newest.tree if newest else None,
+        unsure=said.unsure,
     )
 
 
@@ -46,7 +49,7 @@ def request_of(delivery: Delivery, case: Case, partner: Partner, at: datetime) -
 def ask_gate(
     case: Case, delivery: Delivery, partner: Partner, registry: Registry, at: datetime
 ) -> Released:
-    """Return what *delivery* may show now; raises `Withheld`."""
+    """Return what *delivery* may show now; raises `Withheld`, or `Unavailable` for now."""
     request = request_of(delivery, case, partner, at)
     mediator = coordinator(registry, case.head)
     if delivery.service == INDEX_SERVICE:

@@ -9,13 +9,23 @@ from typing import Final
 
 from hub.domain.exchange import Delivery, State, Tree
 from hub.domain.partner import Partner, Registry
-from hub.errors import Code, Conflict, Fault, InvalidContent, Missing, Rejected, Withheld
+from hub.errors import (
+    Code,
+    Conflict,
+    Fault,
+    InvalidContent,
+    Missing,
+    Rejected,
+    Unavailable,
+    Withheld,
+)
 from hub.ports import Clock, Digester, Handover, Needs, Rendered, Renderer, Session, Store
 from hub.services.audit import of_delivery
 from hub.services.case import ask_gate, load_case
 from hub.services.gate import address
 from hub.services.lane import successor
 from hub.services.receipt import Receipt
+from hub.services.registers import OWN_ALONE, UNSURE, Registers, Unsure
 from hub.services.released import Released
 from hub.services.settle import envelope, format_of, settle, view_digest
 
@@ -59,6 +69,7 @@ class Collector:
     digester: Digester
     clock: Clock
     handover: Handover
+    registers: Registers = OWN_ALONE
 
     async def inbox(self, partner: Partner, after: int, limit: int) -> Tree:
         """Return what waits for *partner*, in lane order; *next* continues."""
@@ -93,11 +104,20 @@ class Collector:
         return found[:count]
 
     async def fetch(self, partner: Partner, delivery_id: str) -> Rendered:
-        """Return the body of one delivery as consent allows now; raises `Missing` or `Withheld`."""
+        """Return the body of one delivery as consent allows now; raises `Missing` or `Withheld`,
+        and `Unavailable` (``E_REGISTER``) while consent cannot be confirmed.
+        """
         needs = Needs(deliveries=(delivery_id,))
-        outcome = await self.store.run(
-            lambda session: self._release(session, partner, delivery_id), needs
-        )
+
+        def unit(session: Session) -> tuple[Delivery, Released] | Withheld | Unsure | None:
+            return self._release(session, partner, delivery_id)
+
+        outcome = await self.store.run(unit, needs)
+        if isinstance(outcome, Unsure):
+            await outcome.refresh()
+            outcome = await self.store.run(unit, needs)
+        if isinstance(outcome, Unsure):
+            raise Unavailable(Code.REGISTER, UNSURE)
         if isinstance(outcome, Withheld):
             raise outcome
         if outcome is None:
@@ -126,10 +146,10 @@ class Collector:
 
     def _release(
         self, session: Session, partner: Partner, delivery_id: str
-    ) -> tuple[Delivery, Released] | Withheld | None:
+    ) -> tuple[Delivery, Released] | Withheld | Unsure | None:
         delivery = _offered(session, partner, delivery_id)
         now = self.clock.now()
-        case = load_case(session, delivery)
+        case = load_case(session, delivery, self.registers)
         if case is None:
             raise _gone()
         try:
@@ -138,6 +158,8 @@ class Collector:
             if delivery.state is State.HANDED_OVER:
                 self._suppress(session, delivery, withheld.code.value)
             return withheld
+        except Unavailable:
+            return Unsure(self.registers.of(case.head), delivery.episode_id)
         if view_digest(self.digester, delivery, released) != delivery.digest:
             # Consent changed since it was offered: this one ends, and a new one says what may be
             # said.

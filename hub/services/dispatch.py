@@ -31,9 +31,11 @@ from hub.services.audit import of_delivery
 from hub.services.case import ask_gate, load_case, request_of
 from hub.services.gate import Case, Request, address, news
 from hub.services.lane import CONTENT_CLASS, following, holds, successor
+from hub.services.registers import OWN_ALONE, Registers, Unsure
 from hub.services.released import Released
 from hub.services.settle import envelope, format_of, settle, view_digest
 from hub.services.views import CONTENT
+from hub.services.waiting import hold
 
 log = logging.getLogger("hub.dispatch")
 
@@ -86,6 +88,7 @@ class Dispatcher:
     backoff: Backoff
     worker: str
     lease: timedelta
+    registers: Registers = OWN_ALONE
 
     async def deliver(self, delivery_id: str) -> None:
         """Attempt one delivery if it may go now; everything that happens to it is committed."""
@@ -95,6 +98,12 @@ class Dispatcher:
             started = await self.store.run(
                 lambda session: self._start(session, delivery_id, since), needs
             )
+            if isinstance(started, Unsure):
+                await started.refresh()
+                since = time.monotonic()
+                started = await self.store.run(
+                    lambda session: self._start(session, delivery_id, since, asked=True), needs
+                )
         except Unavailable:
             raise
         except Exception as fault:  # doubt sends nothing: the delivery is set aside whole
@@ -104,10 +113,15 @@ class Dispatcher:
             return
         if isinstance(started, Ended):
             self.handover.offer(started.following)
-        elif started is not None:
+        elif isinstance(started, Started):
             self.handover.offer(await self._send(started))
 
-    def _start(self, session: Session, delivery_id: str, since: float) -> Started | Ended | None:
+    def _start(
+        self, session: Session, delivery_id: str, since: float, *, asked: bool = False
+    ) -> Started | Ended | Unsure | None:
+        """Claim and release; *asked*: its register was asked just now, so waiting is all there is
+        left to do where that is still unsure.
+        """
         delivery = session.delivery(delivery_id)
         now = self.clock.now()
         if delivery is None or not self._may_start(session, delivery, now):
@@ -115,7 +129,7 @@ class Dispatcher:
         partner = self.registry.partners.get(delivery.partner)
         if partner is None:
             return self._end(session, delivery, State.QUARANTINED, "NO_PARTNER", now)
-        case = load_case(session, delivery)
+        case = load_case(session, delivery, self.registers)
         if case is None:
             return self._end(session, delivery, State.ERASED, "ERASED", now)
         if delivery.state is State.SENDING:
@@ -127,6 +141,11 @@ class Dispatcher:
             released = ask_gate(case, delivery, partner, self.registry, now)
         except Withheld as withheld:
             return self._end(session, delivery, State.SUPPRESSED, withheld.code.value, now)
+        except Unavailable:
+            if not asked:
+                return Unsure(self.registers.of(case.head), delivery.episode_id)
+            hold(session, delivery, now)
+            return None
         digest = view_digest(self.digester, delivery, released)
         if delivery.digest is not None and delivery.digest != digest:
             return self._supersede(session, delivery, case.head.version, now)

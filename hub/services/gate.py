@@ -14,7 +14,7 @@ from typing import Any, Final
 from hub.domain.consent import Agreements, Ask
 from hub.domain.exchange import Decision, EpisodeHead, Involvement, Tree
 from hub.domain.partner import Partner
-from hub.errors import Code, Withheld
+from hub.errors import Code, Unavailable, Withheld
 from hub.services.masking import Masked, masked, names_sensitive, sensitive_section
 from hub.services.permits import SECTION, SENSITIVE, Permits
 from hub.services.prune import prune
@@ -52,7 +52,8 @@ class Case:
     """What the gate decides on: one episode as it stands under the lock.
 
     *tree* is the version that may be shown, *newest* the last one: who is shielded, and who works
-    for a sensitive service, is asked of both.
+    for a sensitive service, is asked of both.  *unsure* says why the register of consent vouches
+    for no decision: then there are none.
     """
 
     head: EpisodeHead
@@ -60,6 +61,7 @@ class Case:
     decisions: Sequence[Decision]
     involvements: Sequence[Involvement]
     newest: Tree | None = None
+    unsure: str | None = None
     _rights: dict[Ask, Rights] = field(default_factory=dict, compare=False, repr=False)
     _masked: list[Masked] = field(default_factory=list, compare=False, repr=False)
 
@@ -161,7 +163,8 @@ def _check_process(process: str, message_type: str) -> None:
 
 
 def release(case: Case, request: Request, *, coordinator: Tree | None = None) -> Released:
-    """Return what *request* may show; raises `Withheld` with the first reason that stops it.
+    """Return what *request* may show; raises `Withheld` with the first reason that stops it, and
+    `Unavailable` (``E_REGISTER``) where consent itself cannot be read for now.
 
     The view holds ``notification`` (the facts of the kind) and ``episode`` (the permitted part).
     *coordinator* is whom to ring where the responsible practitioner may not be named.
@@ -210,7 +213,14 @@ def _knows(case: Case, request: Request) -> bool:
     return request.lifted or may_locate(case.trees, case.rights(ask).agreements, ask)
 
 
+def _sure(case: Case) -> None:
+    """Refuse, for now, what its register of consent does not vouch for."""
+    if case.unsure is not None:
+        raise Unavailable(Code.REGISTER, case.unsure)
+
+
 def _consented(case: Case, request: Request, coordinator: Tree | None) -> Released:
+    _sure(case)
     children, adults = people(case.tree)
     ask = Ask(service=request.service, purpose=request.purpose, at=request.at)
     rights = case.rights(ask)
@@ -325,6 +335,8 @@ def release_to_index(case: Case, request: Request, *, coordinator: Tree | None) 
     code = request.message_type
     # What ends an entry is owed to the index that holds it, whatever is agreed to by then.
     ends = code == "N14" or (code == "N2" and case.head.process in {"CLOSED", "ARCHIVED"})
+    if not ends:
+        _sure(case)
     if agreements.index(subject_id, request.at) == "no" and not ends:
         raise Withheld(Code.CONSENT_NONE, "the family did not agree to an index entry")
     if case.shield == "full" and code != "N14":

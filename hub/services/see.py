@@ -14,6 +14,7 @@ from hub.errors import (
     InvalidContent,
     Missing,
     Rejected,
+    Unavailable,
     Withheld,
 )
 from hub.ports import Clock, Digester, Needs, Rendered, Renderer, Session, Store
@@ -23,6 +24,7 @@ from hub.services.gate import Case, Request, address, narrow, release
 from hub.services.kin import kin_of, whereabouts_hidden
 from hub.services.lane import recalled
 from hub.services.masking import masked
+from hub.services.registers import OWN_ALONE, UNSURE, Registers, Unsure, heard
 from hub.services.released import Released
 from hub.services.standing import WRITES_ALL, roles
 
@@ -45,6 +47,7 @@ class Viewer:
     digester: Digester
     clock: Clock
     registry: Registry
+    registers: Registers = OWN_ALONE
 
     async def view(
         self,
@@ -56,7 +59,7 @@ class Viewer:
         person: str | None = None,
     ) -> Rendered:
         """Return the view in the format of *accept*; raises `Missing`, or `Withheld` with the
-        reason.
+        reason, or `Unavailable` (``E_REGISTER``) while consent cannot be confirmed.
 
         With *person* it is the copy for that member of the family: of the caller's own view, what
         they may read (`hub.services.kin`); only for who keeps the record with the family,
@@ -74,10 +77,16 @@ class Viewer:
             # Before anything is looked up: the answer is the same whether there is an episode.
             raise Withheld(Code.ORG_NOT_ACCREDITED, "your organisation is not accredited today")
 
-        def unit(session: Session) -> Released | Withheld:
+        def unit(session: Session) -> Released | Withheld | Unsure:
             return self._release(session, partner, service, episode_id, purpose, person)
 
-        outcome = await self.store.run(unit, Needs(episodes=(episode_id,)))
+        needs = Needs(episodes=(episode_id,))
+        outcome = await self.store.run(unit, needs)
+        if isinstance(outcome, Unsure):
+            await outcome.refresh()
+            outcome = await self.store.run(unit, needs)
+        if isinstance(outcome, Unsure):
+            raise Unavailable(Code.REGISTER, UNSURE)
         if isinstance(outcome, Withheld):
             if outcome.code in {Code.NO_RELATIONSHIP, Code.SHIELDED, Code.SENSITIVE}:
                 raise hidden()
@@ -92,7 +101,7 @@ class Viewer:
         episode_id: str,
         purpose: str,
         person: str | None,
-    ) -> Released | Withheld:
+    ) -> Released | Withheld | Unsure:
         now = self.clock.now()
         head = session.episode(episode_id)
         content = session.version(episode_id, head.version) if head and head.version else None
@@ -109,9 +118,9 @@ class Viewer:
             return Withheld(Code.NO_RELATIONSHIP, "no relationship")
         if recalled(session, episode_id, partner.name):
             raise Conflict(Code.STATE, "acknowledge the change of consent (N10) first")
-        case = Case(
-            head, content.tree, session.decisions(episode_id), session.involvements(episode_id)
-        )
+        said = heard(self.registers, session, head)
+        involved = session.involvements(episode_id)
+        case = Case(head, content.tree, said.decisions, involved, unsure=said.unsure)
         request = Request(
             partner=partner,
             service=service,
@@ -124,6 +133,8 @@ class Viewer:
         try:
             known = coordinator(self.registry, head)
             released = _view(case, request, person, known)
+        except Unavailable:
+            return Unsure(self.registers.of(head), episode_id)
         except Withheld as withheld:
             session.add_audit(
                 row(
