@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from hub.domain.carriage import Outcome as Outcome
+from hub.domain.carriage import Parcel as Parcel
 from hub.domain.exchange import (
     Alert,
     Audited,
@@ -352,31 +354,6 @@ class ConsentServer(Protocol):
     async def read(self, asked: Asked) -> Holding:
         """Return what it keeps; raises `Unavailable` or `Rejected` where it does not say."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """What a destination is asked to carry: opaque ids and bytes, no meaning."""
-
-    delivery_id: str
-    message_type: str
-    partner: str
-    attempt: int
-    possible_duplicate: bool
-    content_type: str
-    body: bytes
-    thin: bool
-    lane: str
-    lane_sequence: int
-    urgent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the other side said: *delivered* only if the receiver said so itself."""
-
-    delivered: bool
-    evidence: Mapping[str, Any]
 
 
 class Destination(Protocol):
