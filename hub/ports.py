@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from hub.domain.carriage import Outcome as Outcome
-from hub.domain.carriage import Parcel as Parcel
+from hub.domain.carriage import Outcome, Parcel
 from hub.domain.exchange import (
     Alert,
     Audited,

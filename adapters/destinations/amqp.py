@@ -7,8 +7,8 @@ says itself, with an acknowledgement, that it has it (`design.md` section 2, poi
 from typing import Final
 
 from adapters.destinations import thin
+from hub.domain.carriage import Outcome, Parcel
 from hub.errors import Code, Rejected, Unavailable
-from hub.ports import Outcome, Parcel
 from messaging.channel import Publisher
 from messaging.envelope import MAX_BODY_BYTES, Envelope
 from messaging.errors import TransportError, TransportUnavailable, Unroutable

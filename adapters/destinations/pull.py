@@ -2,7 +2,7 @@
 acknowledged.
 """
 
-from hub.ports import Outcome, Parcel
+from hub.domain.carriage import Outcome, Parcel
 
 
 class PullDestination:

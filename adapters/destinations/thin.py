@@ -12,8 +12,8 @@ import orjson
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
+from hub.domain.carriage import Parcel
 from hub.errors import Code, Rejected
-from hub.ports import Parcel
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 SOURCE: Final = "urn:ecaf:hub"

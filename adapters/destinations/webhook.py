@@ -20,8 +20,8 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from adapters.destinations import thin
 from adapters.destinations.breaker import Breaker
+from hub.domain.carriage import Outcome, Parcel
 from hub.errors import Code, Misconfigured, Rejected, Unavailable
-from hub.ports import Outcome, Parcel
 from hub.secrets import Secret
 from hub.settings import is_loopback
 

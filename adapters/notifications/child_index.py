@@ -8,7 +8,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from hub.ports import Clock, Destination, Digester, Needs, Outcome, Parcel, Session, Store
+from hub.domain.carriage import Outcome, Parcel
+from hub.ports import Clock, Destination, Digester, Needs, Session, Store
 from hub.services.index import apply
 
 

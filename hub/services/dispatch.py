@@ -13,20 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from hub.domain.carriage import Parcel
 from hub.domain.exchange import Delivery, State, Tree
 from hub.domain.partner import Partner, Registry
 from hub.errors import Code, Rejected, Unavailable, Withheld
-from hub.ports import (
-    Clock,
-    Destination,
-    Digester,
-    Handover,
-    Needs,
-    Parcel,
-    Renderer,
-    Session,
-    Store,
-)
+from hub.ports import Clock, Destination, Digester, Handover, Needs, Renderer, Session, Store
 from hub.services.audit import of_delivery
 from hub.services.case import ask_gate, load_case, request_of
 from hub.services.gate import Case, Request, address, news

@@ -15,7 +15,8 @@ from uuid import uuid4
 from adapters.database.session import SqlSession
 from adapters.destinations.webhook import WebhookDestination
 from hub.cli import main
-from hub.ports import Needs, Outcome, Parcel, Session, Store
+from hub.domain.carriage import Outcome, Parcel
+from hub.ports import Needs, Session, Store
 from hub.services.accept import Acceptor
 from hub.worker import Workers
 

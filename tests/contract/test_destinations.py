@@ -18,8 +18,9 @@ from adapters.destinations.breaker import Breaker
 from adapters.destinations.pull import PullDestination
 from adapters.destinations.webhook import WebhookDestination, WebhookLimits
 from adapters.partners.keys import create_keys
+from hub.domain.carriage import Parcel
 from hub.errors import Code, Misconfigured, Rejected, Unavailable
-from hub.ports import Destination, Parcel
+from hub.ports import Destination
 from hub.secrets import Secret
 from messaging.channel import Disposition
 from messaging.envelope import Envelope

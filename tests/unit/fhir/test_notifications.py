@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
+from hub.domain.carriage import Parcel
 from hub.domain.notifications import NOTIFICATIONS
-from hub.ports import Parcel
 from hub.services.released import rehearse
 from mappings.commands import translator
 from mappings.engine.cases import Case, find

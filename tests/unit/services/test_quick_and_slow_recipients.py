@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from hub.domain.carriage import Outcome, Parcel
 from hub.domain.exchange import State
 from hub.errors import Code, Missing, Rejected, Unavailable
-from hub.ports import Outcome, Parcel
 from hub.relaying import Refill
 from hub.services.collect import Collector
 from tests import builders as b

@@ -17,9 +17,10 @@ from adapters.destinations.pull import PullDestination
 from adapters.memory import MemoryDigester, MemoryStore
 from adapters.notifications.child_index import ChildIndexDestination
 from hub.bootstrap import translator
+from hub.domain.carriage import Outcome, Parcel
 from hub.domain.exchange import Decision, Delivery, State
 from hub.domain.partner import Coordinator, Delivering, Partner, Registry, Service
-from hub.ports import Destination, Outcome, Parcel, Store
+from hub.ports import Destination, Store
 from hub.services.accept import Acceptor
 from hub.services.collect import Collector
 from hub.services.consents import Recorder

@@ -10,9 +10,9 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from adapters.destinations import thin
+from hub.domain.carriage import Parcel
 from hub.domain.notifications import NOTIFICATIONS
 from hub.errors import Rejected
-from hub.ports import Parcel
 from hub.services.released import rehearse
 from hub.services.views import view
 from mappings.commands import translator
