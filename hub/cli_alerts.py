@@ -1,12 +1,11 @@
 """The part of `ecaf` for alerts: asks the running hub over the operator's socket."""
 
-import os
-from pathlib import Path
 from typing import Annotated, Any, Final
 
-import httpx
 import orjson
 import typer
+
+from hub.cli_operator import Socket, ask
 
 alerts: Final = typer.Typer(
     rich_markup_mode=None,
@@ -14,10 +13,6 @@ alerts: Final = typer.Typer(
     help="What somebody should look at: consent that ends, recalls that nobody acknowledges …",
 )
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-Socket = Annotated[
-    Path | None,
-    typer.Option("--socket", help="The running hub's socket; default ECAF_OPERATOR_SOCKET."),
-]
 
 
 @alerts.command("list")
@@ -37,7 +32,7 @@ def alerts_list(
     if audience is not None:
         query["audience"] = audience
     while True:
-        page = ask("GET", "/admin/alerts", socket, **query)
+        page = ask("GET", "/admin/alerts", socket, query=query)
         found += page["alerts"]
         if "next" not in page:
             break
@@ -66,27 +61,3 @@ def alerts_ack(
     """Note that somebody has seen an alert; the first time counts."""
     seen = ask("POST", f"/admin/alerts/{alert_id}/ack", socket)
     typer.echo(orjson.dumps(seen).decode() if as_json else f"seen at {seen['acknowledged_at']}")
-
-
-def ask(method: str, path: str, socket: Path | None, **query: str) -> Any:
-    """Return what the running hub answers on its socket; exit 1 with the reason where it cannot."""
-    given = socket or os.environ.get("ECAF_OPERATOR_SOCKET")
-    if given is None:
-        typer.echo("E_CONFIGURATION: give --socket, or set ECAF_OPERATOR_SOCKET", err=True)
-        raise typer.Exit(1)
-    place = Path(given)
-    if not place.is_socket():
-        typer.echo("E_UNAVAILABLE: there is no socket there; is the hub running?", err=True)
-        raise typer.Exit(1)
-    transport = httpx.HTTPTransport(uds=str(place))
-    try:
-        with httpx.Client(transport=transport, timeout=60) as client:
-            answer = client.request(method, f"http://operator{path}", params=query)
-    except httpx.TransportError as fault:
-        typer.echo(f"E_UNAVAILABLE: no hub answers there ({type(fault).__name__})", err=True)
-        raise typer.Exit(1) from None
-    body = orjson.loads(answer.content)
-    if answer.is_error:
-        typer.echo(f"{body['code']}: {body['detail']}", err=True)
-        raise typer.Exit(1)
-    return body

@@ -4,11 +4,10 @@ Ids, codes and dates only; no value of an episode is ever printed.
 """
 
 import os
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -16,18 +15,20 @@ from rich.console import Console
 from rich.table import Table
 
 from hub.cli_errors import guarded
+from hub.cli_operator import Socket, ask, running
 from hub.domain.exchange import Tree
+from hub.services.consent_look import ConsentLook
 
 consent = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Look up consent: who may see what, why, and what a decision would change.\n\n"
-    "With SQLite the hub must not be running; `--site` names its folder.",
+    "Asks the running hub on its socket; without one, the store of --site (or ECAF_*) at rest.",
 )
 
 Episode = Annotated[str, typer.Argument(help="The episode's reference.")]
 Site = Annotated[
-    Path | None, typer.Option(help="A site's folder (such as demo-out/hub); default ECAF_*.")
+    Path | None, typer.Option(help="The folder of a hub that does not run, such as demo-out/hub.")
 ]
 At = Annotated[
     datetime | None,
@@ -35,20 +36,31 @@ At = Annotated[
 ]
 Purpose = Annotated[str, typer.Option(help="A purpose of CL-21b.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-T = TypeVar("T")
+SHOWN = 6
+"""How many names a cell of a table lists before it only counts them."""
 
 
 @consent.command(epilog="\b\nExample:\n  ecaf consent show 3f1c… --site demo-out/hub")
-def show(episode: Episode, site: Site = None, at: At = None, as_json: Json = False) -> None:
+def show(
+    episode: Episode,
+    site: Site = None,
+    socket: Socket = None,
+    at: At = None,
+    as_json: Json = False,
+) -> None:
     """List every decision: who gave it, what it says, and whether anything still rests on it."""
-    from hub.consenting import shown
-
-    found = _asked(lambda environ: shown(environ, episode, _moment(at)), site, as_json=as_json)
+    found = _asked(
+        f"/admin/episodes/{episode}/consent",
+        lambda look: look.decisions(episode, _moment(at)),
+        site,
+        socket,
+        as_json=as_json,
+        query=_at(at),
+    )
     if as_json:
-        _dump({"episode_id": episode, "decisions": list(found)})
         return
     table = _table("no.", "about", "state", "given by", "scope", "signed", "until", "standing")
-    for one in found:
+    for one in found["decisions"]:
         scope = [_scope(item, "+") for item in one["scope_includes"]]
         scope += [_scope(item, "-") for item in one["scope_excludes"]]
         table.add_row(
@@ -62,8 +74,8 @@ def show(episode: Episode, site: Site = None, at: At = None, as_json: Json = Fal
             f"{one['standing']} ({one['decides']} cells)" if one["decides"] else one["standing"],
         )
     _print(table)
-    for one in found:
-        Console().print(f"{one['sequence']}: decision {one['decision']}", highlight=False)
+    for one in found["decisions"]:
+        _say(f"{one['sequence']}: decision {one['decision']}")
 
 
 @consent.command(epilog="\b\nExample:\n  ecaf consent matrix 3f1c… --service HOU-A/HOUS")
@@ -71,6 +83,7 @@ def matrix(
     episode: Episode,
     service: Annotated[str | None, typer.Option(help="Only this service.")] = None,
     site: Site = None,
+    socket: Socket = None,
     at: At = None,
     as_json: Json = False,
 ) -> None:
@@ -79,24 +92,28 @@ def matrix(
     `listed` stands for the basic leaves; `!` marks a section with its sensitive leaves, `w` one
     that the service may also write to.
     """
-    from hub.consenting import cells
-
-    found = _asked(lambda environ: cells(environ, episode, _moment(at)), site, as_json=as_json)
-    rows = [row for row in found if service in {None, row.service}]
+    found = _asked(
+        f"/admin/episodes/{episode}/consent/matrix",
+        lambda look: look.matrix(episode, service, _moment(at)),
+        site,
+        socket,
+        as_json=as_json,
+        query=_at(at) | ({} if service is None else {"service": service}),
+    )
     if as_json:
-        _dump({"episode_id": episode, "cells": [asdict(row) for row in rows]})
         return
+    cells = found["cells"]
     table = _table("service", "about", "purpose", "may see", "may not see, because")
-    asked = dict.fromkeys((row.service, row.person, row.purpose) for row in rows)
-    for name, person, purpose in asked:
-        mine = [r for r in rows if (r.service, r.person, r.purpose) == (name, person, purpose)]
-        yes = [_marked(row) for row in mine if row.answer != "no"]
-        reasons = dict.fromkeys(str(row.reason) for row in mine if row.answer == "no")
-        no = [
-            f"{code}: {_those([r.section for r in mine if str(r.reason) == code], bool(yes))}"
-            for code in reasons
-        ]
-        table.add_row(name, person, purpose, ", ".join(yes) or "nothing", "\n".join(no))
+    key = ("service", "person", "purpose")
+    for asked in dict.fromkeys(tuple(cell[name] for name in key) for cell in cells):
+        mine = [cell for cell in cells if tuple(cell[name] for name in key) == asked]
+        yes = [_marked(cell) for cell in mine if cell["answer"] != "no"]
+        no: dict[str, list[str]] = {}
+        for cell in mine:
+            if cell["answer"] == "no":
+                no.setdefault(str(cell["reason"]), []).append(cell["section"])
+        because = [f"{code}: {_those(names, some=bool(yes))}" for code, names in no.items()]
+        table.add_row(*asked, ", ".join(yes) or "nothing", "\n".join(because))
     _print(table)
 
 
@@ -110,6 +127,7 @@ def why(
     field: Annotated[str, typer.Argument(help="A field of the dictionary, or the start of one.")],
     purpose: Purpose = "PLAN",
     site: Site = None,
+    socket: Socket = None,
     at: At = None,
     as_json: Json = False,
 ) -> None:
@@ -117,37 +135,37 @@ def why(
 
     Exit 1 if nothing of the field would be shown.
     """
-    from hub.consenting import reasons
-
     found = _asked(
-        lambda environ: reasons(environ, episode, service, field, purpose, _moment(at)),
+        f"/admin/episodes/{episode}/consent/why",
+        lambda look: look.why(episode, service, field, purpose, _moment(at)),
         site,
+        socket,
         as_json=as_json,
+        query={"service": service, "field": field, "purpose": purpose, **_at(at)},
     )
-    if as_json:
-        _dump(asdict(found))
-    else:
-        for check in found.tests:
-            outcome = "yes" if check.passed else f"NO, {check.code}"
-            Console().print(f"{check.name}: {outcome}", highlight=False)
+    places = found["places"]
+    if not as_json:
+        for check in found["tests"]:
+            _say(f"{check['name']}: {'yes' if check['passed'] else 'NO, ' + check['code']}")
         table = _table("field", "shown", "why")
-        for place in found.places:
-            because = ", ".join(place.decisions) if place.released else str(place.reason)
-            table.add_row(place.place, "yes" if place.released else "no", because)
-        if found.places:
+        for place in places:
+            because = ", ".join(place["decisions"]) if place["released"] else str(place["reason"])
+            table.add_row(place["place"], "yes" if place["released"] else "no", because)
+        if places:
             _print(table)
         else:
-            Console().print("this episode holds nothing there now", highlight=False)
-    if not any(place.released for place in found.places):
+            _say("this episode holds nothing there now")
+    if not any(place["released"] for place in places):
         raise typer.Exit(1)
 
 
 @consent.command(epilog="\b\nExample:\n  ecaf consent preview decision.json")
 def preview(
     file: Annotated[
-        Path | None, typer.Argument(help="A decision record; - or none: stdin.")
+        Path | None, typer.Argument(help="A decision record; - or none: standard input.")
     ] = None,
     site: Site = None,
+    socket: Socket = None,
     as_json: Json = False,
 ) -> None:
     """Say what would newly flow and what would stop if a decision were recorded; records nothing.
@@ -155,31 +173,36 @@ def preview(
     The file is the body of POST /episodes/{ref}/consents; one that would be refused is refused here
     with the same codes, exit 1.
     """
-    from hub.consenting import foreseen
+    from hub.consenting import decision_of
+    from mappings.commands_print import input_of
 
-    found = _asked(lambda environ: foreseen(environ, file), site, as_json=as_json)
+    raw = guarded(lambda: input_of(None if str(file) == "-" else file), as_json=as_json)
+    record = guarded(lambda: decision_of(raw), as_json=as_json)
+    found = _asked(
+        "/admin/consent/preview",
+        lambda look: look.preview(record),
+        site,
+        socket,
+        as_json=as_json,
+        body=raw,
+    )
     if as_json:
-        _dump(found.as_json())
         return
-    console = Console()
-    console.print(f"event: {found.event}", highlight=False)
+    _say(f"event: {found['event']}")
     table = _table("service", "newly flows", "stops")
-    for name in sorted({*found.starts, *found.stops}):
-        starts, stops = found.starts.get(name, ()), found.stops.get(name, ())
+    for name in sorted({*found["starts"], *found["stops"]}):
+        starts, stops = found["starts"].get(name, ()), found["stops"].get(name, ())
         table.add_row(name, _those(starts), _those(stops))
     if table.row_count:
         _print(table)
     else:
-        console.print("no service gains or loses anything", highlight=False)
-    for child, kept in found.may_store.items():
-        console.print(
-            f"{child}: {'may be kept' if kept else 'may NOT be kept'}, "
-            f"child index: {found.index[child]}",
-            highlight=False,
-        )
-    if found.recalls:
-        console.print(f"told to stop (N10): {', '.join(found.recalls)}", highlight=False)
-        console.print(f"on their way, decided anew: {len(found.waiting)}", highlight=False)
+        _say("no service gains or loses anything")
+    for child, kept in found["may_store"].items():
+        keeping = "may be kept" if kept else "may NOT be kept"
+        _say(f"{child}: {keeping}, child index: {found['index'][child]}")
+    if found["recalls"]:
+        _say(f"told to stop (N10): {', '.join(found['recalls'])}")
+        _say(f"on their way, decided anew: {len(found['waiting'])}")
 
 
 @consent.command()
@@ -189,41 +212,65 @@ def report(
         str | None, typer.Option(help="As this child, parent or carer may know it.")
     ] = None,
     site: Site = None,
+    socket: Socket = None,
     as_json: Json = False,
 ) -> None:
     """Report who received what, when, for what and by which decision: sections, never values."""
-    from hub.consenting import given
-
-    found = _asked(lambda environ: given(environ, episode, person), site, as_json=as_json)
+    found = _asked(
+        f"/admin/episodes/{episode}/disclosures",
+        lambda look: look.report(episode, person),
+        site,
+        socket,
+        as_json=as_json,
+        query={} if person is None else {"person": person},
+    )
     if as_json:
-        lines = [{**asdict(line), "at": line.at.isoformat()} for line in found]
-        _dump({"episode_id": episode, "disclosures": lines})
         return
     table = _table("when", "service", "what", "purpose", "sections", "decisions")
-    for line in found:
+    for line in found["disclosures"]:
         table.add_row(
-            line.at.strftime("%Y-%m-%d %H:%M"),
-            line.service,
-            line.what,
-            line.purpose,
-            ", ".join(line.sections),
-            ", ".join(line.decisions),
+            line["at"][:16],
+            *(line[name] for name in ("service", "what", "purpose")),
+            ", ".join(line["sections"]),
+            ", ".join(line["decisions"]),
         )
-    if found:
+    if table.row_count:
         _print(table)
     else:
-        Console().print("nothing has been given to anybody", highlight=False)
+        _say("nothing has been given to anybody")
 
 
-def _asked(ask: Callable[[Tree], T], site: Path | None, *, as_json: bool) -> T:
+def _asked(
+    path: str,
+    look: Callable[[ConsentLook], Awaitable[Tree]],
+    site: Path | None,
+    socket: Path | None,
+    *,
+    as_json: bool,
+    query: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+) -> Any:
+    """Return the answer, of the running hub or of a store at rest; printed already if *as_json*."""
+    from hub.consenting import look as look_up
     from hub.settings import environ_of
 
-    environ = dict(os.environ) if site is None else environ_of(site)
-    return guarded(lambda: ask(environ), as_json=as_json)
+    if site is None and (socket is not None or running(socket)):
+        method = "GET" if body is None else "POST"
+        found = ask(method, path, socket, query=query, body=body, as_json=as_json)
+    else:
+        environ = dict(os.environ) if site is None else environ_of(site)
+        found = guarded(lambda: look_up(environ, look), as_json=as_json)
+    if as_json:
+        typer.echo(orjson.dumps(found).decode())
+    return found
 
 
-def _moment(at: datetime | None) -> datetime:
-    return datetime.now(UTC) if at is None else at.replace(tzinfo=UTC)
+def _moment(at: datetime | None) -> datetime | None:
+    return None if at is None else at.replace(tzinfo=UTC)
+
+
+def _at(at: datetime | None) -> dict[str, str]:
+    return {} if at is None else {"at": at.replace(tzinfo=UTC).isoformat()}
 
 
 def _scope(item: Tree, sign: str) -> str:
@@ -231,19 +278,16 @@ def _scope(item: Tree, sign: str) -> str:
     return f"{sign} {item.get('service', 'every service')} {item.get('section', '')}{fine}"
 
 
-def _marked(row: Any) -> str:
-    fine = "!" if row.answer == "sensitive" else ""
-    return f"{row.section}{fine}{' w' if row.contribute else ''}"
+def _marked(cell: Tree) -> str:
+    fine = "!" if cell["answer"] == "sensitive" else ""
+    return f"{cell['section']}{fine}{' w' if cell['contribute'] else ''}"
 
 
-def _those(names: Any, some: bool = False) -> str:
+def _those(names: Any, *, some: bool = False) -> str:
     """Return the names, or how many, where naming each would hide the rest."""
     if len(names) > SHOWN:
         return f"{len(names)} others" if some else f"all {len(names)}"
     return ", ".join(names)
-
-
-SHOWN = 6
 
 
 def _table(*headings: str) -> Table:
@@ -257,5 +301,5 @@ def _print(table: Table) -> None:
     Console().print(table)
 
 
-def _dump(body: object) -> None:
-    typer.echo(orjson.dumps(body).decode())
+def _say(line: str) -> None:
+    Console().print(line, highlight=False, markup=False)

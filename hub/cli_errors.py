@@ -11,7 +11,7 @@ from hub.errors import HubError
 T = TypeVar("T")
 
 
-def _fail(error: HubError, *, as_json: bool = False) -> NoReturn:
+def fail(error: HubError, *, as_json: bool = False) -> NoReturn:
     """Print what is wrong, where, and what would put it right; exit 1."""
     if as_json:
         faults = [
@@ -40,4 +40,4 @@ def guarded(work: Callable[[], T], *, as_json: bool = False) -> T:
     try:
         return work()
     except HubError as error:
-        _fail(error, as_json=as_json)
+        fail(error, as_json=as_json)

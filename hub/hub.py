@@ -18,6 +18,7 @@ from hub.relaying import HintSource
 from hub.services.accept import Accepted, Acceptor, Incoming, Refused
 from hub.services.alerts import Alerts
 from hub.services.collect import Collector
+from hub.services.consent_look import ConsentLook
 from hub.services.consents import Recorder
 from hub.services.content import sent_tree
 from hub.services.dispatch import Dispatcher
@@ -75,6 +76,7 @@ class Hub:
         self._lookup = Lookup(store, registry, clock)
         self.collector = Collector(store, registry, self.renderer, digester, clock, self.hints)
         self.alerts = Alerts(store, clock)
+        self.consent = ConsentLook(store, registry, clock)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         self.scheduler = Scheduler(store, clock, self.hints, duties(registry), owner, _told)
         self.workers: Workers | None = None
@@ -143,6 +145,10 @@ class Hub:
     async def consents(self, partner: Partner, episode_id: str) -> Tree:
         """Return the decisions that this partner may know of."""
         return await self._lookup.consents(partner, episode_id)
+
+    async def preview_consent(self, raw: bytes) -> Tree:
+        """Return what recording the decision in *raw* would change."""
+        return await self.consent.preview(self._payload(raw, "consent_decision"))
 
     async def check_index(self, partner: Partner, raw: bytes) -> Tree:
         """Answer whether a CAF exists, and whom to ring."""

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from hub.api import openapi, routes
 from hub.api.alerting import Alerting
 from hub.api.auth import Authenticator, Recogniser
+from hub.api.consulting import Consulting
 from hub.api.declared import Declared, DeclaredRoute, Endpoint
 from hub.api.door import Door
 from hub.api.endpoints import Endpoints
@@ -86,6 +87,7 @@ def create_operator_app(hub: Hub, *, limits: Limits | None = None) -> FastAPI:
         (routes.OPERATOR_READY, do.ready),
         (routes.OPERATOR_METRICS, do.measured),
         *Alerting(hub).for_operator(),
+        *Consulting(hub).for_operator(),
     ]
     return _application(hub, door, table, limits, measured)
 

@@ -7,6 +7,7 @@ from hub.domain.exchange import Tree
 from hub.domain.partner import Partner, Registry
 from hub.ports import Clock, Reader, Rendered, Renderer, Store
 from hub.services.alerts import Alerts
+from hub.services.consent_look import ConsentLook
 from hub.services.receipt import Receipt
 from hub.settings import Settings
 
@@ -42,6 +43,15 @@ class Hub(Protocol):
     @property
     def renderer(self) -> Renderer:
         """Which formats can be asked for."""
+        ...
+
+    @property
+    def consent(self) -> ConsentLook:
+        """Consent, for the operator to look up."""
+        ...
+
+    async def preview_consent(self, raw: bytes) -> Tree:
+        """Return what recording a decision would change; nothing is recorded."""
         ...
 
     @property

@@ -2,13 +2,18 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from typer.testing import CliRunner
 
+from hub.api.app import create_operator_app
 from hub.cli import app
+from hub.hub import Hub
 from tests import builders
 from tests.acceptance.real_hub import real_hub
 from tests.acceptance.test_explain import SECRET, _delivered
@@ -18,7 +23,8 @@ pytestmark = pytest.mark.acceptance
 
 async def test_the_commands_answer_from_the_store_without_a_value(tmp_path: Path) -> None:
     """Each command on a family that was shared: codes and places, never a name or a text."""
-    site = tmp_path / "site"
+    site, file = tmp_path / "site", tmp_path / "decision.json"
+    file.write_text(json.dumps(WITHDRAWN))
     async with real_hub(site) as one:
         await _delivered(one)
         headers = {"authorization": f"Bearer {one.keys['SCH-A']}"}
@@ -30,6 +36,8 @@ async def test_the_commands_answer_from_the_store_without_a_value(tmp_path: Path
             "/episodes/e1/family-copy?person=c1&purpose=ASSESS",
             headers={"authorization": f"Bearer {one.keys['HOU-A']}"},
         )
+        async with operator_socket(one.hub, tmp_path / "operator.sock") as place:
+            running = await answers(file, "--socket", str(place))
     assert copy.status_code == 200, copy.text
     assert copy.headers["content-type"].startswith("text/html")
     assert "Ava" in copy.text
@@ -38,54 +46,77 @@ async def test_the_commands_answer_from_the_store_without_a_value(tmp_path: Path
     assert "Ava" not in page.text
     assert refused.status_code == 403
 
-    record = {
-        **builders.decision(),
-        "consent_decision_id": "d9",
-        "state": "WITHDRAWN",
-        "withdrawal_type": "SHARE_ALL",
-        "share_decision": "no",
-        "scope_includes": [],
-        "scope_excludes": [],
+    told = await answers(file, "--site", str(site))
+
+    assert {name: one.output for name, one in told.items()} == {
+        name: one.output for name, one in running.items()
     }
-    file = tmp_path / "decision.json"
-    file.write_text(json.dumps(record))
-
-    shown = await told(site, "show", "e1", "--json")
-    cells = await told(site, "matrix", "e1", "--service", "HOU-A/HOUS", "--json")
-    field = "subjects[0].elements[0].commentary"
-    why = await told(site, "why", "e1", "HOU-A/HOUS", field, "--json")
-    gender = await told(site, "why", "e1", "HOU-A/HOUS", "subjects[].gender")
-    ahead = await told(site, "preview", str(file), "--json")
-    given = await told(site, "report", "e1", "--json")
-    hers = await told(site, "report", "e1", "--person", "c1")
-    table = await told(site, "matrix", "e1")
-    unknown = await told(site, "show", "e9")
-    slip = await told(site, "why", "e1", "HOU-A/HOUS", "subjects[].gendre")
-
-    assert [one["standing"] for one in body(shown)["decisions"]] == ["in force", "in force"]
-    assert {cell["service"] for cell in body(cells)["cells"]} == {"HOU-A/HOUS"}
-    assert why.exit_code == 1
-    assert body(why)["places"][0]["reason"].startswith("E_CONSENT_SCOPE")
-    assert gender.exit_code == 0
-    assert body(ahead)["event"] == "consent.withdrawn"
-    assert "HOU-A/HOUS" in body(ahead)["recalls"]
-    assert any(line["service"] == "HOU-A/HOUS" for line in body(given)["disclosures"])
-    assert hers.exit_code == 0
-    assert "HOU-A/HOUS" in table.output
+    decisions = read(told["show"])["decisions"]
+    assert [one["standing"] for one in decisions] == ["in force", "in force"]
+    assert {cell["service"] for cell in read(told["cells"])["cells"]} == {"HOU-A/HOUS"}
+    assert told["why"].exit_code == 1
+    assert read(told["why"])["places"][0]["reason"].startswith("E_CONSENT_SCOPE")
+    assert told["gender"].exit_code == 0
+    assert read(told["ahead"])["event"] == "consent.withdrawn"
+    assert "HOU-A/HOUS" in read(told["ahead"])["recalls"]
+    assert any(line["service"] == "HOU-A/HOUS" for line in read(told["given"])["disclosures"])
+    assert told["hers"].exit_code == 0
+    assert "HOU-A/HOUS" in told["table"].output
+    unknown, slip = told["unknown"], told["slip"]
     assert (unknown.exit_code, "E_NOT_FOUND" in unknown.output) == (1, True)
     assert (slip.exit_code, "subjects[].gender" in slip.output) == (1, True)
-    for one_result in (shown, cells, why, gender, ahead, given, hers, table):
+    for one_result in told.values():
         for value in (SECRET, "Ava", "Mia", "ZZ99"):
             assert value not in one_result.output
 
 
-def body(result: Any) -> Any:
+WITHDRAWN = {
+    **builders.decision(),
+    "consent_decision_id": "d9",
+    "state": "WITHDRAWN",
+    "withdrawal_type": "SHARE_ALL",
+    "share_decision": "no",
+    "scope_includes": [],
+    "scope_excludes": [],
+}
+
+
+async def answers(file: Path, *where: str) -> dict[str, Any]:
+    """Ask every question of the hub at *where*, its socket or its folder."""
+    field = "subjects[0].elements[0].commentary"
+    asked = {
+        "show": ("show", "e1", "--json"),
+        "cells": ("matrix", "e1", "--service", "HOU-A/HOUS", "--json"),
+        "why": ("why", "e1", "HOU-A/HOUS", field, "--json"),
+        "gender": ("why", "e1", "HOU-A/HOUS", "subjects[].gender"),
+        "ahead": ("preview", str(file), "--json"),
+        "foreseen": ("preview", str(file)),
+        "given": ("report", "e1", "--json"),
+        "hers": ("report", "e1", "--person", "c1"),
+        "table": ("matrix", "e1", "--at", "2026-10-01"),
+        "unknown": ("show", "e9"),
+        "slip": ("why", "e1", "HOU-A/HOUS", "subjects[].gendre"),
+    }
+
+    def run(arguments: tuple[str, ...]) -> Any:
+        return CliRunner().invoke(app, ["consent", *arguments, *where])
+
+    return {name: await asyncio.to_thread(run, arguments) for name, arguments in asked.items()}
+
+
+@asynccontextmanager
+async def operator_socket(hub: Hub, place: Path) -> AsyncIterator[Path]:
+    """Serve the operator's application of a running hub."""
+    config = uvicorn.Config(create_operator_app(hub), uds=str(place), log_level="critical")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - a server that cannot say so
+        await asyncio.sleep(0.01)
+    yield place
+    server.should_exit = True
+    await serving
+
+
+def read(result: Any) -> Any:
     """Return the one JSON object that a command printed."""
     return json.loads(result.output)
-
-
-async def told(site: Path, *arguments: str) -> Any:
-    """Run one command of `ecaf consent` on the site."""
-    return await asyncio.to_thread(
-        CliRunner().invoke, app, ["consent", *arguments, "--site", str(site)]
-    )

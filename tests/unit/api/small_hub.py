@@ -22,6 +22,7 @@ from hub.errors import Code, Conflict, Fault, Malformed, Missing
 from hub.ports import Read, Rendered
 from hub.secrets import Secret
 from hub.services.alerts import Alerts
+from hub.services.consent_look import ConsentLook
 from hub.services.receipt import Receipt
 from hub.settings import Listen, Settings
 
@@ -219,6 +220,14 @@ class SmallHub:
     @property
     def alerts(self) -> Alerts:
         return Alerts(self.alerted, self.clock)
+
+    @property
+    def consent(self) -> ConsentLook:
+        return ConsentLook(self.store, self.registry, self.clock)
+
+    async def preview_consent(self, raw: bytes) -> Tree:
+        self.asked.append(("preview", raw))
+        return {}
 
     async def schedule(self) -> int:
         return 0
