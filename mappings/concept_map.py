@@ -15,6 +15,9 @@ from mappings.engine.tables import ANY, CodeRow
 BASE: Final = "https://ecaf.example/fhir"
 WAY: Final = "StructureDefinition/code-table-way"
 PASSING: Final = "StructureDefinition/code-table-passing"
+SILENT: Final = "StructureDefinition/code-table-silent"
+"""A code that is read from a word of theirs, and for which none is written: R4 does not let one
+code be matched and ``unmatched`` at once."""
 EQUAL: Final = frozenset({"equal", "equivalent"})
 NONE: Final = frozenset({"unmatched", "disjoint"})
 TOWARDS: Final = frozenset({"relatedto", "wider", "subsumes", "narrower", "specializes", "inexact"})
@@ -32,16 +35,14 @@ def concept_map(
         if row.passes:
             group["unmapped"] = {
                 "mode": "provided",
-                "extension": [
-                    {
-                        "url": f"{base}/{PASSING}",
-                        "extension": [
-                            {"url": "row", "valueInteger": rows.index(row)},
-                            *([{"url": "note", "valueString": row.note}] if row.note else []),
-                        ],
-                    }
-                ],
+                "extension": [_at(f"{base}/{PASSING}", rows, row)],
             }
+        elif not row.wire and any(other.caf == row.caf and other.wire for other in rows):
+            silent = [_at(f"{base}/{SILENT}", rows, row)]
+            if elements and elements[-1]["code"] == row.caf:
+                elements[-1].setdefault("extension", []).extend(silent)
+            else:
+                elements.append({"extension": silent, "code": row.caf, "target": []})
         elif elements and elements[-1]["code"] == row.caf:
             elements[-1]["target"].append(_target(row, base))
         else:
@@ -54,6 +55,14 @@ def concept_map(
         "status": "active",
         "group": [group],
     }
+
+
+def _at(url: str, rows: Sequence[CodeRow], row: CodeRow) -> dict[str, Any]:
+    """Return the extension that says where *row* stands in its table, and its note."""
+    parts: list[dict[str, Any]] = [{"url": "row", "valueInteger": rows.index(row)}]
+    if row.note:
+        parts.append({"url": "note", "valueString": row.note})
+    return {"url": url, "extension": parts}
 
 
 def _target(row: CodeRow, base: str) -> dict[str, Any]:
@@ -96,11 +105,14 @@ def rows_of(value: Any) -> list[tuple[str, str, str, str]]:
 
 def _grouped(group: Mapping[str, Any], at: str) -> list[tuple[str, str, str, str]]:
     found = []
+    apart: list[tuple[Any, tuple[str, str, str, str]]] = []
     for position, element in enumerate(_items(group, "element", at)):
         here = f"{at}.element[{position}]"
         code = _text(element, "code", here)
         targets = list(_items(element, "target", here))
-        if not targets:
+        if parts := _parts(element, SILENT):
+            apart.append((parts.get("row"), (code, ">", "", str(parts.get("note", "")))))
+        elif not targets:
             found.append((code, ">", "", ""))
         for number, target in enumerate(targets):
             found.append(_row(code, target, f"{here}.target[{number}]"))
@@ -111,9 +123,8 @@ def _grouped(group: Mapping[str, Any], at: str) -> list[tuple[str, str, str, str
                 f"{at}.unmapped.mode", "a code table knows provided only: codes pass as they are"
             )
         parts = _parts(unmapped, PASSING)
-        place = parts.get("row")
-        note = parts.get("note", "")
-        row = (ANY, "=", ANY, str(note))
+        apart.append((parts.get("row", 0), (ANY, "=", ANY, str(parts.get("note", "")))))
+    for place, row in sorted(apart, key=lambda one: one[0] if isinstance(one[0], int) else 0):
         found.insert(place if isinstance(place, int) else 0, row)
     return found
 

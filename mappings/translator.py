@@ -16,6 +16,7 @@ from hub.ports import Read, Rendered
 from hub.services.released import Released, genuine
 from mappings.engine.catalogue import Catalogue, Format
 from mappings.engine.shape import Document
+from mappings.formats.blanks import blanks
 from mappings.formats.fhir_consents import doubts
 from mappings.formats.json_strict import parse
 
@@ -23,6 +24,7 @@ CanonicalReader = Callable[[bytes], tuple[dict[str, Any], Sequence[Fault]]]
 """Bytes of a canonical message to its tree and warnings; raises `Malformed` or `InvalidContent`."""
 
 IDENTITY: Final = "caf-json"
+BLANK: Final = "(white space alone: it says nothing)"
 FHIR: Final = "fhir-r4"
 FACTS: Final = "notification (facts of a message of the hub: nothing to record)"
 
@@ -111,7 +113,14 @@ class Translator:
         if "code" in message.get("notification", {}):
             del message["notification"]
             unmapped.append(FACTS)
-        checked, warnings = self._read_canonical(orjson.dumps(message))
+        try:
+            checked, warnings = self._read_canonical(orjson.dumps(message))
+        except InvalidContent:
+            blank = blanks(message)
+            if not blank:
+                raise
+            unmapped += [f"{place} {BLANK}" for place in blank]
+            checked, warnings = self._read_canonical(orjson.dumps(message))
         if one.written.format == FHIR and (doubtful := doubts(document, message, unmapped)):
             raise InvalidContent(doubtful[0].code, "the Consent cannot be relied on", doubtful)
         return Read(checked, tuple(unmapped), tuple(warnings))

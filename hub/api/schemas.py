@@ -7,6 +7,8 @@ that every reader of this page needs.  The people in the examples are invented.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from hub.domain.codes import code_list
+
 Schema = Mapping[str, Any]
 
 _TEXT: Final[Schema] = {"type": "string"}
@@ -160,18 +162,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     ),
     "Notification": _object(
         {
-            "kind": {
-                "enum": [
-                    "attendance_concern",
-                    "exclusion",
-                    "change_of_school",
-                    "demographic_change",
-                    "emergency_attendance",
-                    "missed_appointment",
-                    "service_response",
-                    "contact_request",
-                ]
-            },
+            "kind": {"enum": list(code_list("notification-kinds").codes)},
             "subject": SUBJECT,
             "occurred_on": {"type": "string", "format": "date"},
             "codes": {

@@ -132,11 +132,17 @@ class Scope(Block):
         if when.test == "several":
             (several,) = when.paths
             return f"len({self.value(several)} or ()) > 1"
-        if when.test == "is":
-            (path,) = when.paths
-            return f"{self.value(path)} == {self.source.literal(when.value)}"
+        if when.test in {"is", "not"}:
+            return self._is(when)
         there = " or ".join(self._there(path) for path in when.paths)
         return f"not ({there})" if when.test == "absent" else f"({there})"
+
+    def _is(self, when: When) -> str:
+        (path,) = when.paths
+        wanted = self.source.literal(when.value)
+        if isinstance(when.value, tuple):
+            return f"{self.value(path)} {'in' if when.test == 'is' else 'not in'} {wanted}"
+        return f"{self.value(path)} {'==' if when.test == 'is' else '!='} {wanted}"
 
     def _there(self, path: Path) -> str:
         """Return whether something stands at *path*; an empty list counts as absent."""

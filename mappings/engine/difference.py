@@ -163,7 +163,7 @@ def _detail(rule: Rule) -> str:
         f"only {rule.only}" if rule.only else "",
         "backup" if rule.backup else "",
         "required" if rule.required else "",
-        *(f"when {when.test} {', '.join(map(str, when.paths))}" for when in rule.when),
+        *(f"when {when}" for when in rule.when),
     ]
     return f"{rule.wire}: {', '.join(part for part in parts if part) or 'as it is'}"
 
@@ -203,7 +203,7 @@ def _fixed(written: Written) -> dict[str, str]:
     for name, entry in (("envelope", written.envelope), *written.entries.items()):
         for rule in every_rule(entry.rules):
             if rule.structural:
-                when = "".join(f" when {w.test} {', '.join(map(str, w.paths))}" for w in rule.when)
+                when = "".join(f" when {one}" for one in rule.when)
                 value = (
                     rule.const
                     if rule.const is not None

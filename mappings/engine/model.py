@@ -18,14 +18,23 @@ from mappings.engine.tables import Table
 class When:
     """A condition on the canonical tree; *paths* are met by any one of them.
 
-    *value* is what must stand there, if the test is ``is``.  *keys* are the generic places whose
+    *value* is what must stand there, if the test is ``is``, or must not, if it is ``not``; a tuple
+    holds alternatives.  *keys* are the generic places whose
     values it asks for (``message{message_type=N4}``).
     """
 
-    test: Literal["present", "absent", "several", "any", "is"]
+    test: Literal["present", "absent", "several", "any", "is", "not"]
     paths: tuple[Path, ...]
     value: Any = None
     keys: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the condition as a mapping writes it, for people."""
+        told = ", ".join(map(str, self.paths))
+        if self.value is None:
+            return f"{self.test} {told}"
+        wanted = self.value if isinstance(self.value, tuple) else (self.value,)
+        return f"{self.test} {told}={'|'.join(map(str, wanted))}"
 
 
 @dataclass(frozen=True, slots=True)

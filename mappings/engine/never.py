@@ -33,6 +33,8 @@ class _Scope:
         there, absent, choices = list(self.there), list(self.absent), list(self.choices)
         for when in conditions:
             places = tuple(self.place(path) for path in when.paths)
+            if when.test == "not":
+                continue
             if when.test == "absent":
                 absent += places
             elif len(places) == 1:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path as FilePath
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from hub.positioned import Problems, Value
 from mappings.engine.canonical import NoSuchPlace, Resolved, Scope
@@ -14,7 +14,7 @@ from mappings.engine.overlays import Overlay
 from mappings.engine.paths import SELF, Kind, Path, PathError, Step, parse
 from mappings.engine.tables import NAME, Shelf, Table, read_rows, replaced, table_of
 
-WHEN: Final = ("present", "absent", "several", "any", "is")
+WHEN: Final = ("present", "absent", "several", "any", "is", "not")
 
 
 @dataclass(slots=True)
@@ -79,9 +79,9 @@ def when(loader: Loader, value: Value | None, here: Here) -> tuple[When, ...]:
     fields = value.mapping(*WHEN)
     if len(fields.names()) != 1:
         value.error(f"when has exactly one of {', '.join(WHEN)}")
-    if (said := fields.get("is")) is not None:
-        return (_is(loader, said, here),)
     test = fields.names()[0]
+    if test in {"is", "not"}:
+        return (_is(loader, fields.need(test), here, cast(Any, test)),)
     given = fields.need(test)
     listed = given.sequence() if given.kind() == "list" else (given,)
     found = [looked_up(loader, one, here, bare=True) for one in listed]
@@ -98,23 +98,29 @@ def conditions(path: Path, covers: str) -> Iterator[str]:
             yield ".".join([*above[: len(above) - behind], str(where)])
 
 
-def _is(loader: Loader, value: Value, here: Here) -> When:
-    """Return the condition that ``path=value`` writes; the value has the type of its leaf."""
+def _is(loader: Loader, value: Value, here: Here, test: Literal["is", "not"]) -> When:
+    """Return the condition that ``path=value`` writes, or ``path=one|other``.
+
+    The value has the type of its leaf; an absent one is ``not`` any value.
+    """
     text, equals, wanted = filled(loader, value, here.names).rpartition("=")
     if not equals or not wanted:
-        value.error("is has a path, = and a value")
+        value.error(f"{test} has a path, = and a value")
     path = here.caf.joined(parsed(value, text))
     try:
         found = here.scope.resolve(path)
     except NoSuchPlace as wrong:
         value.error(str(wrong))
-    typed: Any = wanted
+    several = tuple(wanted.split("|"))
+    if not all(several):
+        value.error("a value is missing beside |")
+    typed: Any = several if len(several) > 1 else wanted
     node = found.node
     if node is not None and node.leaf is not None and node.leaf.form == "bool":
         if wanted not in {"true", "false"}:
             value.error(f"{text} is true or false")
         typed = wanted == "true"
-    return When("is", (path,), typed, (*conditions(path, found.path), found.path))
+    return When(test, (path,), typed, (*conditions(path, found.path), found.path))
 
 
 def table(loader: Loader, value: Value | None) -> Table | None:

@@ -21,7 +21,7 @@ from hub.domain.rules import pointer
 from hub.errors import Code, Fault, InvalidContent
 from mappings.formats.json_locate import MOST_FAULTS, safe_name
 from mappings.formats.json_strict import parse
-from mappings.schemas.canonical import message_schema
+from mappings.schemas.canonical import SAID, message_schema
 
 Tree = dict[str, Any]
 
@@ -110,6 +110,8 @@ def _faults_of(error: jsonschema_rs.ValidationError, tree: Any) -> Iterator[Faul
             )
     elif kind.name == "required":
         yield Fault(Code.REQUIRED, pointer((*where, kind.property)), "required")
+    elif kind.name == "pattern" and kind.pattern == SAID:
+        yield Fault(Code.LENGTH, pointer(where), "leave it out rather than empty")
     elif kind.name == "enum" or (kind.name == "pattern" and _code_list(error) is not None):
         yield Fault(Code.CODELIST, pointer(where), "use a code of this list", _code_list(error))
     elif kind.name == "pattern":
@@ -131,7 +133,6 @@ _CHOICE: Final = (
 
 _BOUNDS: Final[Mapping[str, tuple[Code, Callable[[Any], str]]]] = {
     "maxLength": (Code.LENGTH, lambda kind: f"at most {kind.limit} characters"),
-    "minLength": (Code.LENGTH, lambda _kind: "leave it out rather than empty"),
     "maxItems": (Code.LENGTH, lambda kind: f"at most {kind.limit} items"),
     "minimum": (Code.NUMBER, lambda kind: f"at least {kind.limit}"),
     "maximum": (Code.NUMBER, lambda kind: f"at most {kind.limit}"),

@@ -171,7 +171,7 @@ def _mixed(parts: Any, kind: str, path: str) -> Iterator[Fault]:
             yield from _faults(held, members[name].of, f"{here}.{name}")
 
 
-CHOSEN: Final = frozenset({"Entry", "EntryRelationship", "Component4", "Component2"})
+CHOSEN: Final = frozenset({"Entry", "EntryRelationship", "Component4", "Component2", "Guardian"})
 """Types that are a wrapper around exactly one thing."""
 
 

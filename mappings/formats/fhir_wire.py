@@ -8,7 +8,7 @@ import orjson
 
 from hub.errors import Code, InvalidContent, Malformed, Rejected
 from mappings.engine.shape import Document
-from mappings.formats import fhir_r4_rules
+from mappings.formats import fhir_periods, fhir_r4_rules
 from mappings.formats.fhir_json import FhirJson
 from mappings.formats.json_strict import parse
 
@@ -31,6 +31,8 @@ class FhirWire:
         document = parse(raw)
         if SECURE in raw or SECURE_ESCAPED in raw:
             _plain_systems(document)
+        if fhir_periods.marked(raw):
+            fhir_periods.put_back(document)
         if faults := fhir_r4_rules.faults(document):
             raise InvalidContent(faults[0].code, f"{len(faults)} faults in the FHIR", faults)
         if not isinstance(document, dict):
@@ -52,6 +54,9 @@ class FhirWire:
     def write(self, document: dict[str, Any], *, check: bool) -> bytes:
         """Return the document as JSON; with *check*, raises `Rejected` if it breaks FHIR R4."""
         body = orjson.dumps(document)
+        if fhir_periods.unsure(body):
+            fhir_periods.told_apart(document)
+            body = orjson.dumps(document)
         if check and not fhir_r4_rules.structure_holds(document, body):
             # The slow layer says what and where; the fast one has only said that.
             faults = fhir_r4_rules.faults(orjson.loads(body))

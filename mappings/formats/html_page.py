@@ -107,7 +107,7 @@ def _section(main: Any, section: Mapping[str, Any], ids: _Ids) -> None:
 
 def _block(above: Any, block: Block, level: int, ids: _Ids) -> None:
     inner = level
-    if "title" in block:
+    if "title" in block and settled(str(block["title"])).strip():
         _own(above, f"h{min(level, DEEPEST)}", block["title"])
         inner = level + 1
     for part in block.get("parts", ()):

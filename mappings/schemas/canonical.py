@@ -3,8 +3,8 @@
 One schema for all senders, whole or partial: of an episode only what cannot have been withheld on
 its own is required (identifiers of list items), because a recipient may send back what it was
 given; the rest of what the dictionary requires is asked of the merged episode
-(`hub.domain.whole`).  Everything else is closed: unknown fields, ``null`` and empty strings are
-refused.
+(`hub.domain.whole`).  Everything else is closed: unknown fields, ``null``, empty strings
+and strings of white space alone are refused.
 """
 
 import json
@@ -20,6 +20,8 @@ from hub.domain.messages import PAYLOADS, Message, message_tree
 SCHEMA_ID: Final = "https://ecaf.example/schema/caf-message.schema.json"
 REF: Final = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 SERVICE: Final = "^[A-Z0-9][A-Z0-9-]{0,38}/[A-Z]{1,8}$"
+SAID: Final = r"\S"
+"""A text of nothing but white space says nothing, and some FHIR servers refuse it."""
 MOST_ITEMS: Final = 1000
 LONGEST_TEXT: Final = 100_000
 LONGEST_STRING: Final = 100
@@ -50,7 +52,8 @@ def _value_schema(leaf: Leaf) -> dict[str, Any]:
     if leaf.form in _FORMS:
         return {"$ref": f"#/$defs/{leaf.form}"}
     longest = LONGEST_TEXT if leaf.form == "text" else LONGEST_STRING
-    return {"type": "string", "minLength": 1, "maxLength": leaf.max_length or longest}
+    most = leaf.max_length or longest
+    return {"type": "string", "pattern": SAID, "maxLength": most}
 
 
 def _leaf_schema(name: str, leaf: Leaf) -> dict[str, Any]:

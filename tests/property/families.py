@@ -52,8 +52,8 @@ DELIMITERS: Final = (
     "a\rb",
     "a\nb",
     "a\r\nb",
-    "\r",
-    "\n\n",
+    "\rx\r",
+    "\n\nx",
     "null",
     "true",
     "0",
@@ -83,7 +83,9 @@ LETTERS: Final = (
 )
 """Lawful spellings that look alike, or that something likes to tidy up."""
 
-ALMOST_NOTHING: Final = (" ", "  ", "\t", "\n", "\u00a0", "\u200b", ".", "-", "\u2003")
+BLANK: Final = (" ", "  ", "\t", "\n", "\r\n", "\u00a0", "\u2003", "\u3000", "\ufeff")
+"""What says nothing: the canonical door refuses it, and no lawful family holds it."""
+ALMOST_NOTHING: Final = (" .", "\t-\t", "\u200b", ".", "-", "\u00a0x\u00a0", "\u2003.")
 HOSTILE: Final = DELIMITERS + LETTERS + ALMOST_NOTHING
 FREE: Final = frozenset({"string", "text"})
 CODED_FAMILIES: Final = 24
@@ -125,7 +127,7 @@ def hostile(text: str, leaf: Leaf, longest: bool) -> str:
     most = leaf.max_length or 3000
     if longest:
         text = (text * (most // len(text) + 1))[:most]
-    return text[:most]
+    return text[:most] if text[:most].strip("\ufeff\t\r\n \u00a0\u2003") else "."
 
 
 def spoilt(tree: Tree, random: Random, share: float) -> Tree:
@@ -140,7 +142,7 @@ def spoilt(tree: Tree, random: Random, share: float) -> Tree:
 
 def reworded(tree: Tree) -> Tree:
     """Return *tree*, a view of an episode, with other words of the same shape in its texts: what
-    is no letter stays, so that blanks stay blank and lines stay lines.
+    is no letter stays, so that lines stay lines.
     """
     made = copy.deepcopy(tree)
     for container, key, _leaf in places(made):

@@ -31,10 +31,9 @@ CODES: Final[Mapping[str, str]] = {
 SOURCES: Final[Mapping[str, str]] = {
     "absent-address": "CL-28b",
     "goal-achievement": "CL-22c",
-    "nhs-number-verified": "yes-no",
-    "yes-no": "yes-no",
 }
-"""Tables whose canonical side is a truth value, or is looked for elsewhere (`seek`)."""
+"""Tables whose canonical side is looked for elsewhere (`seek`).  A truth value is no code of any
+system: a table of truth values names no source."""
 ABSENT: Final = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from hub.domain.dictionary import Leaf
-from mappings.concept_map import PASSING, WAY
+from mappings.concept_map import PASSING, SILENT, WAY
 from mappings.engine.canonical import all_leaves
 from mappings.engine.catalogue import Format
 from mappings.engine.model import Rule
@@ -44,9 +44,11 @@ def _of_tables(stamp: Stamp) -> dict[str, Extended]:
     """Return the extensions by which a ConceptMap says all of a code table."""
     way = Extended(f"{stamp.base}/{WAY}", {"ConceptMap.group.element.target"}, {"valueCode": []})
     passing = Extended(f"{stamp.base}/{PASSING}", {"ConceptMap.group.unmapped"})
+    silent = Extended(f"{stamp.base}/{SILENT}", {"ConceptMap.group.element"})
     for name, value in (("row", "valueInteger"), ("note", "valueString")):
         passing.parts[name] = Extended(name, values={value: []})
-    return {one.url: one for one in (way, passing)}
+        silent.parts[name] = Extended(name, values={value: []})
+    return {one.url: one for one in (way, passing, silent)}
 
 
 def _about(held: Extended) -> str:

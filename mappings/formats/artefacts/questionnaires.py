@@ -4,10 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from hub.domain.codes import code_list
-from mappings.engine.canonical import all_leaves
 from mappings.engine.catalogue import Format
-from mappings.engine.model import Rule
-from mappings.engine.tree import Constant, Leaf, Listed, Object, Part, Slot
+from mappings.engine.tree import Constant, Listed, Object, Part, Slot
 from mappings.formats.artefacts import mentions
 from mappings.formats.artefacts.stamp import Stamp, words
 
@@ -28,7 +26,7 @@ TYPES: Final[Mapping[str, str]] = {
     "valueDateTime": "dateTime",
     "valueReference": "reference",
     "valueCoding": "choice",
-    "valueString": "string",
+    "valueString": "text",  # a "string" would promise one line; people write several
 }
 FORM: Final = (
     *("identity", "characteristics", "meta", "family", "services.other_service"),
@@ -115,18 +113,7 @@ def _item(part: Part, stamp: Stamp, bound: set[str]) -> dict[str, Any]:
         if listed is not None:
             bound.add(listed)
             made["answerValueSet"] = stamp.url("ValueSet", listed)
-    if made["type"] == "string" and any(_long(rule) for rule in _rules(value)):
-        made["type"] = "text"
     return made
-
-
-def _rules(slot: Slot) -> list[Rule]:
-    return [slot.rule, *slot.also] if isinstance(slot, Leaf) else []
-
-
-def _long(rule: Rule) -> bool:
-    leaf = all_leaves().get(rule.covers or "")
-    return leaf is not None and leaf.form == "text"
 
 
 def _text(link: str) -> str:

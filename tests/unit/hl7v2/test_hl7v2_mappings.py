@@ -295,15 +295,16 @@ def test_nothing_of_a_wrong_message_is_repeated() -> None:
 KINDS: Mapping[str, str] = {
     "ADT^A01/E": "emergency_attendance",
     "ADT^A04/E": "emergency_attendance",
-    "ADT^A03/E": "emergency_attendance",
-    "ADT^A01/I": "service_response",
-    "ADT^A04/O": "service_response",
+    "ADT^A03/E": "discharge",
+    "ADT^A03/I": "discharge",
+    "ADT^A01/I": "admission",
+    "ADT^A04/O": "appointment",
     "ADT^A08/E": "demographic_change",
     "ADT^A28/N": "demographic_change",
     "ADT^A31/N": "demographic_change",
     "ADT^A40/N": "demographic_change",
-    "SIU^S12/O": "service_response",
-    "SIU^S15/O": "service_response",
+    "SIU^S12/O": "appointment",
+    "SIU^S15/O": "cancelled_appointment",
     "SIU^S26/O": "missed_appointment",
 }
 

@@ -123,9 +123,29 @@ def test_a_condition_asks_for_a_value(tmp_path: Path) -> None:
     assert found == {"kind": "answer", "contributed": "yes"}
 
 
+def test_a_condition_may_ask_for_one_of_several_values_or_for_none_of_them(tmp_path: Path) -> None:
+    """``is`` with alternatives and ``not`` of the same ones part every message between them."""
+    one = mapping(
+        tmp_path,
+        """
+    - {caf: notification.code, wire: code}
+    - {const: told, wire: a, when: {is: notification.kind=answer|request}}
+    - {const: untold, wire: b, when: {not: notification.kind=answer|request}}
+""",
+    )
+    for kind in ("answer", "request"):
+        found = said(one, {"notification": {"code": "N16", "kind": kind}})
+        assert found == {"code": "N16", "a": "told"}
+    for rest in ({"kind": "withdrawn"}, {}):
+        found = said(one, {"notification": {"code": "N16", **rest}})
+        assert found == {"code": "N16", "b": "untold"}
+
+
 @pytest.mark.parametrize(
     ("rules", "says"),
     [
+        ("    - {const: a, wire: x, when: {not: notification.kind=}}\n", "not has a path"),
+        ("    - {const: a, wire: x, when: {is: notification.kind=a|}}\n", "missing beside"),
         ("    - seek: /episode.shoes\n      wire: x\n", "has no shoes"),
         (
             '    - seek: "/episode.reviews[].review_id"\n      same: id\n      wire: x\n',
