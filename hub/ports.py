@@ -184,12 +184,14 @@ Unit = Callable[[Session], T]
 class Needs:
     """What a unit will read, so that a group can fetch for all of its units at once.
 
-    Only a hint: what is not named here is read when it is asked for.
+    Only a hint: what is not named here is read when it is asked for.  *hidden*: how the record is
+    read may not tell who asks whether there is such an episode or delivery.
     """
 
     inbox: tuple[tuple[str, str], ...] = ()
     episodes: tuple[str, ...] = ()
     deliveries: tuple[str, ...] = ()
+    hidden: bool = False
 
 
 class Store(Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from adapters.database.keys import owner_of
 from adapters.database.rows import Row, micros
 from adapters.database.transaction import Batch, Transaction
 from hub.domain.exchange import InboxEntry, Notice
@@ -48,6 +49,7 @@ class Messages(Transaction):
     def message(self, message_id: str) -> InboxEntry | None:
         """Return the message with this id, without its raw bytes."""
         if message_id not in self._messages:
+            self._keys.ask([owner_of("message", message_id)])  # be it there or not
             self._fetch(self._sql.message, message_id)
             row = self._cursor.fetchone()
             self._messages[message_id] = None if row is None else self._rows.inbox(row)

@@ -38,6 +38,10 @@ Trees = Lru[tuple[str, int, int], Version]
 """Versions opened before, by episode, version and the episode's count of destroyed keys."""
 
 
+NOBODY = "-"
+"""The episode of a delivery that does not exist: looked for like any other."""
+
+
 class SqlSession(Messages, Deliveries, Finding, Alerts):
     """`hub.ports.Session` on one open transaction."""
 
@@ -72,6 +76,7 @@ class SqlSession(Messages, Deliveries, Finding, Alerts):
     def prefetch(self, needs: Iterable[Needs]) -> None:
         """Lock the heads that the units named, in one order, and read what they named."""
         needs = list(needs)
+        self._hidden = any(need.hidden for need in needs)
         episodes = {e for need in needs for e in need.episodes}
         deliveries = list(dict.fromkeys(d for need in needs for d in need.deliveries))
         if deliveries and self._sql.postgresql:  # read for good only under the lock of their heads
@@ -80,7 +85,11 @@ class SqlSession(Messages, Deliveries, Finding, Alerts):
         if episodes:
             self._lock(episodes)
         if deliveries:
+            if self._hidden and not self._named and self._sql.postgresql:
+                self._lock({NOBODY})
             self._load_deliveries(deliveries)
+            if self._hidden and not self._named:
+                self._lock({NOBODY})
         keys = {key for need in needs for key in need.inbox}
         if keys:
             self._load_inbox(keys)

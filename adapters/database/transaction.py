@@ -39,6 +39,7 @@ class Transaction:
         self._heads: dict[str, EpisodeHead | None] = {}
         self._shreds: dict[str, int] = {}
         self._unborn: set[str] = set()  # episodes that the database does not know
+        self._hidden = False  # whether reading may not tell what there is
 
     def begin(self) -> None:
         """Start a unit: from here on, changes can be undone."""
@@ -86,9 +87,11 @@ class Transaction:
             return
         self._keys.named.update(f"episode/{e}" for e in missing)
         self._named.update(missing)
+        if self._hidden:
+            self._keys.ask(f"episode/{e}" for e in missing)
         self._read_heads(missing)
         absent = [e for e in missing if e not in self._heads]
-        if absent and self._sql.postgresql:
+        if (absent or self._hidden) and self._sql.postgresql:
             self._fetch(self._sql.advisory, sorted({_lock_number(e) for e in absent}))
             self._read_heads(absent)
         for e in absent:

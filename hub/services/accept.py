@@ -91,7 +91,9 @@ class Acceptor:
             session.add_inbox(_accepted(incoming, digest, outcome))
             return outcome
 
-        needs = Needs(inbox=((partner.name, key),), episodes=(episode_id,) if episode_id else ())
+        needs = Needs(
+            inbox=((partner.name, key),), episodes=(episode_id,) if episode_id else (), hidden=True
+        )
         outcome = await self.store.run(unit, needs)
         if isinstance(outcome, HubError):
             raise outcome

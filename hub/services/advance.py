@@ -13,6 +13,7 @@ from hub.services.accept import Incoming
 from hub.services.announce import KEPT, Move
 from hub.services.indexing import references
 from hub.services.standing import service_of
+from hub.services.strangers import AT_WORK, at_work
 
 
 def new_head(
@@ -37,6 +38,7 @@ def new_head(
         facts.pop("kept_back", None)
     if move.closure_reason:
         facts["closure_reason"] = move.closure_reason
+    facts[AT_WORK] = at_work(move.after)
     return replace(
         stored,
         process=move.regions.process,

@@ -107,7 +107,7 @@ class Collector:
         """Return the body of one delivery as consent allows now; raises `Missing` or `Withheld`,
         and `Unavailable` (``E_REGISTER``) while consent cannot be confirmed.
         """
-        needs = Needs(deliveries=(delivery_id,))
+        needs = Needs(deliveries=(delivery_id,), hidden=True)
 
         def unit(session: Session) -> tuple[Delivery, Released] | Withheld | Unsure | None:
             return self._release(session, partner, delivery_id)
@@ -208,7 +208,7 @@ class Collector:
         def unit(session: Session) -> Sequence[str]:
             return self._said(session, partner, delivery_id, code)
 
-        following = await self.store.run(unit, Needs(deliveries=(delivery_id,)))
+        following = await self.store.run(unit, Needs(deliveries=(delivery_id,), hidden=True))
         self.handover.offer(following)
         return Receipt(200, {"delivery_id": delivery_id, "acknowledged": code})
 

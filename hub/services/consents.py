@@ -22,7 +22,7 @@ from hub.domain.exchange import (
     Version,
 )
 from hub.domain.lifecycle import step
-from hub.domain.partner import Registry
+from hub.domain.partner import Partner, Registry
 from hub.domain.regions import Facts, Regions, Role
 from hub.errors import Code, Forbidden, InvalidContent, Missing
 from hub.ports import Session
@@ -37,6 +37,7 @@ from hub.services.share import Occasion, Telling, tell
 from hub.services.shelter import shield_of
 from hub.services.shielding import on_the_way, relocated
 from hub.services.standing import roles
+from hub.services.strangers import stranger
 
 CHANGES: Final = frozenset({"NARROWED", "WITHDRAWN", "EXPIRED"})
 """What a decision can say only where another stood before."""
@@ -51,17 +52,22 @@ class Standing:
     tree: Tree
     decisions: tuple[Decision, ...]
     involvements: tuple[Involvement, ...]
+    stranger: bool = False
+    """The episode exists, and whoever asks is never to know."""
 
 
-def standing(session: Session, episode_id: str) -> Standing:
-    """Return the episode as it stands; an unknown one is empty."""
+def standing(session: Session, episode_id: str, partner: Partner) -> Standing:
+    """Return the episode as it stands; an unknown one is empty, and so it is to a stranger."""
     head = session.episode(episode_id)
+    involvements = tuple(session.involvements(episode_id))
+    if stranger(partner, head, involvements):
+        return Standing(None, {"episode_id": episode_id}, (), (), stranger=head is not None)
     content = session.version(episode_id, head.version) if head and head.version else None
     return Standing(
         head=head,
         tree=content.tree if content else {"episode_id": episode_id},
         decisions=tuple(session.decisions(episode_id)),
-        involvements=tuple(session.involvements(episode_id)),
+        involvements=involvements,
     )
 
 
@@ -76,13 +82,9 @@ class Recorder:
     ) -> Accepted | Refused:
         """Record one decision; raises `InvalidContent` where it is not a lawful one."""
         now = incoming.now
-        found = standing(session, episode_id)
+        found = standing(session, episode_id, incoming.partner)
         if record.get("episode_id") not in {None, episode_id}:
             raise InvalidContent(Code.REFERENCE, "the decision names another episode")
-        stranger = found.head is not None and not self._known(incoming, found)
-        if stranger:
-            # To somebody who was never part of it, it is answered as what does not exist.
-            found = Standing(None, {"episode_id": episode_id}, (), ())
         self._may_record(incoming, found)
         tree = None if _about_a_new_child(record, found.tree) else found.tree
         faults = check_decision(record, earlier=found.decisions, tree=tree, at=now)
@@ -92,7 +94,7 @@ class Recorder:
             raise _unknown()
         if found.head is None and record.get("store_decision") != "yes":
             return self._declined(session, incoming, record)
-        if stranger:
+        if found.stranger:
             raise _unknown()
         children, adults = self._people(found, record)
         before = Agreements(found.decisions, children, adults)
@@ -201,15 +203,6 @@ class Recorder:
                 Code.FORBIDDEN,
                 "consent decisions come from the assessor's or the lead professional's system",
             )
-
-    @staticmethod
-    def _known(incoming: Incoming, found: Standing) -> bool:
-        """Return whether the sender ever had to do with the episode: then it knows of it."""
-        partner = incoming.partner
-        ever = any(partner.serves(held.service) for held in found.involvements)
-        return ever or bool(
-            roles(partner, found.head, found.tree, found.involvements, incoming.now)
-        )
 
     @staticmethod
     def _moved(

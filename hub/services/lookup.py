@@ -45,7 +45,7 @@ class Lookup:
 
         def unit(session: Session) -> Tree | None:
             now = self.clock.now()
-            found = standing(session, episode_id)
+            found = standing(session, episode_id, partner)
             held = roles(partner, found.head, found.tree, found.involvements, now)
             if not held:
                 return None
@@ -62,7 +62,7 @@ class Lookup:
                 ]
             }
 
-        answer = await self.store.run(unit, Needs(episodes=(episode_id,)))
+        answer = await self.store.run(unit, Needs(episodes=(episode_id,), hidden=True))
         if answer is None:
             raise hidden()
         return answer
@@ -74,7 +74,7 @@ class Lookup:
 
         def unit(session: Session) -> Tree | None:
             now = self.clock.now()
-            found = standing(session, episode_id)
+            found = standing(session, episode_id, partner)
             held = roles(partner, found.head, found.tree, found.involvements, now)
             if not held:
                 return None
@@ -97,7 +97,7 @@ class Lookup:
                 "disclosures": in_words(lines, found.decisions),
             }
 
-        answer = await self.store.run(unit, Needs(episodes=(episode_id,)))
+        answer = await self.store.run(unit, Needs(episodes=(episode_id,), hidden=True))
         if answer is None:
             raise hidden()
         return answer

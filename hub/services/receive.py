@@ -68,7 +68,7 @@ class Receiver:
         """
         sent = sent_tree(message)
         episode_id = str(sent["episode_id"])
-        found = standing(session, episode_id)
+        found = standing(session, episode_id, incoming.partner)
         event = message.get("event")
         held = roles(incoming.partner, found.head, found.tree, found.involvements, incoming.now)
         if found.head is None or not held or not self._may_keep(found, incoming.now, sent):

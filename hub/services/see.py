@@ -20,7 +20,7 @@ from hub.errors import (
 from hub.ports import Clock, Digester, Needs, Rendered, Renderer, Session, Store
 from hub.services.audit import row
 from hub.services.case import coordinator
-from hub.services.gate import Case, Request, address, narrow, release
+from hub.services.gate import Case, Request, address, narrow, related, release
 from hub.services.kin import kin_of, whereabouts_hidden
 from hub.services.lane import recalled
 from hub.services.masking import masked
@@ -80,7 +80,7 @@ class Viewer:
         def unit(session: Session) -> Released | Withheld | Unsure:
             return self._release(session, partner, service, episode_id, purpose, person)
 
-        needs = Needs(episodes=(episode_id,))
+        needs = Needs(episodes=(episode_id,), hidden=True)
         outcome = await self.store.run(unit, needs)
         if isinstance(outcome, Unsure):
             await outcome.refresh()
@@ -104,23 +104,26 @@ class Viewer:
     ) -> Released | Withheld | Unsure:
         now = self.clock.now()
         head = session.episode(episode_id)
-        content = session.version(episode_id, head.version) if head and head.version else None
-        if head is None or content is None:
+        involvements = session.involvements(episode_id)
+        # Before anything of it is opened: who has no relationship reads what is read of no episode.
+        here = head if head is not None and related(involvements, service, now) else None
+        content = session.version(episode_id, here.version) if here and here.version else None
+        if here is None or content is None:
             session.add_audit(
                 row(
                     "view.refused",
                     at=now,
                     actor=partner.name,
                     code=Code.NO_RELATIONSHIP.value,
+                    episode_id=head.episode_id if head is not None else None,
                     service=service,
                 )
             )
             return Withheld(Code.NO_RELATIONSHIP, "no relationship")
         if recalled(session, episode_id, partner.name):
             raise Conflict(Code.STATE, "acknowledge the change of consent (N10) first")
-        said = heard(self.registers, session, head)
-        involved = session.involvements(episode_id)
-        case = Case(head, content.tree, said.decisions, involved, unsure=said.unsure)
+        said = heard(self.registers, session, here)
+        case = Case(here, content.tree, said.decisions, involvements, unsure=said.unsure)
         request = Request(
             partner=partner,
             service=service,
@@ -131,10 +134,10 @@ class Viewer:
             at=now,
         )
         try:
-            known = coordinator(self.registry, head)
+            known = coordinator(self.registry, here)
             released = _view(case, request, person, known)
         except Unavailable:
-            return Unsure(self.registers.of(head), episode_id)
+            return Unsure(self.registers.of(here), episode_id)
         except Withheld as withheld:
             session.add_audit(
                 row(
@@ -160,8 +163,8 @@ class Viewer:
                 facts={
                     "decisions": list(released.decisions),
                     "purpose": purpose,
-                    "consent_version": head.consent_version,
-                    "version": head.version,
+                    "consent_version": here.consent_version,
+                    "version": here.version,
                     **({} if person is None else {"person": person}),
                 },
             )
@@ -172,7 +175,7 @@ class Viewer:
                 episode_id=episode_id,
                 service=service,
                 message_type="VIEW",
-                version=head.version,
+                version=here.version,
                 paths=(),
                 digest=digest,
                 released_at=now,

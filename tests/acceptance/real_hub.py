@@ -68,14 +68,14 @@ def site(folder: Path) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def real_hub(folder: Path) -> AsyncIterator[RealHub]:
+async def real_hub(folder: Path, database_url: str | None = None) -> AsyncIterator[RealHub]:
     """Run one while the block runs."""
     keys = site(folder)
     settings = Settings.from_environ(
         {
             "ECAF_CONFIG_DIR": str(folder),
             "ECAF_VAULT_KEY_FILE": str(folder / "vault.key"),
-            "ECAF_DATABASE_URL": f"sqlite:///{folder / 'hub.db'}",
+            "ECAF_DATABASE_URL": database_url or f"sqlite:///{folder / 'hub.db'}",
             "ECAF_LISTEN": "127.0.0.1:0",
         }
     )
