@@ -4,7 +4,7 @@ Ids, codes and dates only; no value of an episode is ever printed.
 """
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,8 +61,7 @@ def show(
         return
     table = _table("no.", "about", "state", "given by", "scope", "signed", "until", "standing")
     for one in found["decisions"]:
-        scope = [_scope(item, "+") for item in one["scope_includes"]]
-        scope += [_scope(item, "-") for item in one["scope_excludes"]]
+        scope = [*_scope(one["scope_includes"], "+"), *_scope(one["scope_excludes"], "-")]
         table.add_row(
             str(one["sequence"]),
             one["about"],
@@ -147,10 +146,11 @@ def why(
     if not as_json:
         for check in found["tests"]:
             _say(f"{check['name']}: {'yes' if check['passed'] else 'NO, ' + check['code']}")
-        table = _table("field", "shown", "why")
+        table = _table("field", "section", "shown", "why")
         for place in places:
             because = ", ".join(place["decisions"]) if place["released"] else str(place["reason"])
-            table.add_row(place["place"], "yes" if place["released"] else "no", because)
+            shown = "yes" if place["released"] else "no"
+            table.add_row(place["place"], place["section"], shown, because)
         if places:
             _print(table)
         else:
@@ -273,9 +273,17 @@ def _at(at: datetime | None) -> dict[str, str]:
     return {} if at is None else {"at": at.replace(tzinfo=UTC).isoformat()}
 
 
-def _scope(item: Tree, sign: str) -> str:
-    fine = "!" if item.get("sensitive") else ""
-    return f"{sign} {item.get('service', 'every service')} {item.get('section', '')}{fine}"
+def _scope(items: Sequence[Tree], sign: str) -> list[str]:
+    """Return a line for each service: ``+ HOU-A/HOUS: sec.identity, sec.plan!``."""
+    named: dict[str, dict[str, bool]] = {}
+    for item in items:
+        sections = named.setdefault(str(item.get("service", "every service")), {})
+        section = str(item.get("section", ""))
+        sections[section] = sections.get(section, False) or item.get("sensitive") is True
+    return [
+        f"{sign} {service}: " + ", ".join(f"{name}!" if fine else name for name, fine in of.items())
+        for service, of in named.items()
+    ]
 
 
 def _marked(cell: Tree) -> str:

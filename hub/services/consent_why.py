@@ -31,9 +31,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One leaf: released by these *decisions*, or withheld for this *reason*."""
+    """One leaf and its section: released by these *decisions*, or withheld for this *reason*."""
 
     place: str
+    section: str
     released: bool
     decisions: tuple[str, ...]
     reason: str | None
@@ -75,6 +76,7 @@ def why(case: Case, partner: Partner, service: str, field: str, purpose: str, at
         tuple(
             Place(
                 place,
+                section_of(about, place) or "",
                 released=place not in reasons,
                 decisions=() if place in reasons else _opened(opened, about, place),
                 reason=_reason(stopped, reasons.get(place)),
