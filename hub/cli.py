@@ -16,6 +16,7 @@ import typer
 
 from hub.cli_alerts import alerts
 from hub.cli_consent import consent as consent_commands
+from hub.cli_disclosures import disclosures
 from hub.cli_errors import guarded as _guarded
 from hub.cli_forms import forms, import_history
 from hub.scenarios.sentences import vocabulary
@@ -45,6 +46,7 @@ app.add_typer(mapping_commands)
 app.add_typer(forms, name="forms")
 app.add_typer(alerts, name="alerts")
 app.add_typer(consent_commands, name="consent")
+app.add_typer(disclosures, name="disclosures")
 app.command("import")(import_history)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

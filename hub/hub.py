@@ -21,6 +21,7 @@ from hub.services.collect import Collector
 from hub.services.consent_look import ConsentLook
 from hub.services.consents import Recorder
 from hub.services.content import sent_tree
+from hub.services.disclose import Discloser, check_referral
 from hub.services.dispatch import Dispatcher
 from hub.services.duties import duties
 from hub.services.index import ChildIndex
@@ -36,6 +37,12 @@ from messaging.channel import Transport
 from messaging.relay import Relay
 from messaging.retry import next_delay
 
+DOORS: Final = (
+    ("consent_decision", "consent"),
+    ("notification", "notify"),
+    ("disclosure", "disclose"),
+)
+"""Payloads that have doors of their own, and the operation that each of these needs."""
 CANONICAL: Final = "application/vnd.ecaf.message+json"
 FAMILY_PAGE: Final = "text/html"
 
@@ -70,6 +77,7 @@ class Hub:
         self._acceptor = Acceptor(store, digester, clock, self.hints)
         self._receiver = Receiver(registry, digester)
         self._recorder = Recorder(registry)
+        self._discloser = Discloser(store, registry, clock, self._acceptor)
         self._index = ChildIndex(store, digester, clock)
         self._notifier = Notifier(store, registry, digester, clock, self.hints)
         self._viewer = Viewer(store, self.renderer, digester, clock, registry)
@@ -89,13 +97,16 @@ class Hub:
         read = self.reader.read(content_type, raw, partner=partner.name)
         message = read.message
         # A message may carry what has doors of its own; it needs the same permission as there.
-        for payload, operation in (("consent_decision", "consent"), ("notification", "notify")):
+        for payload, operation in DOORS:
             if payload in message and operation not in partner.operations:
                 raise Forbidden(
                     Code.FORBIDDEN,
                     "the partner's profile does not allow this",
                     (Fault(Code.FORBIDDEN, f"/{payload}", f"needs the operation {operation}"),),
                 )
+        if "disclosure" in message:
+            return await self._discloser.disclose(partner, content_type, raw, key, message)
+        check_referral(message)
         if "consent_decision" in message:
             decision = message["consent_decision"]
             return await self._decide(partner, str(decision["episode_id"]), raw, key, decision)
@@ -112,6 +123,14 @@ class Hub:
 
         episode_id = str(sent_tree(message)["episode_id"])
         return await self._acceptor.accept(partner, content_type, raw, key, meaning, episode_id)
+
+    async def disclose(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
+        """Take a decision to share without consent, or a request for one (N13)."""
+        message = self.reader.read(content_type, raw, partner=partner.name).message
+        if "disclosure" not in message:
+            fault = Fault(Code.REQUIRED, "/disclosure", "send the decision that was taken")
+            raise InvalidContent(Code.REQUIRED, "this door takes disclosures", (fault,))
+        return await self._discloser.disclose(partner, content_type, raw, key, message)
 
     def _object(self, raw: bytes) -> Tree:
         """Parse strict JSON that must be an object; raises `Malformed`."""

@@ -481,6 +481,28 @@ def notification(**changes: Any) -> Tree:
     )
 
 
+def disclosure(**changes: Any) -> Tree:
+    """Return the school's decision to tell children's social care, without consent."""
+    return copy.deepcopy(
+        {
+            "exception_id": "x1",
+            "kind": "DISCLOSE",
+            "episode_id": "e1",
+            "subject_ids": ["s1"],
+            "basis": "S47",
+            "concern_summary": "A burn that nobody explains.",
+            "why_no_consent": "Asking first would put Ava at more risk.",
+            "decided_by": practitioner("p-teach", name="Ms Safe", role="DSL"),
+            "decided_at": "2026-09-01T08:55:00Z",
+            "manager_consulted": True,
+            "family_informed": "NOT_TOLD_RISK",
+            "disclosed_to": "CSC-A/CSC",
+            "disclosed_sections": ["sec.identity", "sec.family", "sec.child.health"],
+            **changes,
+        }
+    )
+
+
 def header(**changes: Any) -> Tree:
     """Return message metadata as SCH-A writes it."""
     return {

@@ -49,6 +49,7 @@ def create_app(
     )
     table: list[tuple[Declared, Endpoint]] = [
         (routes.SUBMIT, do.messages),
+        (routes.DISCLOSE, do.disclosures),
         (routes.MESSAGE, do.message),
         (routes.EPISODE, do.episode),
         (routes.FAMILY_COPY, do.family_copy),

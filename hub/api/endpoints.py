@@ -60,6 +60,12 @@ class Endpoints:
             await self._hub.receive(call.partner, call.content_type, call.body, call.key)
         )
 
+    async def disclosures(self, call: Call) -> Response:
+        """Take a decision to share without consent."""
+        return _receipt(
+            await self._hub.disclose(call.partner, call.content_type, call.body, call.key)
+        )
+
     async def message(self, call: Call) -> Response:
         """Tell a sender what became of its message."""
         return json_response(await self._hub.message(call.partner, call.path["message_id"]))

@@ -67,6 +67,10 @@ class Hub(Protocol):
         """Accept one message durably, or say why not."""
         ...
 
+    async def disclose(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
+        """Take a decision to share without consent, or a request for one."""
+        ...
+
     async def record_consent(
         self, partner: Partner, episode_id: str, raw: bytes, key: str
     ) -> Receipt:

@@ -55,6 +55,27 @@ SUBMIT: Final = Declared(
         refusals=(*_PARTNER, *_BODY, 409, 422),
     ),
 )
+DISCLOSE: Final = Declared(
+    "POST",
+    "/disclosures",
+    "disclose",
+    JSON,
+    takes="message",
+    idempotent=True,
+    document=_document(
+        "sendDisclosure",
+        "Share without consent, or ask for it",
+        "A message whose payload is a `disclosure` (N13): basis, who decided, why the family's "
+        "agreement was not sought or was overridden, recipient, sections, and whether the family "
+        "knows; whatever is missing is refused with its place. Beside it an `episode` with the "
+        "sections, where the sender does not keep the hub's record. It bypasses consent only, goes "
+        "before everything else, and is on the data protection lead's list the same day. The "
+        "answer is the same whether or not an episode exists.",
+        body="DisclosureMessage",
+        answers={202: ("Accepted, durably.", "DisclosureReceipt")},
+        refusals=(*_PARTNER, *_BODY, 409, 422),
+    ),
+)
 MESSAGE: Final = Declared(
     "GET",
     "/messages/{message_id}",
@@ -348,6 +369,7 @@ OPERATOR_METRICS: Final = Declared("GET", "/metrics", "operator", metrics.CONTEN
 
 PARTNER_ROUTES: Final = (
     SUBMIT,
+    DISCLOSE,
     MESSAGE,
     EPISODE,
     FAMILY_COPY,

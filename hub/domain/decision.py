@@ -276,6 +276,14 @@ def read(decision: Decision, *, adult: bool | None) -> Reading | None:
     return _unreadable(decision, record)
 
 
+def readable(decision: Decision) -> bool:
+    """Return whether every code of the record is one that is known here.  Never raises."""
+    try:
+        return _readable(decision.record, decision)
+    except TypeError:
+        return False
+
+
 def _understood(decision: Decision, record: Tree, *, adult: bool | None) -> Reading | None:
     state = record["state"]
     if state in SAYS_NOTHING:

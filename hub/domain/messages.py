@@ -14,6 +14,7 @@ from typing import Final
 from hub.domain.assessment import DifferenceOfView
 from hub.domain.contacts import Practitioner
 from hub.domain.dictionary import Node, build
+from hub.domain.disclosure import Disclosure
 from hub.domain.episode import Episode
 from hub.domain.fields import Meta, group, leaf
 
@@ -24,7 +25,10 @@ PAYLOADS: Final = (
     "contribution",
     "acknowledgement",
     "notification",
+    "disclosure",
 )
+ALONGSIDE: Final = "disclosure"
+"""The one payload that an ``episode`` may go with: the sections that are disclosed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +249,7 @@ class Message:
     message: Header | None = group()
     event: str | None = leaf("code", codes="events")
     event_detail: EventDetail | None = group()
+    disclosure: Disclosure | None = group("sec.safeguarding", "RES", about="unknown")
     episode: Episode | None = group(about="children")
     consent_decision: ConsentDecision | None = group("sec.consent", about="item")
     contribution: Contribution | None = group(about="children")

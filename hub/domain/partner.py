@@ -10,10 +10,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-OPERATIONS = frozenset({"submit", "consent", "index", "notify", "read"})
+OPERATIONS = frozenset({"submit", "consent", "index", "notify", "read", "disclose"})
 """What a profile may allow: sending episodes and contributions, recording consent decisions, asking
-the
-child index, posting notifications, reading what was released to the partner's services."""
+the child index, posting notifications, reading what was released to the partner's services, and
+disclosing without consent what a named person decided to disclose (N13)."""
 
 Channel = Literal["webhook", "amqp", "pull", "index"]
 

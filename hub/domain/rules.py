@@ -9,6 +9,7 @@ from typing import Final
 from hub.domain.assessment import Checklist
 from hub.domain.contacts import Address, Identifier, Practitioner
 from hub.domain.dates import after
+from hub.domain.disclosure import NAMEABLE, Disclosure, lacking
 from hub.domain.episode import Episode
 from hub.domain.exchange import Tree
 from hub.domain.identifiers import check_identifier
@@ -121,6 +122,14 @@ def _checklist(item: Tree, where: Where, found: Findings) -> None:
         found.rule((*where, "answer_notes"), "at most one note for each of the five questions")
 
 
+def _disclosure(item: Tree, where: Where, found: Findings) -> None:
+    for name, remedy in lacking(item).items():
+        found.faults.append(Fault(Code.REQUIRED, pointer((*where, name)), remedy))
+    for place, section in enumerate(item.get("disclosed_sections") or ()):
+        if section not in NAMEABLE:
+            found.rule((*where, "disclosed_sections", place), "no exception opens this section")
+
+
 _RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
     Identifier: (_identifier,),
     NotificationIdentifier: (_identifier,),
@@ -129,6 +138,7 @@ _RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
     Subject: (_subject,),
     Relationship: (_relationship,),
     Checklist: (_checklist,),
+    Disclosure: (_disclosure,),
 }
 
 

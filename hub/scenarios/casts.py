@@ -37,7 +37,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
 ROLES = {"SCH": "TEACH", "HV": "HV", "EHM": "FSW", "FSW": "FSW", "HOU": "HO", "MIDW": "MIDW"}
 ROLES |= {"GP": "GP", "CSC": "SW", "POL": "PO", "VCS": "VOL", "CAMHS": "CAMHSP", "YOT": "YOTW"}
 AUTHORITIES = {"A": "001", "B": "002", "C": "003", "N": "001"}
-OPERATIONS = ("submit", "consent", "index", "notify", "read")
+OPERATIONS = ("submit", "consent", "index", "notify", "read", "disclose")
 PARTICIPANT_WORDS = (
     "service",
     "channel",

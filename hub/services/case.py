@@ -5,14 +5,24 @@ from datetime import datetime
 from hub.domain.exchange import Delivery, EpisodeHead, Tree
 from hub.domain.partner import Partner, Registry
 from hub.ports import Session
-from hub.services.gate import Case, Request, purpose_of, release, release_to_index
+from hub.services.gate import (
+    Case,
+    Request,
+    purpose_of,
+    release,
+    release_by_law,
+    release_to_index,
+)
 from hub.services.registers import Registers, heard
 from hub.services.released import Released
 from hub.services.share import INDEX_SERVICE
+from hub.services.statutory import STATUTORY, case_of
 
 
 def load_case(session: Session, delivery: Delivery, registers: Registers) -> Case | None:
     """Return the episode as the gate must see it, locked; None if it is gone."""
+    if delivery.message_type == STATUTORY:
+        return case_of(session, delivery, registers)
     head = session.episode(delivery.episode_id)
     content = session.version(delivery.episode_id, delivery.version)
     if head is None or content is None:
@@ -51,6 +61,8 @@ def ask_gate(
 ) -> Released:
     """Return what *delivery* may show now; raises `Withheld`, or `Unavailable` for now."""
     request = request_of(delivery, case, partner, at)
+    if delivery.message_type == STATUTORY:
+        return release_by_law(case, request)
     mediator = coordinator(registry, case.head)
     if delivery.service == INDEX_SERVICE:
         return release_to_index(case, request, coordinator=mediator)

@@ -159,7 +159,7 @@ class Collector:
                 self._suppress(session, delivery, withheld.code.value)
             return withheld
         except Unavailable:
-            return Unsure(self.registers.of(case.head), delivery.episode_id)
+            return Unsure(self.registers.of(case.head), case.head.episode_id)
         if view_digest(self.digester, delivery, released) != delivery.digest:
             # Consent changed since it was offered: this one ends, and a new one says what may be
             # said.

@@ -24,7 +24,9 @@ from hub.services.gate import Case, Request, address, news
 from hub.services.lane import CONTENT_CLASS, following, holds, successor
 from hub.services.registers import OWN_ALONE, Registers, Unsure
 from hub.services.released import Released
+from hub.services.review import undelivered
 from hub.services.settle import envelope, format_of, settle, view_digest
+from hub.services.statutory import STATUTORY
 from hub.services.views import CONTENT
 from hub.services.waiting import hold
 
@@ -134,7 +136,7 @@ class Dispatcher:
             return self._end(session, delivery, State.SUPPRESSED, withheld.code.value, now)
         except Unavailable:
             if not asked:
-                return Unsure(self.registers.of(case.head), delivery.episode_id)
+                return Unsure(self.registers.of(case.head), case.head.episode_id)
             hold(session, delivery, now)
             return None
         digest = view_digest(self.digester, delivery, released)
@@ -250,6 +252,8 @@ class Dispatcher:
             lease_until=None,
         )
         session.put_delivery(ended)
+        if delivery.message_type == STATUTORY:
+            session.add_alert(undelivered(ended, now))
         if state is State.SUPPRESSED and delivery.sequence is not None and not delivery.evidence:
             # It was tried and surely did not arrive: without its number no gap tells of it.
             lane = f"to:{delivery.partner}"

@@ -15,6 +15,7 @@ from hub.domain.consent import Agreements, Ask
 from hub.domain.exchange import Decision, EpisodeHead, Involvement, Tree
 from hub.domain.partner import Partner
 from hub.errors import Code, Unavailable, Withheld
+from hub.services.exception import excepted
 from hub.services.masking import Masked, masked, names_sensitive, sensitive_section
 from hub.services.permits import SECTION, SENSITIVE, Permits
 from hub.services.prune import prune
@@ -274,6 +275,20 @@ def _mediated(case: Case, request: Request, about: Tree, hidden: Masked) -> bool
     if theirs is None:
         return False
     return name not in about or names_sensitive(about[name], hidden)
+
+
+def release_by_law(case: Case, request: Request) -> Released:
+    """Return what a disclosure without consent (N13) shows; raises `Withheld`.
+
+    *case* holds what was disclosed, cut and sheltered when it was decided; of the family's
+    decisions, those that s17 rests on and else none.
+    """
+    record, to = request.facts["disclosure"], request.partner
+    shown = excepted(case, record, to, request.service, request.at)
+    parts = {"notification": {"code": request.message_type}, "disclosure": record, "episode": shown}
+    return _mint(
+        freeze(parts), recipient=request.service, purpose="", decisions=(), rehearsal=False
+    )
 
 
 def news(case: Case, request: Request, told: Tree) -> bool:

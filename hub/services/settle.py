@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from hub.domain.exchange import Delivery, ReleasedRecord, State, Tree
 from hub.domain.partner import Partner
@@ -10,7 +10,12 @@ from hub.ports import Digester, Session
 from hub.services.audit import of_delivery
 from hub.services.lane import following
 from hub.services.released import Released
+from hub.services.review import undelivered
+from hub.services.statutory import STATUTORY
 from hub.services.views import CONTENT
+
+ENDED: Final = frozenset({State.SUPPRESSED, State.QUARANTINED, State.EXPIRED})
+"""How a delivery ends without its recipient having taken it."""
 
 
 def envelope(delivery: Delivery, released: Released, hub: str, at: datetime) -> dict[str, Any]:
@@ -20,15 +25,24 @@ def envelope(delivery: Delivery, released: Released, hub: str, at: datetime) -> 
         "correlation_id": delivery.correlation_id,
         "message_type": delivery.message_type,
         "schema_version": "1",
-        "episode_id": delivery.episode_id,
-        "episode_seq": delivery.sequence,
+        **_place(delivery, released),
         "sender_org": hub,
         "sender_system": "urn:ecaf:hub",
         "sent_at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "recipients": [delivery.service],
-        "purpose": released.purpose,
+        **({"purpose": released.purpose} if released.purpose else {}),
         **({"consent_decision_id": list(released.decisions)} if released.decisions else {}),
     }
+
+
+def _place(delivery: Delivery, released: Released) -> dict[str, Any]:
+    """Return which episode it is about, and its number among what the recipient is told of it.
+
+    A disclosure by law is on no episode's lane, so it has no number there.
+    """
+    if delivery.message_type == STATUTORY:
+        return {"episode_id": released.tree["episode"]["episode_id"]}
+    return {"episode_id": delivery.episode_id, "episode_seq": delivery.sequence}
 
 
 def view_digest(digester: Digester, delivery: Delivery, released: Released) -> bytes:
@@ -41,7 +55,7 @@ def view_digest(digester: Digester, delivery: Delivery, released: Released) -> b
 
 def format_of(partner: Partner, message_type: str) -> str:
     """Return the format in which this partner takes a message of this type."""
-    carries_content = message_type in {"N6", "N7", "N9", "N16"}
+    carries_content = message_type in {"N6", "N7", "N9", "N13", "N16"}
     return partner.delivering.content if carries_content else partner.delivering.notification
 
 
@@ -64,6 +78,8 @@ def settle(
         settled_at=now if final else None,
     )
     session.put_delivery(settled)
+    if delivery.message_type == STATUTORY and state in ENDED:
+        session.add_alert(undelivered(settled, now))
     given = state is State.DELIVERED or (state is State.HANDED_OVER and evidence.get("carried"))
     already = bool(delivery.evidence and delivery.evidence.get("carried"))
     if given and not already and delivery.digest is not None:

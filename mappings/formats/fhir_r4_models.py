@@ -16,6 +16,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 RESOURCES: Final = (
+    "AuditEvent",
     "Basic",
     "Bundle",
     "CarePlan",

@@ -15,7 +15,7 @@ from typing import Any, Final
 from hub.domain.codes import CodeList, code_list
 from hub.domain.dates import DATE, DATETIME, PARTIAL_DATE
 from hub.domain.dictionary import Leaf, Node, walk
-from hub.domain.messages import PAYLOADS, Message, message_tree
+from hub.domain.messages import ALONGSIDE, PAYLOADS, Message, message_tree
 
 SCHEMA_ID: Final = "https://ecaf.example/schema/caf-message.schema.json"
 REF: Final = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
@@ -134,6 +134,12 @@ def _properties(nodes: Mapping[str, Node], *, partial: bool) -> dict[str, Any]:
     return properties
 
 
+def _alone(payload: str) -> dict[str, Any]:
+    """Return the choice of one payload; an episode beside a disclosure is the disclosure's."""
+    choice: dict[str, Any] = {"required": [payload]}
+    return choice | {"not": {"required": [ALONGSIDE]}} if payload == "episode" else choice
+
+
 @cache
 def message_schema() -> Mapping[str, Any]:
     """Return the JSON Schema (draft 2020-12) of the wire message."""
@@ -147,7 +153,7 @@ def message_schema() -> Mapping[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "properties": _properties(nodes, partial=False),
-        "oneOf": [{"required": [payload]} for payload in PAYLOADS],
+        "oneOf": [_alone(payload) for payload in PAYLOADS],
         "$defs": {**_FORMS, **{list_id: _code_schema(code_list(list_id)) for list_id in lists}},
     }
 

@@ -28,7 +28,7 @@ from hub.settings import Listen, Settings
 
 CAF = "application/vnd.ecaf.message+json;version=1"
 FHIR = "application/fhir+json"
-ALL = frozenset({"submit", "consent", "index", "notify", "read"})
+ALL = frozenset({"submit", "consent", "index", "notify", "read", "disclose"})
 TODAY = date(2026, 9, 1)
 
 
@@ -132,6 +132,10 @@ class SmallHub:
 
     async def receive(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
         self.asked.append(("receive", partner.name, content_type))
+        return self._keep(partner.name, key, raw, 202)
+
+    async def disclose(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
+        self.asked.append(("disclose", partner.name, content_type))
         return self._keep(partner.name, key, raw, 202)
 
     async def record_consent(

@@ -111,7 +111,7 @@ def test_api_keys_load(site: Path) -> None:
         ("EHM-A", "secrets/ehm-a.webhook", "../../etc/passwd", 18, "must be relative"),
         ("EHM-A", "secrets/ehm-a.webhook", "/etc/passwd", 18, "must be relative"),
         ("EHM-A", "keys/ehm-a.jwks.json", "keys/ehm-a.key", 20, "is not JSON"),
-        ("GP-A", ", read]", "]", 11, "needs read"),
+        ("GP-A", ", read, disclose]", "]", 11, "needs read"),
         ("SCH-A", "{channel: pull", "{channel: pull, url: x", 12, "means nothing"),
         ("HV-B", "  - service: HV-B/HV", "  - service: HV-B/HV\n    name: A\n  - service: HV-B/HV",
          9, "is listed twice"),

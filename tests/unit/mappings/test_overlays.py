@@ -295,7 +295,7 @@ def test_a_site_has_mappings_of_its_own(tmp_path: Path) -> None:
             f"  - {{caf: {name}, reason: not theirs}}\n"
             for name in (
                 *("message", "event", "event_detail", "notification", "consent_decision"),
-                *("contribution", "acknowledgement"),
+                *("contribution", "acknowledgement", "disclosure"),
             )
             if name != "notification"
         )
@@ -316,7 +316,7 @@ def test_two_mappings_that_read_the_same_are_a_fault(tmp_path: Path) -> None:
             f"    - {{{{caf: {name}, wire: {name}, as: same}}}}\n"
             for name in (
                 *("message", "event_detail", "consent_decision", "episode"),
-                *("contribution", "acknowledgement"),
+                *("contribution", "acknowledgement", "disclosure"),
             )
         )
         + "    - {{caf: event, wire: event}}\n"

@@ -29,6 +29,7 @@ lost:
   - {caf: consent_decision, reason: a trial}
   - {caf: contribution, reason: a trial}
   - {caf: acknowledgement, reason: a trial}
+  - {caf: disclosure, reason: a trial}
   - {caf: episode, reason: a trial}
 """
 

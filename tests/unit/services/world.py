@@ -25,6 +25,7 @@ from hub.services.accept import Acceptor
 from hub.services.collect import Collector
 from hub.services.consents import Recorder
 from hub.services.content import sent_tree
+from hub.services.disclose import Discloser
 from hub.services.dispatch import Dispatcher
 from hub.services.index import ChildIndex
 from hub.services.lookup import Lookup
@@ -55,7 +56,7 @@ def partner(name: str, *kinds: str, authority: str | None = "001", **deliver: An
         protocol_reference=f"ISP-{name}",
         protocol_expires_on=date(2029, 1, 1),
         services=tuple(Service(f"{name}/{kind}", f"{name} {kind}") for kind in kinds),
-        operations=frozenset({"submit", "consent", "index", "notify", "read"}),
+        operations=frozenset({"submit", "consent", "index", "notify", "read", "disclose"}),
         delivering=Delivering(**{"channel": "webhook", "body": "full", **deliver}),
         support_contact="support@hub.example",
     )
@@ -68,6 +69,7 @@ PARTNERS = (
     partner("HOU-A", "HOUS"),
     partner("CAMHS-A", "CAMHS"),
     partner("CSC-A", "CSC"),
+    partner("POL-A", "POLN", content=FHIR),
     partner("EHM-B", "FSW", authority="002", content=FHIR),
     partner("SCH-B", "SCH", authority="002"),
     partner("HV-B", "HV", authority="002", channel="pull", body="thin"),
@@ -156,6 +158,7 @@ class World:
         self.collector = Collector(*parts, self.hints)
         self.acceptor = Acceptor(self.store, self.digester, self.clock, self.hints)
         self.recorder = Recorder(self.registry)
+        self.discloser = Discloser(self.store, self.registry, self.clock, self.acceptor)
         self.receiver = Receiver(self.registry, self.digester)
         self.viewer = Viewer(self.store, self.translator, self.digester, self.clock, self.registry)
         self.lookup = Lookup(self.store, self.registry, self.clock)
@@ -222,6 +225,18 @@ class World:
         )
         if drain:
             await self.drain()
+        return receipt
+
+    async def disclose(
+        self, who: str, record: Tree, *, key: str | None = None, **message: Any
+    ) -> Receipt:
+        """Share without consent, or ask for it, deliver what follows and return the receipt."""
+        raw = b.wire({"disclosure": record, **message})
+        read = self.translator.read(CANONICAL, raw, partner=who).message
+        receipt = await self.discloser.disclose(
+            self.partners[who], CANONICAL, raw, key or f"k{next(self.keys)}", read
+        )
+        await self.drain()
         return receipt
 
     async def notify(self, who: str, *, key: str | None = None, **changes: Any) -> Receipt:

@@ -1,0 +1,64 @@
+"""The part of `ecaf` for reviewing what was shared without consent (`domain.md` 4.6, rule 6)."""
+
+from typing import Annotated, Any, Final
+
+import orjson
+import typer
+
+from hub.cli_alerts import Json, Socket, ask
+from hub.services.review import REVIEW, UNDELIVERED
+
+disclosures: Final = typer.Typer(
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="What was shared without consent (N13): for the data protection lead's daily review.",
+)
+
+
+@disclosures.command("list")
+def disclosures_list(
+    authority: Annotated[
+        str | None, typer.Option(help="Only of this authority, such as 001; - for none.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Those too that somebody has reviewed.")
+    ] = False,
+    socket: Socket = None,
+    as_json: Json = False,
+) -> None:
+    """Show who was told what sections on what basis, oldest first; never what they say.
+
+    `ecaf alerts ack ID` notes that one has been reviewed.
+    """
+    query: dict[str, str] = {"all": "1"} if everything else {}
+    if authority is not None:
+        query["audience"] = f"data-protection:{authority}"
+    found: list[dict[str, Any]] = []
+    while True:
+        page = ask("GET", "/admin/alerts", socket, **query)
+        found += [one for one in page["alerts"] if one["kind"] in {REVIEW, UNDELIVERED}]
+        if "next" not in page:
+            break
+        query["after"] = str(page["next"])
+    if as_json:
+        typer.echo(orjson.dumps({"disclosures": found}).decode())
+        return
+    for one in found:
+        typer.echo(_line(one))
+        typer.echo(f"    ecaf alerts ack {one['alert_id']}")
+    typer.echo(f"{len(found)} disclosures")
+
+
+def _line(one: dict[str, Any]) -> str:
+    facts = one["facts"]
+    if one["kind"] == UNDELIVERED:
+        return (
+            f"{one['at']} {facts['disclosure']} did NOT reach {one['service']}: "
+            f"{facts['state']} {facts['reason']}"
+        )
+    marked = " consent unverified" if facts["consent_unverified"] else ""
+    return (
+        f"{one['at']} {facts['disclosure']} {facts['kind']} {facts['basis']} "
+        f"from {facts['from']} to {facts['to'] or 'nobody'}: {', '.join(facts['sections'])}; "
+        f"family {facts['family_informed']}{marked}"
+    )
