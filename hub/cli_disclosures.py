@@ -5,7 +5,8 @@ from typing import Annotated, Any, Final
 import orjson
 import typer
 
-from hub.cli_alerts import Json, Socket, ask
+from hub.cli_alerts import Json
+from hub.cli_operator import Socket, ask
 from hub.services.review import REVIEW, UNDELIVERED
 
 disclosures: Final = typer.Typer(
@@ -35,7 +36,7 @@ def disclosures_list(
         query["audience"] = f"data-protection:{authority}"
     found: list[dict[str, Any]] = []
     while True:
-        page = ask("GET", "/admin/alerts", socket, **query)
+        page = ask("GET", "/admin/alerts", socket, query=query)
         found += [one for one in page["alerts"] if one["kind"] in {REVIEW, UNDELIVERED}]
         if "next" not in page:
             break

@@ -44,9 +44,7 @@ def _names() -> frozenset[str]:
     return frozenset(wire_name(one.name) for one in fields(ConsentDecision))
 
 
-def stood(
-    session: Session, record: Tree, now: datetime, registers: Registers
-) -> Stood | Unsure:
+def stood(session: Session, record: Tree, now: datetime, registers: Registers) -> Stood | Unsure:
     """Return how the family's consent stands now towards the recipient of a disclosure.
 
     Doubt is said, not guessed: a decision with a code or a field that this hub does not know, or
