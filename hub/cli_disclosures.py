@@ -5,7 +5,6 @@ from typing import Annotated, Any, Final
 import orjson
 import typer
 
-from hub.cli_alerts import Json
 from hub.cli_operator import Socket, ask
 from hub.services.review import REVIEW, UNDELIVERED
 
@@ -14,6 +13,7 @@ disclosures: Final = typer.Typer(
     no_args_is_help=True,
     help="What was shared without consent (N13): for the data protection lead's daily review.",
 )
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
 @disclosures.command("list")
