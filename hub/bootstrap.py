@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Literal, Protocol
@@ -16,6 +16,8 @@ from typing import Literal, Protocol
 import yaml
 
 from adapters.clock import OffsetFileClock, SystemClock
+from adapters.consent.fhir_server import FhirConsentServer, Limits
+from adapters.consent.site import load_registers
 from adapters.database.store import SqlStore
 from adapters.database.vault import FileVault
 from adapters.destinations.amqp import AmqpDestination, queue_of
@@ -24,6 +26,7 @@ from adapters.destinations.webhook import WebhookDestination
 from adapters.notifications.child_index import ChildIndexDestination
 from adapters.partners.profiles import load_registry
 from adapters.tokens import TokenDesk
+from hub.domain.exchange import Tree
 from hub.domain.partner import Partner, Registry
 from hub.errors import Code, Fault, Misconfigured, Unavailable
 from hub.hub import Hub
@@ -31,6 +34,8 @@ from hub.logging import log
 from hub.ports import Clock, Destination, Store
 from hub.relaying import WORK, HintSource, Refill
 from hub.secrets import Secret, read_secret
+from hub.services.copying import External
+from hub.services.polling import Poller, every
 from hub.settings import Settings
 from hub.worker import Workers
 from mappings.formats.canonical_json import read_message
@@ -49,6 +54,8 @@ from messaging.topology import Topology
 
 Role = Literal["all", "api", "worker"]
 CONCURRENCY = 64
+CONSENT = "fhir-r4/consent"
+"""The mapping by which Consents of external registers are read."""
 BROKER_SECONDS = 2.0
 """How long a start waits for the broker, which it can do without."""
 
@@ -140,6 +147,35 @@ def destinations(hub: Hub) -> tuple[dict[str, Destination], list[Closing]]:
     return made, closing
 
 
+def consent_servers(
+    settings: Settings, both: Translator
+) -> tuple[list[External], list[FhirConsentServer]]:
+    """Return the external registers of consent that the site configures, and their servers."""
+
+    def decision(raw: bytes) -> Tree:
+        message = both.read_format(both.mapping(CONSENT), raw).message
+        found: Tree = message["consent_decision"]
+        return found
+
+    external, servers = [], []
+    for one in load_registers(settings.config_dir):
+        server = FhirConsentServer(
+            one.url,
+            decision,
+            parse,
+            ids=f"{settings.canonical_url}/Id",
+            search=one.search,
+            history=one.history,
+            token=None if one.token_file is None else read_secret(one.token_file),
+            ca_file=one.ca_file,
+            limits=Limits(total_seconds=float(one.timeout_seconds)),
+        )
+        servers.append(server)
+        lease = timedelta(seconds=one.lease_seconds)
+        external.append(External(one.name, one.authorities, server, lease))
+    return external, servers
+
+
 def _unserved(partner: Partner, remedy: str) -> Misconfigured:
     return Misconfigured(
         Code.CONFIGURATION,
@@ -190,7 +226,10 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
         ready(both, registry)
         clock = clock_of(settings)
         reader = FormReader(both, load_forms(settings.config_dir), clock)
-        hub = Hub(settings, registry, clock, store, vault, reader, both, parse)
+        external, servers = consent_servers(settings, both)
+        for server in servers:
+            stack.push_async_callback(server.close)
+        hub = Hub(settings, registry, clock, store, vault, reader, both, parse, external)
         if settings.broker_url is not None:
             await _with_broker(hub, stack, settings.broker_url, role)
         else:
@@ -198,6 +237,10 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
         if role != "api":
             scheduling = asyncio.create_task(hub.scheduler.forever())
             stack.callback(scheduling.cancel)
+            if external:
+                leases = [one.lease.total_seconds() for one in external]
+                polling = asyncio.create_task(Poller(store, hub.registers, every(leases)).forever())
+                stack.callback(polling.cancel)
         purge = asyncio.create_task(_purging(hub))
         stack.callback(purge.cancel)
         yield hub

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
+from adapters.consent.site import load_registers
 from adapters.partners.profiles import load_registry
 from hub.domain.partner import Registry
 from hub.errors import Code, Fault, Misconfigured
@@ -29,6 +30,11 @@ def check_site(folder: Path) -> dict[str, Any]:
     if any((folder / name).exists() for name in PARTNERS):
         try:
             registry = load_registry(folder)
+        except Misconfigured as error:
+            wrong += error.faults
+            details.append(error.detail)
+        try:
+            load_registers(folder)
         except Misconfigured as error:
             wrong += error.faults
             details.append(error.detail)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any, Final
@@ -21,6 +21,7 @@ from hub.services.collect import Collector
 from hub.services.consent_look import ConsentLook
 from hub.services.consents import Recorder
 from hub.services.content import sent_tree
+from hub.services.copying import External, registers_of
 from hub.services.disclose import Discloser, check_referral
 from hub.services.dispatch import Dispatcher
 from hub.services.duties import duties
@@ -60,10 +61,12 @@ class Hub:
         reader: Reader,
         renderer: Renderer,
         parse: Callable[[bytes], Any],
+        external: Sequence[External] = (),
     ) -> None:
         """Wire the services; the composition root starts what works in the background.
 
-        *parse* is the strict reader of bare JSON.
+        *parse* is the strict reader of bare JSON, *external* the registers of consent that are
+        somebody else's.
         """
         self.settings = settings
         self.registry = registry
@@ -78,11 +81,14 @@ class Hub:
         self._receiver = Receiver(registry, digester)
         self._recorder = Recorder(registry)
         self._discloser = Discloser(store, registry, clock, self._acceptor)
+        self.registers = registers_of(external, store, self._recorder, clock, self.hints)
         self._index = ChildIndex(store, digester, clock)
         self._notifier = Notifier(store, registry, digester, clock, self.hints)
-        self._viewer = Viewer(store, self.renderer, digester, clock, registry)
+        self._viewer = Viewer(store, self.renderer, digester, clock, registry, self.registers)
         self._lookup = Lookup(store, registry, clock)
-        self.collector = Collector(store, registry, self.renderer, digester, clock, self.hints)
+        self.collector = Collector(
+            store, registry, self.renderer, digester, clock, self.hints, self.registers
+        )
         self.alerts = Alerts(store, clock)
         self.consent = ConsentLook(store, registry, clock)
         owner = f"{socket.gethostname()}:{os.getpid()}"
@@ -294,6 +300,7 @@ class Hub:
             backoff=backoff,
             worker=f"{socket.gethostname()}:{os.getpid()}",
             lease=timedelta(seconds=self.settings.lease_seconds),
+            registers=self.registers,
         )
 
 

@@ -6,7 +6,6 @@ environment, and reads no more of an answer than it must.
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from adapters.destinations import thin
 from adapters.destinations.breaker import Breaker
+from adapters.trust import trusted
 from hub.domain.carriage import Outcome, Parcel
 from hub.errors import Code, Misconfigured, Rejected, Unavailable
 from hub.secrets import Secret
@@ -69,7 +69,7 @@ class WebhookDestination:
         self._turns = asyncio.Semaphore(self._limits.at_once)
         self._signer = _signer(secret)
         self._client = httpx.AsyncClient(
-            verify=_trust(ca_file),
+            verify=trusted(ca_file),
             # The environment names proxies and certificates; a destination is configured here.
             trust_env=False,
             follow_redirects=False,
@@ -199,15 +199,3 @@ def _signer(secret: Secret) -> Webhook:
     except (ValueError, RuntimeError, EmptyWebhookSecretError):
         remedy = "a webhook secret is whsec_ and base64 (`ecaf keys init` makes one)"
         raise Misconfigured(Code.CONFIGURATION, remedy) from None
-
-
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
-    """Return a context that trusts *ca_file* alone, or the machine's authorities if there is
-    none.
-    """
-    try:
-        context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
-    except (ssl.SSLError, OSError):
-        raise Misconfigured(Code.CONFIGURATION, f"{ca_file} holds no certificates") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

@@ -37,11 +37,11 @@ from hub.services.share import Occasion, Telling, tell
 from hub.services.shelter import shield_of
 from hub.services.shielding import on_the_way, relocated
 from hub.services.standing import roles
-from hub.services.strangers import stranger
+from hub.services.strangers import REGISTER, stranger
 
 CHANGES: Final = frozenset({"NARROWED", "WITHDRAWN", "EXPIRED"})
 """What a decision can say only where another stood before."""
-RECORDERS: Final = frozenset({"originator", "assessor", "lead", "receiving_authority"})
+RECORDERS: Final = frozenset({"originator", "assessor", "lead", "receiving_authority", REGISTER})
 
 
 @dataclass(frozen=True, slots=True)

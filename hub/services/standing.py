@@ -12,6 +12,7 @@ from hub.domain.dictionary import Leaf
 from hub.domain.exchange import EpisodeHead, Involvement, Tree
 from hub.domain.partner import Partner
 from hub.errors import Code, Conflict, Fault
+from hub.services.strangers import REGISTER
 
 DEMOGRAPHIC_SECTIONS: Final = frozenset({"sec.identity"})
 SHARED_CHARACTERISTICS: Final = (
@@ -56,6 +57,8 @@ def roles(
     """Return every role that *partner* has in the episode now; empty for a stranger."""
     if head is None:
         return frozenset()
+    if REGISTER in partner.operations:
+        return frozenset({REGISTER})
     held = set()
     facts = head.facts or {}
     services = (tree or {}).get("services", {})

@@ -12,6 +12,8 @@ from typing import Any, Final
 from hub.domain.exchange import EpisodeHead, Involvement, Tree
 from hub.domain.partner import Partner
 
+REGISTER: Final = "register"
+"""The role and operation of a register of consent; no profile can have it (`OPERATIONS`)."""
 AT_WORK: Final = "at_work"
 """The head's fact that names the organisations whose people are in the episode, or were asked."""
 
@@ -34,6 +36,8 @@ def stranger(
     """Return whether *partner* never had anything to do with the episode, if there is one."""
     if head is None:
         return True
+    if REGISTER in partner.operations:
+        return False
     facts = head.facts or {}
     if head.version and AT_WORK not in facts:
         return False
