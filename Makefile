@@ -41,7 +41,7 @@ bench-mappings: setup ## What mappings cost, beside hand-made work (ARGS=--peers
 
 chaos: setup ## Kill, cut and empty things twenty times over; nothing may be lost
 	@scripts/test-servers
-	$(PYTEST) -m slow tests/chaos $(ARGS)
+	$(PYTEST) -m slow --timeout=7200 tests/chaos $(ARGS)
 
 conformance: setup ## Other people's validators over what the hub writes (Java, Maven, Node, xmllint)
 	$(BIN)/python -m tests.conformance $(ARGS)
