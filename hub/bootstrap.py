@@ -5,7 +5,7 @@ by argument, with production as the default.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -38,6 +38,7 @@ from hub.services.copying import External
 from hub.services.polling import Poller, every
 from hub.settings import Settings
 from hub.worker import Workers
+from mappings.engine.catalogue import Format
 from mappings.formats.canonical_json import read_message
 from mappings.formats.json_strict import parse
 from mappings.forms.forms import load_forms
@@ -85,11 +86,12 @@ def translator(canonical_url: str, site: Path | None = None) -> Translator:
     return Translator(site_catalogue(site, {"hub": canonical_url}), read_message)
 
 
-def ready(both: Translator, registry: Registry) -> None:
-    """Compile what partners take, so that no message waits for it.
+def ready(both: Translator, registry: Registry) -> list[Format]:
+    """Compile the sending of what partners take, so that no message waits for it, and return it.
 
     Raises `Misconfigured` for a format that does not exist: better no start than a quarantine full.
     """
+    taken: dict[int, Format] = {}
     for partner in registry.partners.values():
         for name in {partner.delivering.content, partner.delivering.notification}:
             one = both.catalogue.format(name, partner.name)
@@ -99,7 +101,18 @@ def ready(both: Translator, registry: Registry) -> None:
                 raise Misconfigured(
                     Code.CONFIGURATION, f"{partner.name} takes {name}, which is no format", [fault]
                 )
-            one.compiled.ready()
+            one.compiled.ready(to_read=False)
+            taken[id(one)] = one
+    return list(taken.values())
+
+
+async def _reading(taken: Iterable[Format]) -> None:
+    """Compile the reading of what partners take: who takes a format may well send it, too.
+
+    Beside the work, so that the start does not wait for it; whoever is quicker compiles it.
+    """
+    for one in taken:
+        await asyncio.to_thread(one.compiled.ready)
 
 
 def topology() -> Topology:
@@ -223,7 +236,7 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
         store = SqlStore(url.reveal(), vault)
         stack.push_async_callback(store.close)
         both = translator(settings.canonical_url, settings.config_dir)
-        ready(both, registry)
+        taken = ready(both, registry)
         clock = clock_of(settings)
         reader = FormReader(both, load_forms(settings.config_dir), clock)
         external, servers = consent_servers(settings, both)
@@ -241,8 +254,8 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
                 leases = [one.lease.total_seconds() for one in external]
                 polling = asyncio.create_task(Poller(store, hub.registers, every(leases)).forever())
                 stack.callback(polling.cancel)
-        purge = asyncio.create_task(_purging(hub))
-        stack.callback(purge.cancel)
+        for beside in (_purging(hub), _reading(taken)):
+            stack.callback(asyncio.create_task(beside).cancel)
         yield hub
 
 

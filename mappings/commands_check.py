@@ -23,6 +23,9 @@ def faults(site: Path, let: Mapping[str, str] = NOTHING) -> tuple[list[Positione
     counted = "mappings have faults"
     try:
         catalogue = site_catalogue(site, let)
+        catalogue.load()
+    except PositionedErrors as wrong:
+        return list(wrong.errors), counted
     except Misconfigured as wrong:
         if isinstance(wrong.__cause__, PositionedErrors):
             return list(wrong.__cause__.errors), counted
@@ -91,7 +94,7 @@ def _offered(catalogue: Catalogue, partner: str, said: Value) -> None:
     one: Format | None = catalogue.format(said.text(), partner)
     if one is None:
         said.error(f"there is no format of that name; there are {', '.join(catalogue.formats)}")
-    if one.written.direction == "in":
+    if one.head.direction == "in":
         said.error(f"{one.name} is only read, never written")
 
 

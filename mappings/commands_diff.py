@@ -10,10 +10,9 @@ from hub.errors import Code, HubError, Missing
 from hub.positioned import PositionedError, PositionedErrors
 from mappings.commands import chosen, translator
 from mappings.commands_print import out_json, refused, show, table
-from mappings.engine.catalogue import HOME, Format, in_folder
+from mappings.engine.catalogue import HOME, Format, in_folder, misconfigured
 from mappings.engine.difference import Difference, FieldChange, differences
 from mappings.formats.wires import WIRES
-from mappings.site import misconfigured
 
 Recipients = Mapping[str, Sequence[str]]
 """Partners by the name of the format in which they take content."""

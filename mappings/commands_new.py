@@ -19,7 +19,7 @@ from hub.services.released import rehearse
 from mappings.commands import translator
 from mappings.commands_print import out_json, refused, text_of
 from mappings.engine.canonical import all_leaves
-from mappings.engine.catalogue import HOME, Catalogue
+from mappings.engine.catalogue import HOME, Catalogue, misconfigured
 from mappings.engine.load import load
 from mappings.engine.paths import parse as parse_path
 from mappings.engine.placement import named
@@ -28,7 +28,7 @@ from mappings.engine.tables import Shelf
 from mappings.formats.canonical_json import read_message
 from mappings.formats.json_strict import parse
 from mappings.formats.wires import WIRES
-from mappings.site import misconfigured, site_catalogue
+from mappings.site import site_catalogue
 from mappings.translator import Translator
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*){0,2}")
@@ -141,8 +141,8 @@ def _written(
 def _content_type(name: str, wire: str) -> str:
     """Return the content type of the wire format, or for plain JSON one of the mapping's own."""
     for one in translator().catalogue.formats.values():
-        if one.written.format == wire and wire != "json":
-            return one.written.content_type
+        if one.head.format == wire and wire != "json":
+            return one.head.content_type
     return f"application/vnd.{name.replace('/', '.')}+{WIRES[wire].suffix}"
 
 

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from hub.errors import Code, Fault, Misconfigured
 from hub.positioned import PositionedErrors
-from mappings.engine.catalogue import NOTHING, Catalogue
+from mappings.engine.catalogue import NOTHING, Catalogue, misconfigured
 from mappings.formats.wires import WIRES
 
 
 def site_catalogue(site: Path | None = None, let: Mapping[str, str] = NOTHING) -> Catalogue:
     """Return the catalogue of the configuration folder *site*; without one, what is shipped.
 
-    Raises `Misconfigured` with every fault of every mapping and overlay: each fault's path is
-    ``file:line:column``, and the detail shows each line with a caret.
+    Raises `Misconfigured` with every fault of every mapping and overlay of the site: each fault's
+    path is ``file:line:column``, and the detail shows each line with a caret.  What is shipped is
+    loaded when it is first used: a hub whose partners take one format does not wait for twenty.
     """
     try:
         shipped = _shipped(tuple(sorted(let.items())))
@@ -26,13 +26,4 @@ def site_catalogue(site: Path | None = None, let: Mapping[str, str] = NOTHING) -
 @lru_cache(maxsize=4)
 def _shipped(let: tuple[tuple[str, str], ...]) -> Catalogue:
     """Return what is shipped: the same for every site, and never changed."""
-    return Catalogue(WIRES, let=dict(let))
-
-
-def misconfigured(wrong: PositionedErrors) -> Misconfigured:
-    """Return *wrong* as the hub's own error."""
-    faults = [
-        Fault(Code.MAPPING_INVALID, path=str(error.place), remedy=error.message)
-        for error in wrong.errors
-    ]
-    return Misconfigured(Code.MAPPING_INVALID, f"mappings:\n{wrong}", faults)
+    return Catalogue(WIRES, let=dict(let), waiting=True)

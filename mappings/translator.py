@@ -41,16 +41,14 @@ class Translator:
         self._check_output = check_output
         types: dict[str, list[Format]] = {}
         for one in catalogue.formats.values():
-            types.setdefault(_bare(one.written.content_type), []).append(one)
+            types.setdefault(_bare(one.head.content_type), []).append(one)
         self._by_type: Mapping[str, Sequence[Format]] = MappingProxyType(types)
 
     # Reader
 
     def content_types(self) -> Sequence[str]:
         """Return the content types that can be read, parameters included."""
-        offered = [
-            one.written.content_type for one in self.catalogue.formats.values() if _reads(one)
-        ]
+        offered = [one.head.content_type for one in self.catalogue.formats.values() if _reads(one)]
         return tuple(dict.fromkeys([CONTENT_TYPE, *offered]))
 
     def read(self, content_type: str, raw: bytes, *, partner: str) -> Read:
@@ -121,7 +119,7 @@ class Translator:
                 raise
             unmapped += [f"{place} {BLANK}" for place in blank]
             checked, warnings = self._read_canonical(orjson.dumps(message))
-        if one.written.format == FHIR and (doubtful := doubts(document, message, unmapped)):
+        if one.head.format == FHIR and (doubtful := doubts(document, message, unmapped)):
             raise InvalidContent(doubtful[0].code, "the Consent cannot be relied on", doubtful)
         return Read(checked, tuple(unmapped), tuple(warnings))
 
@@ -161,7 +159,7 @@ class Translator:
             raise Rejected(Code.NOT_ACCEPTABLE, f"{one.name} is only read, never written")
         document = one.compiled.render(view.tree)
         return Rendered(
-            content_type=one.written.content_type,
+            content_type=one.head.content_type,
             body=one.wire.write(document, check=self._check_output),
             mapping=one.written.identity,
         )
@@ -183,14 +181,14 @@ def _bare(content_type: str) -> str:
 
 
 def _reads(one: Format) -> bool:
-    return one.written.direction != "out"
+    return one.head.direction != "out"
 
 
 def _writes(one: Format) -> bool:
-    return one.written.direction != "in"
+    return one.head.direction != "in"
 
 
 def _accepting(formats: Sequence[Format], kind: str) -> Format | None:
     """Return the mapping that names *kind*, else the one that names none."""
-    named = (one for one in formats if kind in one.written.accepts)
-    return next(named, None) or next((one for one in formats if not one.written.accepts), None)
+    named = (one for one in formats if kind in one.head.accepts)
+    return next(named, None) or next((one for one in formats if not one.head.accepts), None)

@@ -1,23 +1,24 @@
-"""The catalogue: every mapping of a folder, loaded, checked and compiled at once.
+"""The catalogue: every mapping of a folder, loaded, checked and compiled.
 
 A site may add to what is shipped: mappings of its own in ``catalogue/``, code tables in ``codes/``
 and partners' overlays in ``overlays/<partner>/<format name>/`` of its configuration folder.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Self
 
-from hub.positioned import Place, PositionedError, Problems, read_file
+from hub.errors import Code, Fault, Misconfigured
+from hub.positioned import Place, PositionedError, PositionedErrors, Problems, read_file
 from mappings.engine.check import check
 from mappings.engine.compiled import Compiled
-from mappings.engine.load import TOP, load
-from mappings.engine.model import Written
+from mappings.engine.load import TOP, load, read_head
+from mappings.engine.model import Head, Written
 from mappings.engine.overlays import read_overlay
 from mappings.engine.tables import Shelf
 from mappings.engine.trace import Tracer
@@ -33,22 +34,48 @@ OWN: Final = "site/catalogue/"
 class Format:
     """One mapping of the catalogue: as written, compiled, and (made when asked for) recording.
 
-    *folder* holds its cases; for a partner's form it is the overlay's folder.
+    It is loaded and checked when it is first used, or by `load`.  *folder* holds its cases; for a
+    partner's form it is the overlay's folder.
     """
 
-    def __init__(self, written: Written, wire: Wire, folder: Path) -> None:
-        """Compile and check; raises `PositionedErrors`."""
-        self.name = written.name
-        self.written = written
+    def __init__(
+        self, head: Head, wire: Wire, folder: Path, load: Callable[[], Written], partner: str = ""
+    ) -> None:
+        """Keep how to load it; *partner* is whose overlay is in it, empty if none."""
+        self.name = head.name
+        self.head = head
         self.folder = folder
         self.wire = wire
-        self.compiled = Compiled(written, wire.shape)
-        check(written, self.compiled.plans, wire.shape)
+        self.partner = partner
+        self._load = load
 
-    @property
-    def partner(self) -> str:
-        """Return the partner whose overlay is in it; empty if none."""
-        return "" if self.written.overlay is None else self.written.overlay.partner
+    def load(self) -> Self:
+        """Load, compile and check it now; raises `PositionedErrors`."""
+        self._made  # noqa: B018  asked for, it is there
+        return self
+
+    @cached_property
+    def _made(self) -> tuple[Written, Compiled]:
+        written = self._load()
+        compiled = Compiled(written, self.wire.shape)
+        check(written, compiled.plans, self.wire.shape)
+        return written, compiled
+
+    @cached_property
+    def written(self) -> Written:
+        """The mapping as written; raises `Misconfigured` if it cannot be loaded."""
+        return self._first_used()[0]
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The mapping ready to run; raises `Misconfigured` if it cannot be loaded."""
+        return self._first_used()[1]
+
+    def _first_used(self) -> tuple[Written, Compiled]:
+        try:
+            return self._made
+        except PositionedErrors as wrong:
+            raise misconfigured(wrong) from wrong
 
     @cached_property
     def recording(self) -> Compiled:
@@ -77,9 +104,12 @@ class Catalogue:
         let: Mapping[str, str] = NOTHING,
         site: Path | None = None,
         shipped: "Catalogue | None" = None,
+        waiting: bool = False,
     ) -> None:
         """Load everything; raises `PositionedErrors` with every fault of every mapping.
 
+        With *waiting*, each mapping is loaded when it is first used: of those in *folder* only what
+        they are for is read now.  That is for what is shipped, which the tests load as a whole.
         *let* replaces values of the mappings' own ``let`` (``{"hub": canonical base}``).  *site* is
         a configuration folder with mappings, code tables and overlays of its own, which come to
         those of *shipped* (loaded with the same *let*), if that is given.
@@ -96,10 +126,10 @@ class Catalogue:
         self.sources: dict[str, Source] = dict(shipped.sources) if shipped else {}
         for source in listed:
             with problems.kept():
-                one = self._format(source)
+                one = self._format(source, waiting=waiting)
                 if one.name in found:
                     raise PositionedError(
-                        one.written.place, f"{one.name} is shipped: change it with an overlay"
+                        one.head.place, f"{one.name} is shipped: change it with an overlay"
                     )
                 _distinct(one, found)
                 found[one.name] = one
@@ -148,24 +178,43 @@ class Catalogue:
                     place = Place(f"{own.folders[0][1]}/{table}.csv", 1, 1, "")
                     raise PositionedError(place, f"no rule uses the code table {table}")
         with problems.kept():
-            found = Format(written, self._wires[written.format], file.parent)
+            wire, partner = self._wires[written.format], overlay.identity.partner
+            found = Format(written, wire, file.parent, lambda: written, partner).load()
         problems.settle()
         return found
 
-    def _format(self, source: Source) -> Format:
-        written = load(source.folder, source.shelf, self._let, source.shown)
-        if written.name != source.shown.removeprefix(OWN):
-            raise PositionedError(written.place, f"the folder is called {source.shown}")
-        wire = self._wires.get(written.format)
+    def load(self) -> None:
+        """Load whatever still waits to be used; raises `PositionedErrors` with every fault."""
+        problems = Problems()
+        for one in self.formats.values():
+            with problems.kept():
+                one.load()
+        problems.settle()
+
+    def _format(self, source: Source, *, waiting: bool) -> Format:
+        def loaded() -> Written:
+            return load(source.folder, source.shelf, self._let, source.shown)
+
+        if waiting:
+            head = read_head(source.folder, source.shown)
+            return Format(head, self._wire(head, source), source.folder, loaded)
+        written = loaded()
+        wire = self._wire(written, source)
+        return Format(written, wire, source.folder, lambda: written).load()
+
+    def _wire(self, head: Head, source: Source) -> Wire:
+        if head.name != source.shown.removeprefix(OWN):
+            raise PositionedError(head.place, f"the folder is called {source.shown}")
+        wire = self._wires.get(head.format)
         if wire is None:
-            raise PositionedError(written.place, f"format must be one of {', '.join(self._wires)}")
-        return Format(written, wire, source.folder)
+            raise PositionedError(head.place, f"format must be one of {', '.join(self._wires)}")
+        return wire
 
 
 def _distinct(one: Format, others: Mapping[str, Format]) -> None:
     """Check that what *one* reads is not read by another mapping of the same content type."""
-    mine = one.written
-    for other in (held.written for held in others.values()):
+    mine = one.head
+    for other in (held.head for held in others.values()):
         same = _bare(mine.content_type) == _bare(other.content_type)
         if not same or "out" in {mine.direction, other.direction}:
             continue
@@ -203,4 +252,13 @@ def in_folder(wires: Mapping[str, Wire], folder: Path, codes: Path) -> Format:
     wire = wires.get(written.format)
     if wire is None:
         raise PositionedError(written.place, f"format must be one of {', '.join(wires)}")
-    return Format(written, wire, folder)
+    return Format(written, wire, folder, lambda: written).load()
+
+
+def misconfigured(wrong: PositionedErrors) -> Misconfigured:
+    """Return *wrong* as the hub's own error."""
+    faults = [
+        Fault(Code.MAPPING_INVALID, path=str(error.place), remedy=error.message)
+        for error in wrong.errors
+    ]
+    return Misconfigured(Code.MAPPING_INVALID, f"mappings:\n{wrong}", faults)

@@ -67,11 +67,14 @@ class Compiled:
         self.plans = plans
         self._entries = any(entry.of is None for entry in written.entries.values())
 
-    def ready(self) -> None:
-        """Compile what the mapping's direction asks for, so that no message has to wait for it."""
+    def ready(self, *, to_read: bool = True) -> None:
+        """Compile what the mapping's direction asks for, so that no message has to wait for it.
+
+        Without *to_read* only for what is sent, which is the smaller part by far.
+        """
         if self.written.direction != "in":
             self.outward  # noqa: B018  asked for, it is there
-        if self.written.direction != "out":
+        if to_read and self.written.direction != "out":
             self.inward  # noqa: B018  as above
 
     @cached_property

@@ -20,7 +20,7 @@ from hub.positioned import (
     read_file,
 )
 from mappings.engine.canonical import NoSuchPlace, Scope, types
-from mappings.engine.model import Entry, Lost, Written
+from mappings.engine.model import Entry, Head, Lost, Written
 from mappings.engine.overlays import Overlay, unmet
 from mappings.engine.paths import Kind, Path
 from mappings.engine.places import Here, Loader, filled, looked_up, needed, path, when
@@ -55,6 +55,25 @@ def load(
         return _load(loader, let)
     except PositionedError as error:
         raise PositionedErrors([*loader.problems.errors, error]) from None
+
+
+def read_head(folder: FilePath, shown: str) -> Head:
+    """Return what the mapping in *folder* is for, and look at nothing else of it."""
+    return _head(read_file(folder / "mapping.yaml", f"{shown}/mapping.yaml").mapping(*TOP))
+
+
+def _head(top: Fields) -> Head:
+    return Head(
+        name=top.need("mapping").text(),
+        format=top.need("format").text(),
+        content_type=top.need("content_type").text(),
+        direction=cast(
+            'Literal["both", "out", "in"]',
+            "both" if (way := top.get("direction")) is None else way.one_of("both", "out", "in"),
+        ),
+        accepts=() if (kinds := top.get("accepts")) is None else kinds.texts(),
+        place=top.need("mapping").place,
+    )
 
 
 def _load(loader: Loader, let: Mapping[str, str]) -> Written:
@@ -98,22 +117,20 @@ def _load(loader: Loader, let: Mapping[str, str]) -> Written:
     if overlay is not None:
         loader.problems.errors += _overlaid(overlay, version.text(), loader).errors
     loader.problems.settle()
+    head = _head(top)
     return Written(
-        name=top.need("mapping").text(),
+        name=head.name,
         version=version.text(),
-        format=top.need("format").text(),
-        content_type=top.need("content_type").text(),
-        direction=cast(
-            'Literal["both", "out", "in"]',
-            "both" if (way := top.get("direction")) is None else way.one_of("both", "out", "in"),
-        ),
-        accepts=() if (kinds := top.get("accepts")) is None else kinds.texts(),
+        format=head.format,
+        content_type=head.content_type,
+        direction=head.direction,
+        accepts=head.accepts,
         per=cast(
             'Literal["message", "child"]',
             "message" if (each := top.get("per")) is None else each.one_of("message", "child"),
         ),
         file=name,
-        place=top.need("mapping").place,
+        place=head.place,
         let=dict(loader.let),
         envelope=envelope,
         entries=entries,

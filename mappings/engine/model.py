@@ -122,20 +122,28 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A whole mapping; *accepts* are the kinds of document that it reads (none: every other).
+class Head:
+    """What a mapping is for; *accepts* are the kinds of document that it reads (none: every other).
 
-    *per* child: every child has a document of its own (`mappings.engine.alone`).
+    *place* is where it says its name.
     """
 
     name: str
-    version: str
     format: str
     content_type: str
     direction: Literal["both", "out", "in"]
     accepts: tuple[str, ...]
-    file: str
     place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Written(Head):
+    """A whole mapping; *per* child: every child has a document of its own
+    (`mappings.engine.alone`).
+    """
+
+    version: str
+    file: str
     let: Mapping[str, str]
     envelope: Entry
     entries: Mapping[str, Entry]

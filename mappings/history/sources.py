@@ -71,7 +71,7 @@ def _suffixes(translator: Translator) -> set[str]:
 
 
 def _readable(translator: Translator) -> Sequence[Any]:
-    return [one for one in translator.catalogue.formats.values() if one.written.direction != "out"]
+    return [one for one in translator.catalogue.formats.values() if one.head.direction != "out"]
 
 
 def _messages(found: _Gathered, file: str, suffix: str, raw: bytes, translator: Translator) -> None:
@@ -96,7 +96,7 @@ def _pieces(
     """Yield (number, bytes, content type) of every message in a file."""
     if suffix != "json":
         mine = sorted(
-            {one.written.content_type for one in _readable(translator) if one.wire.suffix == suffix}
+            {one.head.content_type for one in _readable(translator) if one.wire.suffix == suffix}
         )
         if not mine:
             found.faults.append(
