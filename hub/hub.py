@@ -82,6 +82,7 @@ class Hub:
         self._recorder = Recorder(registry)
         self._discloser = Discloser(store, registry, clock, self._acceptor)
         self.registers = registers_of(external, store, self._recorder, clock, self.hints)
+        self.consent = ConsentLook(store, registry, clock, self.registers)
         self._index = ChildIndex(store, digester, clock)
         self._notifier = Notifier(store, registry, digester, clock, self.hints)
         self._viewer = Viewer(store, self.renderer, digester, clock, registry, self.registers)
@@ -90,7 +91,6 @@ class Hub:
             store, registry, self.renderer, digester, clock, self.hints, self.registers
         )
         self.alerts = Alerts(store, clock)
-        self.consent = ConsentLook(store, registry, clock)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         self.scheduler = Scheduler(store, clock, self.hints, duties(registry), owner, _told)
         self.workers: Workers | None = None

@@ -18,6 +18,7 @@ from hub.services.consent_matrix import decisions_shown, load, matrix
 from hub.services.consent_preview import preview
 from hub.services.consent_why import why
 from hub.services.kin import kin_of
+from hub.services.registers import OWN_ALONE, Registers
 
 T = TypeVar("T")
 
@@ -31,12 +32,15 @@ class ConsentLook:
     store: Store
     registry: Registry
     clock: Clock
+    registers: Registers = OWN_ALONE
 
     async def decisions(self, episode_id: str, at: datetime | None = None) -> Tree:
         """Return every decision, what it says and whether anything still rests on it."""
 
         def unit(session: Session) -> Tree:
-            shown = decisions_shown(load(session, episode_id), at or self.clock.now())
+            shown = decisions_shown(
+                load(session, episode_id, self.registers), at or self.clock.now()
+            )
             return {"episode_id": episode_id, "decisions": list(shown)}
 
         return await self._run(unit, episode_id)
@@ -47,7 +51,7 @@ class ConsentLook:
         """Return who may see what, cell by cell; of one *service* where it is named."""
 
         def unit(session: Session) -> Tree:
-            rows = matrix(load(session, episode_id), at or self.clock.now())
+            rows = matrix(load(session, episode_id, self.registers), at or self.clock.now())
             cells = [asdict(row) for row in rows if service in {None, row.service}]
             return {"episode_id": episode_id, "cells": cells}
 
@@ -65,7 +69,7 @@ class ConsentLook:
             raise InvalidContent(Code.PURPOSE, "there is no such purpose", (fault,))
 
         def unit(session: Session) -> Tree:
-            case = load(session, episode_id)
+            case = load(session, episode_id, self.registers)
             return asdict(why(case, partner, service, field, purpose, at or self.clock.now()))
 
         return await self._run(unit, episode_id)
@@ -75,7 +79,10 @@ class ConsentLook:
         episode_id = str(record["episode_id"])
 
         def unit(session: Session) -> Tree:
-            case, waiting = load(session, episode_id), session.deliveries(episode_id)
+            case, waiting = (
+                load(session, episode_id, self.registers),
+                session.deliveries(episode_id),
+            )
             return preview(case, record, waiting, self.clock.now()).as_json()
 
         return await self._run(unit, episode_id)
@@ -84,7 +91,7 @@ class ConsentLook:
         """Return who received what; with *person*, as that member of the family may know it."""
 
         def unit(session: Session) -> Tree:
-            case = load(session, episode_id)
+            case = load(session, episode_id, self.registers)
             kin = kin_of(case.tree, case.decisions, person) if person else None
             lines = access_report(session, self.registry, episode_id, kin)
             told = [{**asdict(line), "at": line.at.isoformat()} for line in lines]

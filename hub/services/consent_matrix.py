@@ -18,24 +18,27 @@ from hub.domain.exchange import Decision, Tree
 from hub.errors import Code, Missing
 from hub.ports import Session
 from hub.services.gate import Case, agreements_of, people
+from hub.services.registers import OWN_ALONE, Registers, heard
 
 SECTIONS: Final = (LISTED, *sorted(SHAREABLE))
 """The basic leaves of a listed service, and every section that a decision can name."""
 
 
-def load(session: Session, episode_id: str) -> Case:
-    """Return the episode as it stands now; before any content the tree holds nothing but the
-    reference.  Raises `Missing`.
+def load(session: Session, episode_id: str, registers: Registers = OWN_ALONE) -> Case:
+    """Return the episode as it stands now, as its register of consent vouches for it; before any
+    content the tree holds nothing but the reference.  Raises `Missing`.
     """
     head = session.episode(episode_id)
     if head is None:
         raise Missing(Code.NOT_FOUND, "the hub holds no episode of this reference")
     content = session.version(episode_id, head.version) if head.version else None
+    said = heard(registers, session, head)
     return Case(
         head,
         content.tree if content else {"episode_id": episode_id},
-        session.decisions(episode_id),
+        said.decisions,
         session.involvements(episode_id),
+        unsure=said.unsure,
     )
 
 

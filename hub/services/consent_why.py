@@ -14,7 +14,7 @@ from hub.domain.consent import Ask
 from hub.domain.dictionary import leaves
 from hub.domain.exchange import Tree
 from hub.domain.partner import Partner
-from hub.errors import Code, Fault, InvalidContent, Withheld
+from hub.errors import Code, Fault, InvalidContent, Unavailable, Withheld
 from hub.services.explain import accounted, pattern_of, places, section_of
 from hub.services.gate import Case, Request, agreements_of, people, related, release
 from hub.services.views import view
@@ -90,8 +90,8 @@ def _released(case: Case, request: Request) -> tuple[Tree, str | None]:
     """Return what the gate would show, and the code by which it stops instead."""
     try:
         return release(case, request).tree["episode"], None
-    except Withheld as withheld:
-        return {"episode_id": case.head.episode_id}, withheld.code.value
+    except (Unavailable, Withheld) as stopped:
+        return {"episode_id": case.head.episode_id}, stopped.code.value
 
 
 def _tests(case: Case, request: Request, stopped: str | None) -> tuple[Check, ...]:

@@ -1,6 +1,7 @@
 """Looking up consent: the decisions, the matrix, why a field flows, and what a decision changes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -233,3 +234,15 @@ async def test_an_unlawful_decision_has_no_preview() -> None:
         )
 
     assert refused.value.code.value == "E_CONSENT_GIVER"
+
+
+async def test_why_says_that_consent_cannot_be_confirmed() -> None:
+    """While its register vouches for nothing, that is the reason for every field."""
+    world = await World().shared()
+    case = replace(await case_of(world), decisions=(), unsure="cannot be confirmed")
+    partner = world.partners["HOU-A"]
+
+    told = why(case, partner, "HOU-A/HOUS", "subjects[].gender", "PLAN", world.clock.now())
+
+    assert told.tests[-1].code == "E_REGISTER"
+    assert {place.reason for place in told.places} == {"E_REGISTER"}
