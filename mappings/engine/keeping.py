@@ -27,10 +27,24 @@ def keeper(part: Part) -> Callable[[Any], Any] | None:
 
     def keep(item: Any) -> Any:
         for steps, value in loose:
-            item = _with(item, steps, value)
+            if not _stands(item, steps):
+                item = _with(item, steps, value)
         return item
 
     return keep
+
+
+def _stands(here: Any, steps: Steps) -> bool:
+    """Return whether something stands at *steps* of *here*."""
+    for name, listed in steps:
+        here = here.get(name)
+        if here is None:
+            return False
+        if listed:
+            if not here:
+                return False
+            here = here[0]
+    return True
 
 
 def _steps(path: Path) -> Steps:

@@ -51,4 +51,6 @@ class Mark:
 
 def bare(value: Any) -> Any:
     """Return *value* without what it carries."""
-    return value.value if isinstance(value, Origin | Mark) else value
+    if type(value) is str:  # most are, and nothing that carries something is
+        return value
+    return value.value if isinstance(value, (Origin, Mark)) else value

@@ -18,7 +18,7 @@ from mappings.engine.narrative_blocks import Block, block, member, several
 from mappings.engine.narrative_labels import kind, label
 from mappings.engine.narrative_phrases import PHRASES, Group
 from mappings.engine.narrative_text import Item, Text, WhoIsWho, child_name
-from mappings.engine.paths import Path
+from mappings.engine.paths import Path, Step
 from mappings.engine.shape import Shape
 
 CHILDREN: Final = ("episode", "subjects")
@@ -41,13 +41,14 @@ class Narrating(Protocol):
 class _Told:
     """One path of a rule, with the nodes that it leads through."""
 
-    path: Path
+    steps: tuple[Step, ...]
     nodes: tuple[Node, ...]
 
 
 def narrator(rule: Rule, shape: Shape) -> Callable[[Any, Any], Any]:
     """Return what makes the text of *rule* for one item, or None where there is nothing to tell."""
-    runs = list(_runs([_Told(path, _nodes(path)) for path in rule.told]))
+    runs = list(_runs([_Told(path.steps, _nodes(path)) for path in rule.told]))
+    own = shape.narrative if isinstance(shape, Narrating) else None
 
     def narrate(_item: Any, context: Any) -> Any:
         root = context.root
@@ -58,11 +59,11 @@ def narrator(rule: Rule, shape: Shape) -> Callable[[Any, Any], Any]:
                 _children(run, root, who, whole)
             else:
                 for one in run:
-                    _tell(one.path, one.nodes, root, who, whole)
+                    _tell(one.steps, one.nodes, root, who, whole)
         if whole.empty:
             return None
         made = whole.out(rule)
-        return shape.narrative(made) if isinstance(shape, Narrating) else made
+        return made if own is None else own(made)
 
     return narrate
 
@@ -98,7 +99,7 @@ def _runs(told: Sequence[_Told]) -> Iterator[tuple[bool, list[_Told]]]:
 
 
 def _of_children(one: _Told) -> bool:
-    names = tuple(step.name for step in one.path.steps[: len(CHILDREN)])
+    names = tuple(step.name for step in one.steps[: len(CHILDREN)])
     return names == CHILDREN
 
 
@@ -107,8 +108,8 @@ def _children(run: list[_Told], root: Mapping[str, Any], who: WhoIsWho, whole: B
     for subject in subjects:
         made = Block()
         for one in run:
-            rest = Path(one.path.steps[len(CHILDREN) :])
-            if rest.steps:
+            rest = one.steps[len(CHILDREN) :]
+            if rest:
                 _tell(rest, one.nodes[len(CHILDREN) - 1 :], subject, who, made)
             else:
                 made.take(_alone(block(Group(one.nodes[-1], subject, who))))
@@ -126,23 +127,25 @@ def _alone(made: Block) -> Block:
     return made
 
 
-def _tell(path: Path, nodes: tuple[Node, ...], value: Any, who: WhoIsWho, made: Block) -> None:
-    """Add to *made* what stands at *path* below *value*; *nodes* are those of its steps, with the
+def _tell(
+    steps: tuple[Step, ...], nodes: tuple[Node, ...], value: Any, who: WhoIsWho, made: Block
+) -> None:
+    """Add to *made* what stands at *steps* below *value*; *nodes* are those of the steps, with the
     one of *value* itself before them where it is no message.
     """
-    above = nodes[0] if len(nodes) > len(path.steps) else None
+    above = nodes[0] if len(nodes) > len(steps) else None
     nodes = nodes[1:] if above is not None else nodes
-    (step, *rest), node = path.steps, nodes[0]
+    step, rest, node = steps[0], steps[1:], nodes[0]
     held = value.get(step.name)
     if not held and not isinstance(held, bool | int):
         return
     if step.where:
         ((where, wanted),) = step.where
-        name = str(where)
+        name = where.steps[0].name
         held = [one for one in held if bare(one.get(name)) == wanted]
     if rest:
         for one in held if isinstance(held, (list, tuple)) else (held,):
-            _tell(Path(tuple(rest)), nodes, one, who, made)
+            _tell(rest, nodes, one, who, made)
         return
     if above is not None and kind(above) == "Subject" and step.name in NAME:
         _name(value, step.name, made)

@@ -44,6 +44,7 @@ def labels() -> Mapping[tuple[str, str], Label]:
     return found
 
 
+@cache
 def label(above: str, name: str) -> Label:
     """Return the label of the member *name* of the class *above*."""
     return labels()[above, name]

@@ -11,9 +11,11 @@ from mappings.engine.narrative_text import Item, Text, WhoIsWho, joined, plain
 from mappings.engine.narrative_words import identifier_words, service_words, words
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Group:
-    """One object of the canonical tree, with what the dictionary says of its members."""
+    """One object of the canonical tree, with what the dictionary says of its members; never
+    changed.
+    """
 
     node: Node
     held: Mapping[str, Any]

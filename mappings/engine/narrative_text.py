@@ -12,9 +12,9 @@ Sources = tuple[Any, ...]
 """The canonical leaves, wrapped or not, that a text was made of."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen would double what it takes to make one
 class Text:
-    """A text and its sources."""
+    """A text and its sources; never changed."""
 
     said: str
     sources: Sources = ()
@@ -25,9 +25,12 @@ class Text:
 
     def out(self, rule: Rule) -> Any:
         """Return the plain text, or a mark where the message was recorded."""
-        paths = [one.path for one in self.sources if isinstance(one, Origin)]
-        if not paths:
+        for one in self.sources:
+            if type(one) is Origin:
+                break
+        else:
             return self.said
+        paths = [one.path for one in self.sources if isinstance(one, Origin)]
         first = next(one for one in self.sources if isinstance(one, Origin))
         return Mark(self.said, rule, paths[0], first.value, tuple(dict.fromkeys(paths[1:])))
 
@@ -59,13 +62,15 @@ def paragraphs(text: Text) -> list[Text]:
     Whether a line of a document stands there never depends on what words it holds: a text of
     nothing but white space is one paragraph of it.
     """
+    if "\n" not in text.said:
+        return [text]
     lines = [Text(line, text.sources) for line in text.said.split("\n") if line.strip()]
     return lines or [text]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Item:
-    """One thing to say: its text, and what is said of it in smaller letters."""
+    """One thing to say: its text, and what is said of it in smaller letters; never changed."""
 
     text: tuple[Text, ...]
     detail: tuple[Text, ...] = ()

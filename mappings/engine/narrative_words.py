@@ -7,7 +7,7 @@ marks that a writer left open are closed, so that nothing after them turns round
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from hub.domain.codes import code_list, list_ids
@@ -77,6 +77,7 @@ def time_words(value: str) -> str:
     return f"{day} at {hour}:{moment.minute:02}{half}"
 
 
+@lru_cache(maxsize=64)
 def _last_sunday(year: int, month: int) -> datetime:
     """Return 01:00 UTC of the last Sunday of March or October, when the clocks change."""
     day = datetime(year, month, 31, 1, tzinfo=UTC)
@@ -84,7 +85,10 @@ def _last_sunday(year: int, month: int) -> datetime:
 
 
 @cache
-def _displays(list_id: str) -> Mapping[str, str]:
+def _displays(list_id: str | None) -> Mapping[str, str]:
+    """Return what people call the codes of a list; nothing for a list that nobody has."""
+    if list_id is None or list_id not in list_ids():
+        return {}
     return {code: entry.display for code, entry in code_list(list_id).codes.items()}
 
 
@@ -94,8 +98,6 @@ def display(list_id: str | None, code: str) -> str:
     >>> display("CL-05", "NMTH"), display("CL-29", "999")
     ('Natural mother', '999')
     """
-    if list_id is None or list_id not in list_ids():
-        return code
     return _displays(list_id).get(code, code)
 
 

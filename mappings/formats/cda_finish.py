@@ -6,7 +6,7 @@ One pass over the machine's part; the text of sections is passed by.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from mappings.engine.marks import Mark, bare
@@ -14,6 +14,7 @@ from mappings.formats.cda_names import display, names
 from mappings.formats.cda_structure import ANY, ROOT, structure
 
 TEXT: Final = "StrucDoc.Text"
+CODED: Final = frozenset({"@code", "@codeSystem"})
 
 NEEDED: Final = frozenset(
     {
@@ -41,6 +42,11 @@ class _Plan:
     root: bool = False
     coded: bool = False
 
+    @property
+    def idle(self) -> bool:
+        """Return whether there is nothing to do, here or below."""
+        return not (self.inside or self.fill or self.root or self.coded)
+
 
 @cache
 def _plans() -> Mapping[str, _Plan]:
@@ -48,6 +54,13 @@ def _plans() -> Mapping[str, _Plan]:
     plans = {kind: _Plan() for kind in structure()}
     for kind in plans:
         _planned(kind, plans)
+    idle = True
+    while idle:  # what holds only idle things is idle itself
+        idle = False
+        for plan in plans.values():
+            for name in [name for name, inner in plan.inside.items() if inner.idle]:
+                del plan.inside[name]
+                idle = True
     return plans
 
 
@@ -85,6 +98,10 @@ def finished(document: Mapping[str, Any], roots: Mapping[str, str]) -> dict[str,
 
 
 def _finished(value: Mapping[str, Any], plan: _Plan, roots: Mapping[str, str]) -> dict[str, Any]:
+    if plan.coded and len(value) == len(CODED) and value.keys() == CODED:
+        code, system = value["@code"], value["@codeSystem"]
+        if type(code) is str and type(system) is str:
+            return _code(code, system)
     made = dict(value)
     if plan.root:
         root = made.get("@root")
@@ -96,17 +113,26 @@ def _finished(value: Mapping[str, Any], plan: _Plan, roots: Mapping[str, str]) -
         if system is not None:
             _coded(made, bare(system))
         return made
-    for name, inner in plan.inside.items():
-        held = made.get(name)
+    inside = plan.inside
+    for name, held in value.items():
         if type(held) is dict:
-            made[name] = _finished(held, inner, roots)
-        elif type(held) is list:
+            if (inner := inside.get(name)) is not None:
+                made[name] = _finished(held, inner, roots)
+        elif type(held) is list and (inner := inside.get(name)) is not None:
             made[name] = [
                 _finished(one, inner, roots) if type(one) is dict else one for one in held
             ]
     for name, nothing in plan.fill:
         if name not in made:
             made[name] = nothing
+    return made
+
+
+@lru_cache(maxsize=4096)
+def _code(code: str, system: str) -> dict[str, Any]:
+    """Return a code and nothing else, finished; whoever writes the document only reads it."""
+    made: dict[str, Any] = {"@code": code, "@codeSystem": system}
+    _coded(made, system)
     return made
 
 

@@ -6,6 +6,7 @@ an oracle in the conformance tests.
 """
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Any, Final
 
@@ -39,7 +40,30 @@ AGREEING: Final = (
 
 def holds(document: Any) -> bool:
     """Return whether the element *document* is lawful CDA R2 as far as we write it."""
-    return bool(_schema().validate(document)) and not any(find(document) for find in _finds())
+    return fits(document) and not any(find(document) for find in _finds())
+
+
+def fits(document: Any) -> bool:
+    """Return whether the schema allows the element *document*."""
+    return bool(_schema().validate(document))
+
+
+_UNCODED: Final = frozenset({"statusCode", "languageCode", "realmCode"})
+
+
+def disagrees(name: str, members: AbstractSet[str]) -> bool:
+    """Return whether an element *name* with these *members* breaks what `AGREEING` says.
+
+    The writer asks it once for every combination of members that it meets, which makes looking
+    through the finished document unnecessary.
+    """
+    if "@code" in members and "@codeSystem" not in members and name not in _UNCODED:
+        return True
+    if name == "id":
+        return not members & {"@root", "@nullFlavor"}
+    if name == "administrativeGenderCode":
+        return not members & {"@code", "@nullFlavor"}
+    return name == "section" and "text" not in members
 
 
 @cache

@@ -7,28 +7,40 @@ child's data with the other's.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
-
-from lxml import etree
 
 from hub.errors import Code, Fault, Malformed, Rejected
 from mappings.engine.shape import Document
 from mappings.formats import xml_tree
-from mappings.formats.cda_schema import holds
+from mappings.formats.cda_schema import disagrees, fits
 from mappings.formats.cda_shape import CdaShape
 from mappings.formats.cda_structure import ROOT, faults, grammar
+from mappings.formats.xml_build import DECLARATION, built
 from mappings.formats.xml_grammar import Content, Grammar
 from mappings.formats.xml_guard import Limits
+from mappings.formats.xml_write import Writer
 
 SEVERAL: Final = "urn:ecaf:cda:documents:1"
 WRAPPER: Final = "Documents"
+_TOP: Final = WRAPPER.encode()
+_SPACE: Final = SEVERAL.encode()
 SHOWN: Final = 3
 LIMITS: Final = Limits(size=20 * 1024 * 1024)
 
 
-def _element(document: Mapping[str, Any]) -> Any:
-    """Return the element of *document*; raises `Rejected` where XML cannot hold it."""
-    return xml_tree.element(document, ROOT, grammar())
+WORDS: Final = frozenset(
+    {
+        *("@classCode", "@moodCode", "@typeCode", "@nullFlavor", "@xsi:type", "@use", "@scope"),
+        *("@code", "@codeSystem", "@codeSystemName", "@displayName", "@styleCode"),
+    }
+)
+"""Attributes that hold words of CDA and of code lists."""
+
+
+@cache
+def _writer() -> Writer:
+    return Writer(grammar(), words=WORDS, disagrees=disagrees)
 
 
 def _refusal(wrong: Sequence[Fault]) -> Rejected:
@@ -73,12 +85,11 @@ class CdaWire:
         """
         made = []
         for one in document["document"]:
-            element = _element(one)
-            if check and not holds(element):
+            child = built(one, ROOT, grammar(), _writer())
+            if check and not (child.agrees and fits(child.root)):
                 raise _refusal(faults(one))
-            made.append(element)
+            made.append(child)
         if len(made) == 1:
-            return xml_tree.written(made[0])
-        top = etree.Element(f"{{{SEVERAL}}}{WRAPPER}", nsmap={None: SEVERAL})
-        top.extend(made)
-        return xml_tree.written(top)
+            return made[0].raw
+        inner = b"".join(child.text for child in made)
+        return DECLARATION + b'<%b xmlns="%b">%b</%b>' % (_TOP, _SPACE, inner, _TOP)

@@ -1,8 +1,8 @@
-"""Document tree to XML: children in the schema's order, written fast, then read back by lxml.
+"""Document tree to XML, written fast, then read back by lxml.
 
-Text is put together member by member from parts prepared once a type, and parsed by lxml, so that
-what leaves is an element tree that the library accepts and serialises; whatever it does not accept
-is looked for again, slowly, to say where it stands.
+`mappings.formats.xml_write` puts the text together; lxml parses it, so that what leaves is what the
+library accepts, and whatever it does not accept is looked for again, slowly, to say where it
+stands.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,16 +13,16 @@ from typing import Any, Final
 from lxml import etree
 
 from hub.errors import Code, Fault, Rejected
-from mappings.engine.shape import Member
-from mappings.formats.xml_grammar import CONTENT, TEXT, Content, Grammar
+from mappings.formats.xml_grammar import CONTENT, Grammar
 from mappings.formats.xml_guard import SCHEMA_INSTANCE
 from mappings.formats.xml_text import unlawful
+from mappings.formats.xml_write import TYPE, Unwritable, Writer, Written
 
 Node = Any
-TYPE: Final = "@xsi:type"
 INSTANCE: Final = {"xsi": SCHEMA_INSTANCE}
 """The prefix that a typed grammar needs."""
 
+DECLARATION: Final = b"<?xml version='1.0' encoding='UTF-8'?>\n"
 _PARSER: Final = {
     "encoding": "utf-8",
     "resolve_entities": False,
@@ -32,204 +32,59 @@ _PARSER: Final = {
 }
 
 
-@dataclass(slots=True)
-class _Plan:
-    """One type prepared: (member, what begins it), and (member, open, begin, end, its type)."""
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A document as text without a declaration, and as the element that lxml makes of it.
 
-    attributes: tuple[tuple[str, str], ...]
-    children: tuple[tuple[str, str, str, str, str], ...]
-    text: bool
-    mixed: bool
+    *agrees*: no element contradicts itself, as far as the writer was told what that is.
+    """
 
+    text: bytes
+    root: Any
+    agrees: bool
 
-class _Unwritable(ValueError):
-    """Something in the document has no place in the schema; where, the slow pass will say."""
+    @property
+    def raw(self) -> bytes:
+        """Return the bytes of the document: UTF-8, declared, no white space added."""
+        return DECLARATION + self.text
 
 
 def element(document: Mapping[str, Node], root: str, grammar: Grammar) -> Any:
-    """Return the element *root* made of *document*.
+    """Return the element *root* made of *document*; raises as `built`."""
+    return built(document, root, grammar).root
+
+
+def built(
+    document: Mapping[str, Node], root: str, grammar: Grammar, writer: Writer | None = None
+) -> Built:
+    """Return *document* as the element *root*, written by *writer* or one without a mind.
 
     Raises `Rejected` (``E_MAPPING``) with the path of what the schema has no place for and of text
     that XML cannot hold.
     """
-    spaces = "".join(f' xmlns:{name}="{uri}"' for name, uri in grammar.prefixes.items())
-    begin = f'<{root} xmlns="{grammar.namespace}"{spaces}'
-    out: list[str] = []
+    out = Written()
+    kind = grammar.roots[root]
     try:
-        _builder(grammar).put(document, grammar.roots[root], begin, f"</{root}>", out)
-        made = etree.fromstring("".join(out).encode(), etree.XMLParser(**_PARSER))
-    except (_Unwritable, UnicodeEncodeError, etree.XMLSyntaxError):
-        raise _refusal(document, grammar.roots[root], grammar) from None
-    if spaces:
-        etree.cleanup_namespaces(made)
-    return made
+        (writer or _writer(grammar)).put(document, kind, f"<{root}", f"</{root}>", out)
+        body = "".join(out)
+        spaces = [f' xmlns="{grammar.namespace}"']
+        spaces += [
+            f' xmlns:{name}="{uri}"'
+            for name, uri in grammar.prefixes.items()
+            if f" {name}:" in body or f"<{name}:" in body
+        ]
+        at = len(root) + 1
+        text = f"{body[:at]}{''.join(spaces)}{body[at:]}".encode()
+        made = etree.fromstring(text, etree.XMLParser(**_PARSER))
+    except (Unwritable, UnicodeEncodeError, etree.XMLSyntaxError, TypeError):
+        # A type error: an object stands where a word belongs, and cannot be looked up.
+        raise _refusal(document, kind, grammar) from None
+    return Built(text, made, out.agrees)
 
 
 @cache
-def _builder(grammar: Grammar) -> "_Builder":
-    return _Builder(grammar)
-
-
-class _Builder:
-    """Writes values of the types of one grammar."""
-
-    def __init__(self, grammar: Grammar) -> None:
-        self._types = grammar.types
-        self._plans: dict[str, _Plan] = {}
-
-    def plan(self, kind: str) -> _Plan | None:
-        """Return the type *kind* prepared; None if it holds text only."""
-        known = self._plans.get(kind)
-        if known is None:
-            content = self._types.get(kind)
-            if content is None:
-                return None
-            known = self._plans[kind] = _planned(content)
-        return known
-
-    def put(self, value: Node, kind: str, begin: str, end: str, out: list[str]) -> None:
-        """Append one element that starts with *begin* (``<Name``, its bracket still open)."""
-        if type(value) is str:
-            out += (begin, ">", escaped(value), end)
-        elif isinstance(value, Mapping):
-            plan = self.plan(value.get(TYPE, kind))
-            if plan is None:
-                self._untyped(value, begin, end, out)
-            else:
-                self._typed(value, plan, begin, end, out)
-        else:
-            out += (begin, ">", escaped(said(value)), end)
-
-    def _typed(
-        self, value: Mapping[str, Node], plan: _Plan, begin: str, end: str, out: list[str]
-    ) -> None:
-        left = len(value)
-        out.append(begin)
-        if TYPE in value:
-            out += (' xsi:type="', quoted(said(value[TYPE])), '"')
-            left -= 1
-        for name, start in plan.attributes:
-            held = value.get(name)
-            if held is not None:
-                out += (start, quoted(said(held)), '"')
-                left -= 1
-        out.append(">")
-        if plan.text and (held := value.get(TEXT)) is not None:
-            out.append(escaped(said(held)))
-            left -= 1
-        if plan.mixed:
-            if (held := value.get(CONTENT)) is not None:
-                self._mixed(held, plan, out)
-                left -= 1
-        else:
-            left -= self._children(value, plan, out)
-        if left:
-            left -= sum(1 for held in value.values() if held is None)
-            if left:
-                raise _Unwritable
-        out.append(end)
-
-    def _children(self, value: Mapping[str, Node], plan: _Plan, out: list[str]) -> int:
-        """Append the members that stand below; return how many there were."""
-        found = 0
-        for name, whole, begin, end, kind in plan.children:
-            held = value.get(name)
-            if held is None:
-                continue
-            found += 1
-            if type(held) is str:
-                out += (whole, escaped(held), end)
-            elif type(held) is list or isinstance(held, tuple):
-                if not kind.endswith("*"):
-                    raise _Unwritable
-                for item in held:
-                    if type(item) is str:
-                        out += (whole, escaped(item), end)
-                    else:
-                        self.put(item, kind[:-1], begin, end, out)
-            else:
-                self.put(held, kind.rstrip("*"), begin, end, out)
-        return found
-
-    def _mixed(self, parts: Any, plan: _Plan, out: list[str]) -> None:
-        known = {child[0]: child for child in plan.children}
-        for part in parts:
-            if not isinstance(part, Mapping):
-                out.append(escaped(said(part)))
-                continue
-            for name, held in part.items():
-                if name not in known:
-                    raise _Unwritable
-                _name, _whole, begin, end, kind = known[name]
-                self.put(held, kind.rstrip("*"), begin, end, out)
-
-    def _untyped(self, value: Mapping[str, Node], begin: str, end: str, out: list[str]) -> None:
-        """Append an element of which the grammar says nothing, its members as they come."""
-        out.append(begin)
-        for name, held in value.items():
-            if name.startswith("@") and held is not None:
-                out += (f" {name[1:]}", '="', quoted(said(held)), '"')
-        out.append(">")
-        for name, held in value.items():
-            if held is None or name.startswith("@"):
-                continue
-            if name == TEXT:
-                out.append(escaped(said(held)))
-                continue
-            for item in held if isinstance(held, list | tuple) else (held,):
-                self.put(item, "", f"<{name}", f"</{name}>", out)
-        out.append(end)
-
-
-def _planned(content: Content) -> _Plan:
-    def starred(member: Member) -> str:
-        return member.type + ("*" if member.many else "")
-
-    names = [name for name in content.members if not name.startswith(("@", "#"))]
-    return _Plan(
-        attributes=tuple(
-            (name, f' {name[1:]}="') for name in content.members if name.startswith("@")
-        ),
-        children=tuple(
-            (name, f"<{name}>", f"<{name}", f"</{name}>", starred(content.members[name]))
-            for name in names
-        ),
-        text=TEXT in content.members,
-        mixed=content.mixed,
-    )
-
-
-def said(value: Any) -> str:
-    """Return *value* as XML Schema writes it.
-
-    >>> said(True), said(3), said("x")
-    ('true', '3', 'x')
-    """
-    if type(value) is str:
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | str):
-        return str(value)
-    raise _Unwritable
-
-
-def escaped(text: str) -> str:
-    """Return *text* as it stands between tags; a carriage return is kept as one.
-
-    >>> escaped("a < b ]]> c")
-    'a &lt; b ]]&gt; c'
-    """
-    if "&" in text or "<" in text or ">" in text or "\r" in text:
-        text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        text = text.replace("\r", "&#13;")
-    return text
-
-
-def quoted(text: str) -> str:
-    """Return *text* as it stands in an attribute; its white space is kept as it is."""
-    text = escaped(text).replace('"', "&quot;")
-    return text.replace("\t", "&#9;").replace("\n", "&#10;")
+def _writer(grammar: Grammar) -> Writer:
+    return Writer(grammar)
 
 
 def _refusal(document: Mapping[str, Node], kind: str, grammar: Grammar) -> Rejected:
@@ -240,7 +95,7 @@ def _refusal(document: Mapping[str, Node], kind: str, grammar: Grammar) -> Rejec
 def _wrong(value: Node, kind: str, grammar: Grammar, path: str) -> Iterator[tuple[str, str]]:
     """Yield where *value* holds what cannot be written, and why."""
     if isinstance(value, Mapping):
-        content = grammar.types.get(value.get(TYPE, kind))
+        content = grammar.types.get(str(value.get(TYPE, kind)))
         for name, held in value.items():
             member = None if content is None else content.members.get(name)
             here = f"{path}.{name}" if path else name

@@ -9,6 +9,7 @@ from typing import Any, Final
 from hub.errors import Code, InvalidContent, Rejected
 from mappings.engine.shape import Document
 from mappings.formats import xml_tree
+from mappings.formats.xml_build import built
 from mappings.formats.xml_grammar import Grammar, read_grammar
 from mappings.formats.xml_guard import DEFAULT, Limits
 from mappings.formats.xml_schema import Schema
@@ -58,8 +59,8 @@ class XmlWire:
 
         Raises `Rejected` where XML cannot hold it; with *check*, also where the schema forbids it.
         """
-        root = xml_tree.element(document, self._root, self.grammar)
-        if check and (faults := self.schema.faults(root)):
+        made = built(document, self._root, self.grammar)
+        if check and (faults := self.schema.faults(made.root)):
             places = ", ".join(fault.path for fault in faults[:SHOWN])
             raise Rejected(Code.MAPPING, f"the document breaks its schema at {places}", faults)
-        return xml_tree.written(root)
+        return made.raw

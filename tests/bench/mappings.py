@@ -129,14 +129,17 @@ def v2() -> Iterator[Goal]:
 
 
 def cda() -> Iterator[Goal]:
-    """CDA R2; the unit is lxml's parse, validation by our schema and print of the document."""
+    """CDA R2; the unit is lxml's parse, validation by our schema and print of the document.
+
+    The unit checks the schema alone: what the hub asks beyond it is the hub's own cost.
+    """
     one = ONE.catalogue.formats[CDA]
     released = freeze(WHOLE)
     body = one.wire.write(one.compiled.render(released), check=True)
 
     def unit() -> object:
         root = etree.fromstring(body)
-        cda_schema.holds(root)
+        cda_schema.fits(root)
         return etree.tostring(root)
 
     yield Goal(

@@ -4,6 +4,7 @@ invalid.
 
 import copy
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,10 +17,11 @@ from mappings.commands import translator
 from mappings.engine.alone import alone
 from mappings.engine.report import report
 from mappings.formats.cda_names import LISTS, display, names
-from mappings.formats.cda_schema import holds
+from mappings.formats.cda_schema import AGREEING, fits, holds
 from mappings.formats.cda_shape import time
 from mappings.formats.cda_structure import ROOT, faults, grammar, structure
-from mappings.formats.cda_wire import CdaWire
+from mappings.formats.cda_wire import CdaWire, _writer
+from mappings.formats.xml_build import built
 from mappings.formats.xml_tree import element
 from tests import builders
 from tests.unit.documents.documents import CDA, V3, documents, family, rendered, two_children
@@ -362,6 +364,35 @@ def test_what_cda_forbids_never_leaves(path: str, value: Any, place: str) -> Non
     with pytest.raises(Rejected) as refused:
         CdaWire().write({"document": [document]}, check=True)
     assert refused.value.code is Code.MAPPING
+
+
+def spoiled(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the document without one member at a time, once for each kind of place."""
+    seen = set()
+    todo: list[tuple[str, Any]] = [(ROOT, document)]
+    while todo:
+        name, here = todo.pop()
+        if isinstance(here, list):
+            todo += [(name, one) for one in here]
+        if not isinstance(here, dict):
+            continue
+        todo += [inner for inner in here.items() if inner[0] != "#content"]
+        for member in ("@root", "@code", "@codeSystem", "@nullFlavor", "text"):
+            if member in here and (name, member) not in seen:
+                seen.add((name, member))
+                held = here.pop(member)
+                yield document
+                here[member] = held
+
+
+def test_the_writer_sees_what_the_finished_document_would_show() -> None:
+    """Contradictions found while writing are those that XPath finds afterwards, and they are."""
+    found = []
+    for document in spoiled(copy.deepcopy(made())):
+        child = built(document, ROOT, grammar(), _writer())
+        assert (child.agrees and fits(child.root)) == holds(child.root)
+        found.append(child.agrees)
+    assert found.count(False) >= len(AGREEING)
 
 
 def test_a_lawful_document_passes_both_checks() -> None:
