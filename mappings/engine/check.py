@@ -33,12 +33,36 @@ def check(written: Written, plans: Mapping[str, Object], shape: Shape) -> None:
     found = named(written)
     _coverage(written, found, problems)
     _codes(found, problems)
+    if written.direction != "out":
+        _keys_kept(written, problems)
     for name, plan in plans.items():
         _targets(plan, written, shape, problems)
         _words(plan, shape, problems)
         _slices(written, name, problems)
     problems.errors += never(written, found).errors
     problems.settle()
+
+
+def _keys_kept(written: Written, problems: Problems) -> None:
+    """Refuse lists of chosen items that are read: nothing would say what they were chosen by."""
+    for entry in (written.envelope, *written.entries.values()):
+        for rule in every_rule(entry.rules):
+            step = None if rule.caf is None or not _is_read(rule) else rule.caf.steps[-1:]
+            if step and step[0].kind is Kind.SLICES:
+                keys = " and ".join(str(where) for where, _value in step[0].where)
+                with problems.kept():
+                    raise PositionedError(
+                        rule.place,
+                        f"{rule.caf} would be read without its {keys}: say only: out in its rules,"
+                        f" or write {step[0].name}[] with a rule for {keys}",
+                    )
+
+
+def _is_read(rule: Rule) -> bool:
+    """Return whether reading puts anything where *rule*, or a rule inside it, says."""
+    if rule.only == "out" or rule.structural:
+        return False
+    return any(_is_read(one) for one in rule.rules) if rule.rules else rule.caf is not None
 
 
 def _coverage(written: Written, found: Mapping[str, list[Rule]], problems: Problems) -> None:

@@ -29,6 +29,8 @@ RULE: Final = (
 )
 CARRIED: Final = ("const", "refer", "refer_all", "narrate", "seek")
 """What a rule carries to the wire if it is not a value at a place of its own."""
+IDLE: Final = (*ACTIONS, *CARRIED, "same", "only", "backup")
+"""Keys of a single rule: a rule that holds others has no use for them."""
 MAX_RULES: Final = 5000
 
 
@@ -49,17 +51,26 @@ def _rule(loader: Loader, value: Value, here: Here) -> Iterator[Rule]:
     around = here
     here = replace(here, when=(*here.when, *when(loader, fields.get("when"), here)))
     if "leaves" in fields:
+        _nothing_idle(fields, "leaves", IDLE)
         yield from _leaves(loader, fields, here)
         return
     wire_value = fields.get("wire")
     wire = here.wire.joined(path(loader, wire_value, here.names) or SELF)
     if "rules" in fields or "use" in fields:
+        _nothing_idle(fields, "use" if "use" in fields else "rules", IDLE)
         yield from _group(loader, fields, value, here, wire)
         return
     if not wire.steps and "caf" not in fields:
         value.error("a rule needs wire")
     for rule, found in _single(loader, fields, value, here, wire):
         yield from _overlaid(loader, rule, found, around)
+
+
+def _nothing_idle(fields: Fields, beside: str, names: Sequence[str]) -> None:
+    """Refuse what would be passed over: it says something of one rule, and here are several."""
+    for name in names:
+        if name in fields:
+            fields.need(name).error(f"{name} does nothing beside {beside}: give it to single rules")
 
 
 def _overlaid(loader: Loader, rule: Rule, covers: str | None, here: Here) -> Iterator[Rule]:
@@ -218,6 +229,7 @@ def _group(loader: Loader, fields: Fields, value: Value, here: Here, wire: Path)
     caf, found = (here.caf, None) if caf_value is None else looked_up(loader, caf_value, here)
     listed, written = caf.split(), wire.split()
     if listed is None and written is None:
+        _nothing_idle(fields, "rules" if use is None else "use", ("required",))
         yield from rules(loader, body, replace(here, caf=caf, wire=wire, using=using))
         return
     if caf_value is None or listed is None or written is None:

@@ -137,6 +137,41 @@ def with_rule(rule: str) -> str:
             id="no part",
         ),
         pytest.param(
+            "- caf: address[]\n  wire: address[]\n  only: out\n"
+            "  rules:\n    - caf: postcode\n      wire: postalCode",
+            "23:15: only does nothing beside rules: give it to single rules",
+            id="only on a list rule",
+        ),
+        pytest.param(
+            "- caf: address[]\n  wire: address[]\n  backup: true\n  use: nowhere",
+            "23:17: backup does nothing beside use",
+            id="backup on a part",
+        ),
+        pytest.param(
+            "- wire: maritalStatus\n  required: true\n"
+            "  rules:\n    - caf: family_name\n      wire: text",
+            "22:19: required does nothing beside rules",
+            id="required on a group",
+        ),
+        pytest.param(
+            "- leaves: [postcode]\n  wire: address[0].<slot>\n  codes: gender",
+            "23:16: codes does nothing beside leaves",
+            id="codes on leaves",
+        ),
+        pytest.param(
+            "- caf: identifiers[system=nhs-number][]\n  wire: identifier[system=${x}][]\n"
+            "  rules:\n    - caf: value\n      wire: value",
+            "22:15: identifiers[system=nhs-number][] would be read without its system: say only:"
+            " out in its rules, or write identifiers[] with a rule for system",
+            id="chosen items, read",
+        ),
+        pytest.param(
+            "- caf: identifiers[system=nhs-number][].value\n"
+            "  wire: identifier[system=${x}][].value",
+            "22:15: identifiers[system=nhs-number][] would be read without its system",
+            id="chosen items, read, in short",
+        ),
+        pytest.param(
             "- caf: given_names[]\n  wire: id",
             "21:14: a list stands on one side only",
             id="list on one side",
