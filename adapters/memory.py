@@ -16,7 +16,8 @@ from typing import TypeVar
 
 import orjson
 
-from adapters.memory_alerts import MemoryAlerts, MemoryTurns
+from adapters.memory_alerts import MemoryTurns
+from adapters.memory_people import MemoryPeople
 from hub.domain.exchange import (
     HOLDING,
     UNSETTLED,
@@ -34,6 +35,7 @@ from hub.domain.exchange import (
     Tree,
     Version,
 )
+from hub.domain.practitioner import Assertion
 from hub.errors import Code, Conflict, Unavailable
 from hub.ports import Needs, Unit
 
@@ -84,14 +86,15 @@ class _Tables:
         self.notices: dict[tuple[str, str], Notice] = {}
         self.tokens: dict[tuple[str, str], datetime] = {}
         self.alerts: dict[str, Alert] = {}
+        self.practitioners: dict[tuple[str, str], Assertion] = {}
 
 
-class MemorySession(MemoryAlerts):
+class MemorySession(MemoryPeople):
     """`hub.ports.Session` on dictionaries, with an undo log."""
 
     def __init__(self, tables: _Tables) -> None:
         """Read and change *tables* at once; `undo` takes the changes back."""
-        super().__init__(tables.alerts)
+        super().__init__(tables.alerts, tables.practitioners, tables.involvements)
         self._t = tables
 
     def clock(self) -> datetime:

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any, Final
@@ -25,6 +26,7 @@ from hub.services.copying import External, registers_of
 from hub.services.disclose import Discloser, check_referral
 from hub.services.dispatch import Dispatcher
 from hub.services.duties import duties
+from hub.services.eligible import check_author, check_user, user_of
 from hub.services.index import ChildIndex
 from hub.services.lookup import Lookup
 from hub.services.notify import Notifier
@@ -32,6 +34,7 @@ from hub.services.receipt import Receipt
 from hub.services.receive import Receiver
 from hub.services.scheduler import Scheduler
 from hub.services.see import Viewer
+from hub.services.vouch import Vouching
 from hub.settings import Settings
 from hub.worker import Hints, Workers
 from messaging.channel import Transport
@@ -87,6 +90,7 @@ class Hub:
         self._notifier = Notifier(store, registry, digester, clock, self.hints)
         self._viewer = Viewer(store, self.renderer, digester, clock, registry, self.registers)
         self._lookup = Lookup(store, registry, clock)
+        self._vouching = Vouching(store, clock)
         self.collector = Collector(
             store, registry, self.renderer, digester, clock, self.hints, self.registers
         )
@@ -115,7 +119,8 @@ class Hub:
         check_referral(message)
         if "consent_decision" in message:
             decision = message["consent_decision"]
-            return await self._decide(partner, str(decision["episode_id"]), raw, key, decision)
+            reference, named = str(decision["episode_id"]), user_of(partner, message)
+            return await self._decide(partner, reference, raw, key, decision, named)
         if "acknowledgement" in message:
             said = message["acknowledgement"]
             return await self.collector.acknowledge(
@@ -125,7 +130,10 @@ class Hub:
             return await self._notifier.notice(partner, raw, key, message["notification"])
 
         def meaning(session: Session, incoming: Incoming) -> Accepted | Refused:
-            return self._receiver.receive(session, incoming, message, read.warnings)
+            user = user_of(partner, message)
+            check_author(session, partner, user, message.get("event"), incoming.now)
+            told = replace(incoming, user=user)
+            return self._receiver.receive(session, told, message, read.warnings)
 
         episode_id = str(sent_tree(message)["episode_id"])
         return await self._acceptor.accept(partner, content_type, raw, key, meaning, episode_id)
@@ -160,9 +168,17 @@ class Hub:
         return await self._decide(partner, episode_id, raw, key, decision)
 
     async def _decide(
-        self, partner: Partner, episode_id: str, raw: bytes, key: str, decision: Tree
+        self,
+        partner: Partner,
+        episode_id: str,
+        raw: bytes,
+        key: str,
+        decision: Tree,
+        named: str | None = None,
     ) -> Receipt:
         def meaning(session: Session, incoming: Incoming) -> Accepted | Refused:
+            user = named or partner.acting or str(decision.get("recorded_by", ""))
+            check_user(session, partner, user, "author", incoming.now)
             return self._recorder.record(session, incoming, episode_id, decision)
 
         return await self._acceptor.accept(partner, CANONICAL, raw, key, meaning, episode_id)
@@ -183,6 +199,14 @@ class Hub:
         """Take a notification; the answer never tells whether it matched."""
         del content_type  # one form so far: the notification itself as JSON
         return await self._notifier.notice(partner, raw, key, self._payload(raw, "notification"))
+
+    async def vouch(self, partner: Partner, ref: str, raw: bytes) -> Receipt:
+        """Keep what an organisation vouches for of one of its practitioners."""
+        return await self._vouching.put(partner, ref, self._object(raw))
+
+    async def practitioner(self, partner: Partner, ref: str) -> Tree:
+        """Return what the caller's organisation vouches for of one of its practitioners."""
+        return await self._vouching.shown(partner, ref)
 
     async def view(
         self, partner: Partner, service: str, episode_id: str, purpose: str, accept: str

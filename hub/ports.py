@@ -21,6 +21,7 @@ from hub.domain.exchange import (
     Version,
     Watch,
 )
+from hub.domain.practitioner import Assertion
 from hub.domain.register import Asked, Holding
 from hub.errors import Fault
 
@@ -92,6 +93,24 @@ class Session(Protocol):
 
     def put_involvement(self, involvement: Involvement) -> None:
         """Insert or replace one relationship."""
+        ...
+
+    def episodes_before(self, partner: str, episode_id: str) -> int:
+        """Return in how many other episodes *partner* had a relationship before it had one in this
+        (all of them, where it has none here); ties go by episode id.
+        """
+        ...
+
+    def practitioner(self, organisation: str, ref: str) -> Assertion | None:
+        """Return what an organisation vouches for of the practitioner that it calls *ref*."""
+        ...
+
+    def put_practitioner(self, assertion: Assertion) -> None:
+        """Insert or replace what an organisation vouches for."""
+        ...
+
+    def practitioners(self, after: tuple[str, str], limit: int) -> Sequence[Assertion]:
+        """Return what organisations vouch for, by (organisation, ref), beyond *after*."""
         ...
 
     def delivery(self, delivery_id: str) -> Delivery | None:

@@ -69,6 +69,7 @@ class Purposes:
         self.answer = vault.derived("inbox.answer")
         self.audit = vault.derived("audit")
         self.index = vault.derived("index")
+        self.practitioner = vault.derived("practitioner")
 
 
 def _seal(key: DataKey, value: Any, *place: str) -> bytes:
@@ -93,7 +94,8 @@ class Rows:
 
     def __init__(self, keys: Keys, purposes: Purposes, opened: Opened) -> None:
         """Use *keys* for content and *purposes* for the rest, and *opened* where it can."""
-        self._keys, self._purposes, self._opened = keys, purposes, opened
+        self._keys, self._opened = keys, opened
+        self._purposes = self.purposes = purposes
 
     def known(self, read: Callable[[Row, int], T], row: Row, shreds: int) -> T:
         """Return what *read* makes of *row*, opened once as long as not a byte of it changes."""

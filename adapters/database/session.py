@@ -20,7 +20,8 @@ from adapters.database.deliveries import Deliveries
 from adapters.database.finding import Finding
 from adapters.database.keys import Keys, Lru
 from adapters.database.messages import Messages
-from adapters.database.rows import Row, Rows, moment
+from adapters.database.people import People
+from adapters.database.rows import Row, Rows, micros, moment
 from adapters.database.statements import Statements
 from adapters.database.transaction import Batch
 from hub.domain.exchange import (
@@ -42,7 +43,7 @@ NOBODY = "-"
 """The episode of a delivery that does not exist: looked for like any other."""
 
 
-class SqlSession(Messages, Deliveries, Finding, Alerts):
+class SqlSession(Messages, Deliveries, Finding, Alerts, People):
     """`hub.ports.Session` on one open transaction."""
 
     def __init__(
@@ -102,6 +103,7 @@ class SqlSession(Messages, Deliveries, Finding, Alerts):
             *self.delivery_batches(),
             *self.index_batches(),
             *self.alert_batches(),
+            *self.people_batches(),
         ]
         # Sealed first, for sealing makes keys and may read some.
         batches.insert(0, (self._sql.add_key, self._keys.rows()))
@@ -215,6 +217,17 @@ class SqlSession(Messages, Deliveries, Finding, Alerts):
         known = self._involvements.setdefault(involvement.episode_id, {})
         self._set(known, involvement.involvement_id, involvement)
         self._set(self._dirty_involvements, involvement.involvement_id, involvement)
+
+    def episodes_before(self, partner: str, episode_id: str) -> int:
+        """Return in how many other episodes *partner* took part before this one.
+
+        What others of the same group have only just joined is counted from the next group on.
+        """
+        first: dict[str, int] = dict(self.rows_of(self._sql.first_involved, partner))
+        stored = first.pop(episode_id, None)
+        own = [i for i in self.involvements(episode_id) if i.partner == partner]
+        here = min((micros(i.since) for i in own), default=stored)
+        return sum(1 for e, at in first.items() if here is None or (at, e) < (here, episode_id))
 
     def add_released(self, record: ReleasedRecord) -> None:
         """Append to the ledger of what recipients were given."""

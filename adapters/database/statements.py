@@ -23,6 +23,7 @@ from sqlalchemy import (
     func,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -122,6 +123,7 @@ class Statements:
         self.add_part = self._plain(t.version_part)
         self.add_decision = self._plain(t.decision)
         self.put_involvement = self._upsert(t.involvement, ["involvement_id"])
+        self.put_practitioner = self._upsert(t.practitioner, ["organisation", "ref"])
         self.add_delivery = self._plain(t.delivery)
         self.put_delivery = self._upsert(t.delivery, ["delivery_id"], only=UPDATED)
         self.put_lane = self._upsert(t.lane, ["episode_id", "partner"])
@@ -199,6 +201,24 @@ class Statements:
             select(u.expires_at).where(u.issuer == bindparam("i"), u.token_id == bindparam("x"))
         )
         self.notice = self._text(select(t.notice).where(t.notice.c.key == bindparam("x")))
+
+        w = t.practitioner.c
+        self.practitioner = self._text(
+            select(t.practitioner).where(w.organisation == bindparam("o"), w.ref == bindparam("r"))
+        )
+        by_name = tuple_(w.organisation, w.ref)
+        self.practitioners = self._text(
+            select(t.practitioner)
+            .where(by_name > tuple_(bindparam("o"), bindparam("r")))
+            .order_by(w.organisation, w.ref),
+            f" LIMIT {self._mark}",
+        )
+        v = t.involvement.c
+        self.first_involved = self._text(
+            select(v.episode_id, func.min(v.since))
+            .where(v.partner == bindparam("p"))
+            .group_by(v.episode_id)
+        )
 
         ln = t.lane.c
         self.next_priority = self._text(

@@ -161,6 +161,7 @@ involvement = Table(
     _at("since"),
     _at("until", null=True),
     Index(None, "episode_id"),
+    Index(None, "partner"),
 )
 
 delivery = Table(
@@ -326,6 +327,17 @@ notice = Table(
     _ref("state"),
     UniqueConstraint("key", "partner"),
     Index(None, "expires_at"),
+)
+
+practitioner = Table(
+    "practitioner",
+    metadata,
+    _ref("organisation", key=True),
+    _ref("ref", key=True),
+    _sealed("record"),
+    _ref("vouched_by"),
+    _at("vouched_at"),
+    sqlite_with_rowid=False,
 )
 
 used_token = Table(

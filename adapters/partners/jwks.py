@@ -58,3 +58,8 @@ def _key(member: Any) -> Mapping[str, Any]:
         raise ValueError("a key must be for ES384 or RS384 signatures")
     # Only what checking a signature needs: no x5u, jku or other address travels further.
     return {**key.as_dict(private=False), "kid": kid, "alg": algorithm}
+
+
+def thumbprint(key: Mapping[str, Any]) -> str:
+    """Return what tells one public key from another, whatever it is called."""
+    return import_key(dict(key)).thumbprint()

@@ -9,12 +9,13 @@ their own that only their owner may read; a profile never holds one.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from adapters.partners.jwks import read_jwks
+from adapters.partners.accreditations import Accredited, read_accredited
+from adapters.partners.jwks import read_jwks, thumbprint
+from adapters.partners.values import authority, coded, day, line, matching, optional_line
 from hub.domain.codes import Standing, check
 from hub.domain.partner import (
     OPERATIONS,
@@ -28,7 +29,7 @@ from hub.domain.partner import (
     Service,
 )
 from hub.errors import Code, Fault, Misconfigured
-from hub.positioned import Fields, PositionedError, Problems, Value, read_file
+from hub.positioned import PositionedError, Problems, Value, read_file
 from hub.secrets import permission_fault
 from hub.settings import is_loopback
 
@@ -39,7 +40,6 @@ _FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,63}", re.ASCII)
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LIVE_KEYS: Final = 2
-_LONGEST: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +94,16 @@ def _hub_file(config_dir: Path) -> tuple[str, str, dict[str, Coordinator]]:
     )
     coordinators = {}
     given = top.get("coordinators")
-    for authority, value in given.items() if given else ():
-        _authority(authority, value)
+    for code, value in given.items() if given else ():
+        authority(code, value)
         told = value.mapping("name", "organisation", "contact_tel", "email")
-        coordinators[authority] = Coordinator(
-            name=_line(told.need("name")),
-            organisation=_line(told.need("organisation")),
-            contact_tel=_optional(told, "contact_tel"),
-            email=_optional(told, "email"),
+        coordinators[code] = Coordinator(
+            name=line(told.need("name")),
+            organisation=line(told.need("organisation")),
+            contact_tel=optional_line(told, "contact_tel"),
+            email=optional_line(told, "email"),
         )
-    return _line(top.need("hub")), _line(top.need("support_contact")), coordinators
+    return line(top.need("hub")), line(top.need("support_contact")), coordinators
 
 
 def _profile(path: Path, config_dir: Path, problems: Problems) -> _Profile | None:
@@ -111,31 +111,34 @@ def _profile(path: Path, config_dir: Path, problems: Problems) -> _Profile | Non
     shown = f"partners/{path.name}"
     top = read_file(path, shown).mapping(
         "partner", "organisation", "accredited", "support_contact", "services", "operations",
-        "deliver", "credentials",
+        "deliver", "credentials", "practitioners",
     )  # fmt: skip
     before = len(problems.errors)
     parts: dict[str, Any] = {}
     readers: dict[str, Callable[[], Any]] = {
         "name": lambda: _own_name(top.need("partner"), path),
         "organisation": lambda: _organisation(top.need("organisation")),
-        "accredited": lambda: _accredited(top.need("accredited")),
-        "support": lambda: _line(top.need("support_contact")),
+        "accredited": lambda: read_accredited(top.need("accredited")),
+        "support": lambda: line(top.need("support_contact")),
         "services": lambda: _services(top.need("services")),
         "operations": lambda: _operations(top.need("operations")),
         "deliver": lambda: _delivering(top.need("deliver"), config_dir),
         "credentials": lambda: _credentials(top.get("credentials"), config_dir),
+        "vouches": lambda: _vouches(top.get("practitioners")),
     }
     for part, read in readers.items():
         with problems.kept():
             parts[part] = read()
     if len(problems.errors) > before:
         return None
-    code, name, kind, authority = parts["organisation"]
-    begins, ends, protocol, protocol_ends = parts["accredited"]
+    code, name, kind, home = parts["organisation"]
+    accredited: Accredited = parts["accredited"]
     services: Mapping[str, tuple[Service, Value]] = parts["services"]
     for ref, (_service, value) in services.items():
         if not ref.startswith(f"{code}/"):
             value.error(f"must begin with the organisation's code: {code}/")
+    if accredited.pilot is not None and accredited.pilot.services - services.keys():
+        top.need("accredited").error("the pilot names a service that is not one of these services")
     delivering: Delivering = parts["deliver"]
     operations: frozenset[str] = parts["operations"]
     fetches = delivering.channel == "pull" or delivering.body == "thin"
@@ -146,68 +149,27 @@ def _profile(path: Path, config_dir: Path, problems: Problems) -> _Profile | Non
         organisation=code,
         organisation_name=name,
         organisation_type=kind,
-        authority=authority,
-        accredited_from=begins,
-        accredited_until=ends,
-        protocol_reference=protocol,
-        protocol_expires_on=protocol_ends,
+        authority=home,
+        accredited_from=accredited.begins,
+        accredited_until=accredited.ends,
+        protocols=accredited.protocols,
         services=tuple(service for service, _value in services.values()),
         operations=operations,
         delivering=delivering,
         support_contact=parts["support"],
+        stage=accredited.stage,
+        application=accredited.application,
+        sponsor=accredited.sponsor,
+        administrator=accredited.administrator,
+        pilot=accredited.pilot,
+        vouches=parts["vouches"],
     )
     places = {ref: value for ref, (_service, value) in services.items()}
     return _Profile(partner, parts["credentials"], places, top.need("deliver"))
 
 
-def _line(value: Value) -> str:
-    text = value.text()
-    if len(text) > _LONGEST or not text.isprintable():
-        value.error(f"must be one line of at most {_LONGEST} characters")
-    return text
-
-
-def _optional(told: Fields, name: str) -> str | None:
-    value = told.get(name)
-    return None if value is None else _line(value)
-
-
-def _matching(value: Value, pattern: re.Pattern[str], expected: str) -> str:
-    text = value.text()
-    if not pattern.fullmatch(text):
-        value.error(f"must be {expected}")
-    return text
-
-
-def _day(value: Value) -> date:
-    text = value.text()
-    try:
-        if len(text) == len("2026-01-01"):
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    return _refuse(value, "must be a day like 2026-01-31")
-
-
-def _refuse(value: Value, message: str) -> NoReturn:
-    value.error(message)
-
-
-def _coded(value: Value, list_id: str) -> str:
-    code = value.text()
-    if check(list_id, code) is Standing.REFUSED:
-        value.error(f"must be a code of {list_id}")
-    return code
-
-
-def _authority(code: str, value: Value) -> str:
-    if check("CL-29", code) is Standing.REFUSED:
-        value.error("must be named by the three digits of an authority (CL-29)")
-    return code
-
-
 def _own_name(value: Value, path: Path) -> str:
-    name = _matching(value, _NAME, "capitals, digits and hyphens, at most 39")
+    name = matching(value, _NAME, "capitals, digits and hyphens, at most 39")
     if name != path.stem:
         value.error(f"must be the name of its file: {path.stem}")
     return name
@@ -215,21 +177,13 @@ def _own_name(value: Value, path: Path) -> str:
 
 def _organisation(value: Value) -> tuple[str, str, str, str | None]:
     told = value.mapping("code", "name", "type", "authority")
-    authority = told.get("authority")
+    home = told.get("authority")
     return (
-        _matching(told.need("code"), _NAME, "capitals, digits and hyphens, at most 39"),
-        _line(told.need("name")),
-        _coded(told.need("type"), "CL-10"),
-        None if authority is None else _authority(authority.text(), authority),
+        matching(told.need("code"), _NAME, "capitals, digits and hyphens, at most 39"),
+        line(told.need("name")),
+        coded(told.need("type"), "CL-10"),
+        None if home is None else authority(home.text(), home),
     )
-
-
-def _accredited(value: Value) -> tuple[date, date, str, date]:
-    told = value.mapping("from", "until", "protocol", "protocol_expires")
-    begins, ends = _day(told.need("from")), _day(told.need("until"))
-    if ends < begins:
-        told.need("until").error("must not be before from")
-    return begins, ends, _line(told.need("protocol")), _day(told.need("protocol_expires"))
 
 
 def _services(value: Value) -> Mapping[str, tuple[Service, Value]]:
@@ -245,13 +199,18 @@ def _services(value: Value) -> Mapping[str, tuple[Service, Value]]:
         found[place.text()] = (
             Service(
                 ref=place.text(),
-                name=_line(told.need("name")),
-                contact_tel=_optional(told, "contact_tel"),
-                email=_optional(told, "email"),
+                name=line(told.need("name")),
+                contact_tel=optional_line(told, "contact_tel"),
+                email=optional_line(told, "email"),
             ),
             place,
         )
     return found
+
+
+def _vouches(value: Value | None) -> bool:
+    """Return whether the organisation vouches for its practitioners; it does unless it says not."""
+    return value is None or value.one_of("vouched", "unvouched") == "vouched"
 
 
 def _operations(value: Value) -> frozenset[str]:
@@ -264,11 +223,11 @@ def _delivering(value: Value, config_dir: Path) -> Delivering:
     )
     channel_value = told.need("channel")
     channel = next(c for c in CHANNELS if c == channel_value.one_of(*CHANNELS))
-    url, secret, authority = told.get("url"), told.get("secret_file"), told.get("ca_file")
+    url, secret, trusted = told.get("url"), told.get("secret_file"), told.get("ca_file")
     if channel == "webhook" and url is None:
         value.error("a webhook needs the key url")
     if channel in ("amqp", "pull"):
-        for given in (url, secret, authority):
+        for given in (url, secret, trusted):
             if given is not None:
                 given.error(f"means nothing for the channel {channel}")
     if url is not None:
@@ -285,12 +244,12 @@ def _delivering(value: Value, config_dir: Path) -> Delivering:
         notification=_format(notification) if notification else "caf-json",
         url=None if url is None else url.text(),
         secret_file=None if secret is None else _secret_file(secret, config_dir),
-        ca_file=None if authority is None else _file(authority, config_dir),
+        ca_file=None if trusted is None else _file(trusted, config_dir),
     )
 
 
 def _format(value: Value) -> str:
-    return _matching(value, _FORMAT, "the name of a format, like fhir-r4/episode")
+    return matching(value, _FORMAT, "the name of a format, like fhir-r4/episode")
 
 
 def _address(value: Value) -> None:
@@ -337,9 +296,9 @@ def _credentials(value: Value | None, config_dir: Path) -> Credentials:
         key = item.mapping("id", "sha256", "expires")
         keys.append(
             ApiKey(
-                key_id=_matching(key.need("id"), _KEY_ID, "letters, digits, - and _"),
-                sha256=_matching(key.need("sha256"), _SHA256, "64 lower-case hex digits"),
-                expires_on=_day(key.need("expires")),
+                key_id=matching(key.need("id"), _KEY_ID, "letters, digits, - and _"),
+                sha256=matching(key.need("sha256"), _SHA256, "64 lower-case hex digits"),
+                expires_on=day(key.need("expires")),
             )
         )
         if len({k.key_id for k in keys}) < len(keys):
@@ -357,11 +316,12 @@ def _credentials(value: Value | None, config_dir: Path) -> Credentials:
 
 
 def _across(profiles: Mapping[str, _Profile], problems: Problems) -> None:
-    """Check what only the whole folder can show: one partner a service, one index, no shared
-    key.
+    """Check what only the whole folder can show: one partner a service, one index, no key of two
+    systems, one administrator an organisation.
     """
     served: dict[str, str] = {}
     used: dict[str, str] = {}
+    administrators: dict[str, str] = {}
     index = ""
     for name, profile in profiles.items():
         for ref, value in profile.services.items():
@@ -377,3 +337,11 @@ def _across(profiles: Mapping[str, _Profile], problems: Problems) -> None:
             for key in profile.credentials.api_keys:
                 if used.setdefault(key.sha256, name) != name:
                     profile.deliver.error("another partner has the same API key")
+            for public in profile.credentials.keys:
+                if used.setdefault(thumbprint(public), name) != name:
+                    profile.deliver.error("another partner has the same key: one for each system")
+        with problems.kept():
+            one = profile.partner
+            known = administrators.setdefault(one.organisation, str(one.administrator))
+            if known != one.administrator:
+                profile.deliver.error(f"the organisation has one administrator already: {known}")

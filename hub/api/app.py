@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hub.api import openapi, routes
+from hub.api import openapi, routes, routes_people
 from hub.api.alerting import Alerting
 from hub.api.auth import Authenticator, Recogniser
 from hub.api.consulting import Consulting
@@ -58,6 +58,8 @@ def create_app(
         (routes.CONSENTS, do.consents),
         (routes.INDEX, do.check_index),
         (routes.NOTIFY, do.notifications),
+        (routes_people.VOUCH, do.vouch),
+        (routes_people.PRACTITIONER, do.practitioner),
         (routes.DIRECTORY, do.directory),
         (routes.INBOX, do.inbox),
         (routes.DELIVERY, do.delivery),

@@ -60,6 +60,10 @@ class Principal:
         """What this call may do."""
         return self.partner.operations
 
+    def acting_for(self, user: str | None) -> "Principal":
+        """Return the same caller, acting for a practitioner of its organisation."""
+        return self if user is None else Principal(replace(self.partner, acting=user))
+
 
 def today() -> date:
     """Return the day by the wall clock, by which credentials expire."""
@@ -73,6 +77,11 @@ def _unproved() -> Unauthorised:
         "the caller has not proved who it is",
         [Fault(Code.UNAUTHENTICATED, path="header.authorization", remedy=remedy)],
     )
+
+
+def _not_accredited(detail: str, remedy: str) -> Forbidden:
+    fault = Fault(Code.ORG_NOT_ACCREDITED, remedy=remedy)
+    return Forbidden(Code.ORG_NOT_ACCREDITED, detail, [fault])
 
 
 class Authenticator:
@@ -109,16 +118,16 @@ class Authenticator:
             principal = Principal(partner)
         else:
             raise _unproved()
-        if not principal.partner.accredited(self._hub.clock.now().date()):
-            raise Forbidden(
-                Code.ORG_NOT_ACCREDITED,
-                "accreditation or the signed protocol does not cover today",
-                [
-                    Fault(
-                        Code.ORG_NOT_ACCREDITED,
-                        remedy="have the accreditation renewed by the sponsoring authority",
-                    )
-                ],
+        day = self._hub.clock.now().date()
+        if not principal.partner.connected(day):
+            raise _not_accredited(
+                "accreditation, stage or signed protocol does not cover today",
+                "have the accreditation renewed by the sponsoring authority",
+            )
+        if operation is not None and not principal.partner.accredited(day):
+            raise _not_accredited(
+                "a connection under test sees no child's data",
+                "have the stage raised to pilot or live when the tests are passed",
             )
         if operation is not None and operation not in principal.operations:
             raise Forbidden(

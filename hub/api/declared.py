@@ -32,7 +32,7 @@ class Declared:
     *document* is the OpenAPI operation object without the parts that follow from this declaration.
     """
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT"]
     path: str
     who: str
     gives: str

@@ -137,7 +137,8 @@ class Door:
                 raise missing()
             return None
         credential = given.get(b"authorization", b"")[: self._limits.authorization_bytes]
-        return self._authenticator.principal(
+        principal = self._authenticator.principal(
             credential.decode("latin-1") or None,
             declared.who if declared.who in OPERATIONS else None,
         )
+        return principal.acting_for(headers.user(given))

@@ -146,6 +146,14 @@ class Endpoints:
         """List accredited services."""
         return json_response(self._hub.directory())
 
+    async def vouch(self, call: Call) -> Response:
+        """Keep what an organisation vouches for."""
+        return _receipt(await self._hub.vouch(call.partner, call.path["ref"], call.body))
+
+    async def practitioner(self, call: Call) -> Response:
+        """Show an organisation what it vouches for."""
+        return json_response(await self._hub.practitioner(call.partner, call.path["ref"]))
+
     async def inbox(self, call: Call) -> Response:
         """List what waits for the caller."""
         after = whole_number(call.query, "after", 0, most=_FARTHEST)

@@ -89,6 +89,14 @@ class Hub(Protocol):
         """Take a notification; the answer never tells whether it matched."""
         ...
 
+    async def vouch(self, partner: Partner, ref: str, raw: bytes) -> Receipt:
+        """Keep what an organisation vouches for of one of its practitioners."""
+        ...
+
+    async def practitioner(self, partner: Partner, ref: str) -> Tree:
+        """Return what the caller's organisation vouches for of one of its practitioners."""
+        ...
+
     async def view(
         self, partner: Partner, service: str, episode_id: str, purpose: str, accept: str
     ) -> Rendered:

@@ -107,7 +107,7 @@ class Guard:
 
     def _record(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         route, code = route_of(scope), scope.get(CODE)
-        method = scope["method"] if scope["method"] in ("GET", "POST") else "other"
+        method = scope["method"] if scope["method"] in ("GET", "POST", "PUT") else "other"
         self._metrics.requests.labels(method, route, status).inc()
         self._metrics.seconds.labels(route).observe(seconds)
         self._metrics.in_flight.set(self._load.requests)

@@ -18,11 +18,13 @@ _SINGLE: Final = frozenset(
         b"content-length",
         b"content-encoding",
         b"idempotency-key",
+        b"ecaf-user",
         b"host",
     }
 )
 _KEY: Final = re.compile(rb"[\x21-\x7e]{1,128}")
 _TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}", re.ASCII)
+_USER: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _LONGEST: Final = 512
 
 
@@ -48,6 +50,18 @@ def idempotency_key(headers: Mapping[bytes, bytes]) -> str:
             "header.idempotency-key",
             "send an Idempotency-Key of 1 to 128 visible ASCII characters, "
             "the same for every attempt at the same message",
+        )
+    return given.decode("ascii")
+
+
+def user(headers: Mapping[bytes, bytes]) -> str | None:
+    """Return the practitioner for whom the call is made: an opaque reference, never a name."""
+    given = headers.get(b"ecaf-user")
+    if given is None:
+        return None
+    if not _USER.fullmatch(given):
+        raise malformed(
+            Code.FORMAT, "header.ecaf-user", "send the practitioner's reference, like p-0001"
         )
     return given.decode("ascii")
 

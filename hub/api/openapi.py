@@ -26,6 +26,16 @@ _KEY: Final = {
 }
 
 
+_USER: Final = {
+    "name": "ECAF-User",
+    "in": "header",
+    "required": False,
+    "description": "The practitioner for whom the call is made, by the opaque reference under "
+    "which the organisation vouches for them; needed where nothing in the message names one.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"},
+}
+
+
 def _media(schema: str) -> Mapping[str, Any]:
     return {
         "schema": {"$ref": f"#/components/schemas/{schema}"},
@@ -48,6 +58,8 @@ def _parameters(route: Declared) -> Sequence[Mapping[str, Any]]:
     found += [{"name": name, "in": "query", **more} for name, more in route.query.items()]
     if route.idempotent:
         found.append(_KEY)
+    if route.who not in ("public", "local"):
+        found.append(_USER)
     return found
 
 

@@ -2,40 +2,12 @@
 documented.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from hub.api import metrics
 from hub.api.declared import Declared
-
-JSON: Final = "application/json"
-# Refusals that any route can give, by status.
-_ALWAYS: Final = (400, 406, 500, 503)
-
-
-def _document(
-    operation: str,
-    summary: str,
-    description: str,
-    *,
-    answers: Mapping[int, tuple[str, str | None]],
-    body: str | None = None,
-    refusals: tuple[int, ...] = (),
-) -> Mapping[str, Any]:
-    """Return what `hub.api.openapi` needs: *answers* are status → (description, schema name)."""
-    return {
-        "operationId": operation,
-        "summary": summary,
-        "description": description,
-        "answers": answers,
-        "body": body,
-        "refusals": tuple(sorted({*_ALWAYS, *refusals})),
-    }
-
-
-_CODE: Final = {"type": "string", "minLength": 1, "maxLength": 128}
-_PARTNER: Final = (401, 403)
-_BODY: Final = (408, 413, 415)
+from hub.api.documented import BODY, CODE, JSON, PARTNER, documented
+from hub.api.routes_people import PRACTITIONER, VOUCH
 
 SUBMIT: Final = Declared(
     "POST",
@@ -44,7 +16,7 @@ SUBMIT: Final = Declared(
     JSON,
     takes="message",
     idempotent=True,
-    document=_document(
+    document=documented(
         "sendMessage",
         "Send a message",
         "Any content type that the hub reads. Answered after the commit: what is accepted cannot "
@@ -52,7 +24,7 @@ SUBMIT: Final = Declared(
         "with other content it is refused (E_IDEMPOTENCY).",
         body="Message",
         answers={202: ("Accepted, durably.", "Receipt")},
-        refusals=(*_PARTNER, *_BODY, 409, 422),
+        refusals=(*PARTNER, *BODY, 409, 422),
     ),
 )
 DISCLOSE: Final = Declared(
@@ -62,7 +34,7 @@ DISCLOSE: Final = Declared(
     JSON,
     takes="message",
     idempotent=True,
-    document=_document(
+    document=documented(
         "sendDisclosure",
         "Share without consent, or ask for it",
         "A message whose payload is a `disclosure` (N13): basis, who decided, why the family's "
@@ -73,7 +45,7 @@ DISCLOSE: Final = Declared(
         "answer is the same whether or not an episode exists.",
         body="DisclosureMessage",
         answers={202: ("Accepted, durably.", "DisclosureReceipt")},
-        refusals=(*_PARTNER, *_BODY, 409, 422),
+        refusals=(*PARTNER, *BODY, 409, 422),
     ),
 )
 MESSAGE: Final = Declared(
@@ -81,12 +53,12 @@ MESSAGE: Final = Declared(
     "/messages/{message_id}",
     "partner",
     JSON,
-    document=_document(
+    document=documented(
         "getMessage",
         "Ask what became of a message",
         "The caller's own messages only.",
         answers={200: ("What became of it.", "Receipt")},
-        refusals=(*_PARTNER, 404),
+        refusals=(*PARTNER, 404),
     ),
 )
 EPISODE: Final = Declared(
@@ -98,21 +70,21 @@ EPISODE: Final = Declared(
         "purpose": {
             "required": True,
             "description": "What for: a code of the list CL-21b.",
-            "schema": _CODE,
+            "schema": CODE,
         },
         "service": {
             "description": "Which of the caller's services asks; needed where the caller "
             "has several.",
-            "schema": _CODE,
+            "schema": CODE,
         },
     },
-    document=_document(
+    document=documented(
         "viewEpisode",
         "See an episode as consent allows it now",
         "The gate runs for this request, and the disclosure is audited before the first byte "
         "leaves. Accept chooses the format.",
         answers={200: ("What this service may see.", "Message")},
-        refusals=(*_PARTNER, 404),
+        refusals=(*PARTNER, 404),
     ),
 )
 FAMILY_COPY: Final = Declared(
@@ -124,19 +96,19 @@ FAMILY_COPY: Final = Declared(
         "person": {
             "required": True,
             "description": "For whom: the id of a child, parent or carer of the episode.",
-            "schema": _CODE,
+            "schema": CODE,
         },
         "purpose": EPISODE.query["purpose"],
         "service": EPISODE.query["service"],
     },
-    document=_document(
+    document=documented(
         "copyForFamily",
         "Make the copy for one member of the family",
         "Of the caller's own view, what this person may read: themself, and the children for whom "
         "they answer unless a competent young person has decided for themself. A page by default; "
         "Accept chooses another format. From the assessor's or lead professional's system.",
         answers={200: ("What the person may read.", "Message")},
-        refusals=(*_PARTNER, 404, 422),
+        refusals=(*PARTNER, 404, 422),
     ),
 )
 ACCESS_REPORT: Final = Declared(
@@ -145,13 +117,13 @@ ACCESS_REPORT: Final = Declared(
     "read",
     "",
     query={"person": FAMILY_COPY.query["person"]},
-    document=_document(
+    document=documented(
         "reportAccess",
         "Report who received what",
         "For one member of the family: what was given to whom, when, for what and on what ground. "
         "A page by default, JSON by Accept. From the assessor's or lead professional's system.",
         answers={200: ("The report.", "AccessReport")},
-        refusals=(*_PARTNER, 404, 422),
+        refusals=(*PARTNER, 404, 422),
     ),
 )
 CONSENT: Final = Declared(
@@ -161,7 +133,7 @@ CONSENT: Final = Declared(
     JSON,
     takes="json",
     idempotent=True,
-    document=_document(
+    document=documented(
         "recordConsent",
         "Record a consent decision",
         "A full decision record, from the assessor's or lead professional's system or a consent "
@@ -172,7 +144,7 @@ CONSENT: Final = Declared(
             201: ("Recorded.", "Receipt"),
             202: ("Recorded; what was on its way is listed.", "Receipt"),
         },
-        refusals=(*_PARTNER, *_BODY, 404, 409, 422),
+        refusals=(*PARTNER, *BODY, 404, 409, 422),
     ),
 )
 CONSENTS: Final = Declared(
@@ -180,12 +152,12 @@ CONSENTS: Final = Declared(
     "/episodes/{ref}/consents",
     "consent",
     JSON,
-    document=_document(
+    document=documented(
         "listConsents",
         "List consent decisions",
         "Those that the caller may know of.",
         answers={200: ("Decisions, oldest first.", "Consents")},
-        refusals=(*_PARTNER, 404),
+        refusals=(*PARTNER, 404),
     ),
 )
 INDEX: Final = Declared(
@@ -194,14 +166,14 @@ INDEX: Final = Declared(
     "index",
     JSON,
     takes="json",
-    document=_document(
+    document=documented(
         "checkIndex",
         "Ask whether a CAF exists",
         "The child index knows that an episode exists and whom to ring; no path leads from it to "
         "content. Every question is audited.",
         body="IndexQuestion",
         answers={200: ("NONE, OPEN, PREVIOUS, POSSIBLE or MEDIATED.", "IndexAnswer")},
-        refusals=(*_PARTNER, *_BODY, 422, 429),
+        refusals=(*PARTNER, *BODY, 422, 429),
     ),
 )
 NOTIFY: Final = Declared(
@@ -211,13 +183,13 @@ NOTIFY: Final = Declared(
     JSON,
     takes="notice",
     idempotent=True,
-    document=_document(
+    document=documented(
         "sendNotification",
         "Send a notification from a school or health system",
         "The answer is the same whether or not an episode exists.",
         body="Notification",
         answers={202: ("Taken.", "Receipt")},
-        refusals=(*_PARTNER, *_BODY, 409, 422),
+        refusals=(*PARTNER, *BODY, 409, 422),
     ),
 )
 DIRECTORY: Final = Declared(
@@ -225,12 +197,13 @@ DIRECTORY: Final = Declared(
     "/directory",
     "partner",
     JSON,
-    document=_document(
+    document=documented(
         "getDirectory",
         "List accredited services",
-        "Services, codes and channels.",
+        "Services with their codes, channels, the stage of their connection and the authorities "
+        "that their protocols cover today; no personal data.",
         answers={200: ("The directory.", "Directory")},
-        refusals=_PARTNER,
+        refusals=PARTNER,
     ),
 )
 INBOX: Final = Declared(
@@ -248,12 +221,12 @@ INBOX: Final = Declared(
             "schema": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
         },
     },
-    document=_document(
+    document=documented(
         "listInbox",
         "List what waits",
         "In the order in which it is to be applied, by episode.",
         answers={200: ("Deliveries that wait.", "Inbox")},
-        refusals=_PARTNER,
+        refusals=PARTNER,
     ),
 )
 DELIVERY: Final = Declared(
@@ -261,13 +234,13 @@ DELIVERY: Final = Declared(
     "/deliveries/{delivery_id}",
     "read",
     "",
-    document=_document(
+    document=documented(
         "fetchDelivery",
         "Fetch a delivery",
         "In the format of the caller's profile. The gate runs now: consent that was withdrawn "
         "since the notice is respected.",
         answers={200: ("The delivery.", "Message")},
-        refusals=(*_PARTNER, 404, 409),
+        refusals=(*PARTNER, 404, 409),
     ),
 )
 ACKNOWLEDGE: Final = Declared(
@@ -276,13 +249,13 @@ ACKNOWLEDGE: Final = Declared(
     "partner",
     JSON,
     takes="json",
-    document=_document(
+    document=documented(
         "acknowledgeDelivery",
         "Acknowledge a delivery",
         "The receiver's own word; only then is a delivery called delivered.",
         body="Acknowledgement",
         answers={200: ("Noted.", "Receipt")},
-        refusals=(*_PARTNER, *_BODY, 404, 409, 422),
+        refusals=(*PARTNER, *BODY, 404, 409, 422),
     ),
 )
 TOKEN: Final = Declared(
@@ -291,13 +264,13 @@ TOKEN: Final = Declared(
     "public",
     JSON,
     takes="form",
-    document=_document(
+    document=documented(
         "getToken",
         "Get an access token",
         "SMART Backend Services: client credentials with private_key_jwt.",
         body="TokenRequest",
         answers={200: ("A token for at most 300 seconds.", "Token")},
-        refusals=(401, 404, *_BODY),
+        refusals=(401, 404, *BODY),
     ),
 )
 ALIVE: Final = Declared(
@@ -305,7 +278,7 @@ ALIVE: Final = Declared(
     "/healthz",
     "public",
     JSON,
-    document=_document(
+    document=documented(
         "isAlive",
         "Is the process alive?",
         "Touches nothing.",
@@ -317,7 +290,7 @@ READY: Final = Declared(
     "/readyz",
     "public",
     JSON,
-    document=_document(
+    document=documented(
         "isReady",
         "Can the hub accept?",
         "For load balancers; 503 with the same body where not.",
@@ -329,7 +302,7 @@ METRICS: Final = Declared(
     "/metrics",
     "local",
     "text/plain",
-    document=_document(
+    document=documented(
         "getMetrics",
         "Metrics for Prometheus",
         "From this machine only; others are told 404.",
@@ -342,7 +315,7 @@ DOCS: Final = Declared(
     "/docs",
     "public",
     "text/html",
-    document=_document(
+    document=documented(
         "getDocs",
         "This documentation",
         "Plain HTML, without scripts.",
@@ -354,7 +327,7 @@ OPENAPI: Final = Declared(
     "/openapi.json",
     "public",
     JSON,
-    document=_document(
+    document=documented(
         "getOpenapi",
         "This documentation for machines",
         "OpenAPI 3.1.",
@@ -378,6 +351,8 @@ PARTNER_ROUTES: Final = (
     CONSENTS,
     INDEX,
     NOTIFY,
+    VOUCH,
+    PRACTITIONER,
     DIRECTORY,
     INBOX,
     DELIVERY,

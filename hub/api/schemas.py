@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hub.api import disclosing
+from hub.api.schemas_people import DIRECTORY, PRACTITIONER, PRACTITIONER_EXAMPLE
 from hub.domain.codes import code_list
 
 Schema = Mapping[str, Any]
@@ -55,6 +56,7 @@ _ALERT: Final = _object(
 )
 
 SCHEMAS: Final[Mapping[str, Schema]] = {
+    "Practitioner": PRACTITIONER,
     "Problem": _object(
         {
             "type": {"type": "string", "format": "uri"},
@@ -176,10 +178,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         },
         ("kind", "subject"),
     ),
-    "Directory": _object(
-        {"services": {"type": "array", "items": {"type": "object"}}},
-        description="Accredited services, their codes and channels; no personal data.",
-    ),
+    "Directory": DIRECTORY,
     "Inbox": _object(
         {
             "deliveries": {
@@ -272,6 +271,7 @@ _ALERT_EXAMPLE: Final = {
 }
 
 EXAMPLES: Final[Mapping[str, Any]] = {
+    "Practitioner": PRACTITIONER_EXAMPLE,
     "Message": {
         "message": {"message_id": "m-0001", "episode_id": "ep-0001"},
         "event": "assessment.completed",
@@ -319,7 +319,21 @@ EXAMPLES: Final[Mapping[str, Any]] = {
         "occurred_on": "2026-10-02",
         "text": "Absent on ten days this half term.",
     },
-    "Directory": {"services": [{"service": "EHM-A/FSW", "name": "Early help family support"}]},
+    "Directory": {
+        "services": [
+            {
+                "service": "EHM-A/FSW",
+                "name": "Early help family support",
+                "organisation": "Early help of authority A",
+                "organisation_type": "LA_EH",
+                "authority": "001",
+                "stage": "live",
+                "authorities": ["*"],
+                "channel": "webhook",
+                "format": "fhir-r4/episode",
+            }
+        ]
+    },
     "Inbox": {
         "deliveries": [
             {

@@ -82,8 +82,15 @@ def lead_state(tree: Tree) -> str:
     return Lead.ACTING if services.get("assessor") else Lead.NONE
 
 
+def acting_lead(services: Tree) -> Tree | None:
+    """Return who was named to act as lead professional until one is appointed, if anybody was."""
+    lead: Tree | None = services.get("lead_professional")
+    return lead if services.get("lp_state") == Lead.ACTING else None
+
+
 def responsible_practitioner(tree: Tree | None, regions: Regions | None = None) -> Tree | None:
-    """Return who is responsible: the lead professional if appointed, else the assessor (1.4).
+    """Return who is responsible: the lead professional if appointed, else who acts (1.4): whoever
+    was named for it, or the assessor.
 
     While a handover is pending the old one stays; without *regions* the tree's own state counts.
     """
@@ -97,6 +104,8 @@ def responsible_practitioner(tree: Tree | None, regions: Regions | None = None) 
         kept: Tree = tree["responsible_practitioner"]
         return kept
     if lead is not None and state in {Lead.APPOINTED, Lead.HANDOVER_PENDING}:
+        return lead
+    if state == Lead.ACTING and acting_lead(services) is not None:
         return lead
     assessors: Sequence[Tree] = services.get("assessor", ())
     return assessors[0] if assessors else None

@@ -4,16 +4,19 @@ Source: `design.md` section 4 (words), `domain.md` 5.1 and 5.2.  An organisation
 period; a partner is one of its connected systems; a service is what consent names.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-OPERATIONS = frozenset({"submit", "consent", "index", "notify", "read", "disclose"})
+from hub.domain.accreditation import CONNECTED, WORKING, Pilot, Protocol, Stage, protocol_for
+
+OPERATIONS = frozenset({"submit", "consent", "index", "notify", "read", "disclose", "vouch"})
 """What a profile may allow: sending episodes and contributions, recording consent decisions, asking
-the child index, posting notifications, reading what was released to the partner's services, and
-disclosing without consent what a named person decided to disclose (N13)."""
+the child index, posting notifications, reading what was released to the partner's services,
+disclosing without consent what a named person decided to disclose (N13), and vouching for the
+organisation's practitioners."""
 
 Channel = Literal["webhook", "amqp", "pull", "index"]
 
@@ -48,7 +51,13 @@ class Delivering:
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """One connected system with its organisation's accreditation."""
+    """One connected system with its organisation's accreditation.
+
+    *administrator* is the reference of the organisation's one accountable eCAF administrator,
+    *sponsor* the authority that stands for it, *application* its application form.  Where
+    *vouches* is false the hub asks nothing about its practitioners.  *acting* is the practitioner
+    for whom its system makes the call at hand, if it said.
+    """
 
     name: str
     organisation: str
@@ -57,18 +66,53 @@ class Partner:
     authority: str | None
     accredited_from: date
     accredited_until: date
-    protocol_reference: str
-    protocol_expires_on: date
+    protocols: tuple[Protocol, ...]
     services: tuple[Service, ...]
     operations: frozenset[str]
     delivering: Delivering
     support_contact: str
+    stage: Stage = Stage.LIVE
+    application: str | None = None
+    sponsor: str | None = None
+    administrator: str | None = None
+    pilot: Pilot | None = None
+    vouches: bool = True
+    acting: str | None = None
+
+    def connected(self, on: date) -> bool:
+        """Return whether its system may come to the door that day: not merely applied, not
+        suspended, inside its period, and with a signed protocol.
+        """
+        signed = any(on <= protocol.expires_on for protocol in self.protocols)
+        within = self.accredited_from <= on <= self.accredited_until
+        return self.stage in CONNECTED and within and signed
 
     def accredited(self, on: date) -> bool:
-        """Return whether accreditation and the signed protocol both cover that day, ends
-        included.
+        """Return whether it may have to do with children's data at all that day."""
+        return self.stage in WORKING and self.connected(on)
+
+    def accredited_in(self, authority: str | None, on: date) -> bool:
+        """Return whether it may have to do with episodes whose home is *authority* that day."""
+        protocol = protocol_for(self.protocols, authority)
+        if not self.accredited(on) or protocol is None or protocol.expires_on < on:
+            return False
+        if self.stage is not Stage.PILOT:
+            return True
+        if self.pilot is None:
+            return False
+        return not self.pilot.authorities or authority in self.pilot.authorities
+
+    def pilots(self, service: str, earlier: Callable[[str], int]) -> bool:
+        """Return whether *service* may take part in an episode; always, where this is no pilot.
+
+        *earlier* counts the episodes that the partner of a name was in before; it is asked only
+        where the pilot limits their number.
         """
-        return self.accredited_from <= on <= min(self.accredited_until, self.protocol_expires_on)
+        if self.stage is not Stage.PILOT:
+            return True
+        if self.pilot is None or (self.pilot.services and service not in self.pilot.services):
+            return False
+        return self.pilot.episodes is None or earlier(self.name) < self.pilot.episodes
 
     def serves(self, ref: str) -> bool:
         """Return whether *ref* is one of its services."""

@@ -59,6 +59,7 @@ async def index(stage: Stage, action: Action, step: Step) -> None:
         "POST",
         "/index/check",
         step,
+        by=action.details.text("by"),
         content_type="application/json",
         body={"purpose": action.details.text("purpose") or "ASSESS", "subject": subject},
     )
@@ -110,6 +111,7 @@ async def view(stage: Stage, action: Action, step: Step) -> None:
         "GET",
         f"/episodes/{reference}?purpose={purpose}&service={service}",
         step,
+        by=action.details.text("by"),
         accept=accept,
     )
     judge_answer(action.answer, answer, place_of(action.text))
@@ -117,7 +119,8 @@ async def view(stage: Stage, action: Action, step: Step) -> None:
 
 async def consents(stage: Stage, action: Action, step: Step) -> None:
     reference = episode_of(action.details, stage.scenario)
-    answer = await stage.call(action.words["who"], "GET", f"/episodes/{reference}/consents", step)
+    path, by = f"/episodes/{reference}/consents", action.details.text("by")
+    answer = await stage.call(action.words["who"], "GET", path, step, by=by)
     judge_answer(action.answer, answer, place_of(action.text))
 
 
@@ -136,7 +139,12 @@ async def http(stage: Stage, action: Action, step: Step) -> None:
     if details.text("accept"):
         told["accept"] = details.text("accept")
     answer = await stage.call(
-        action.words["who"], action.words["method"], action.words["path"], step, **told
+        action.words["who"],
+        action.words["method"],
+        action.words["path"],
+        step,
+        by=details.text("by"),
+        **told,
     )
     judge_answer(action.answer, answer, place_of(action.text))
 

@@ -10,6 +10,14 @@ from typing import Any
 
 from hub.scenarios.reading import Fields, Items, Text, complain, unknown
 from hub.scenarios.searching import trace
+from hub.scenarios.vouching import (
+    ACCREDITATION,
+    ASSERTIONS,
+    Vouched,
+    accredited,
+    administrator,
+    asserted,
+)
 
 KINDS: dict[str, tuple[str, str, str]] = {
     "SCH": ("SCH", "SCH_MAINT", "School"),
@@ -37,7 +45,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
 ROLES = {"SCH": "TEACH", "HV": "HV", "EHM": "FSW", "FSW": "FSW", "HOU": "HO", "MIDW": "MIDW"}
 ROLES |= {"GP": "GP", "CSC": "SW", "POL": "PO", "VCS": "VOL", "CAMHS": "CAMHSP", "YOT": "YOTW"}
 AUTHORITIES = {"A": "001", "B": "002", "C": "003", "N": "001"}
-OPERATIONS = ("submit", "consent", "index", "notify", "read", "disclose")
+OPERATIONS = ("submit", "consent", "index", "notify", "read", "disclose", "vouch")
 PARTICIPANT_WORDS = (
     "service",
     "channel",
@@ -48,13 +56,12 @@ PARTICIPANT_WORDS = (
     "organisation type",
     "organisation",
     "operations",
-    "accredited from",
-    "accredited until",
-    "protocol expires",
+    *ACCREDITATION,
     "name",
     "tel",
     "email",
 )
+WORKING = ("pilot", "live")
 CHANNELS = ("webhook", "amqp", "pull", "index")
 
 
@@ -73,11 +80,10 @@ class Participant:
     organisation_type: str
     authority: str | None
     operations: tuple[str, ...]
-    accredited_from: str
-    accredited_until: str
-    protocol_expires: str
     tel: str
     email: str
+    accredited: dict[str, Any] = field(default_factory=dict)
+    vouches: bool = True
 
     @property
     def is_index(self) -> bool:
@@ -129,6 +135,7 @@ class Cast:
     participants: dict[str, Participant] = field(default_factory=dict)
     practitioners: dict[str, dict[str, Any]] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
+    vouched: list[Vouched] = field(default_factory=list)
 
     def participant(self, name: Any) -> Participant:
         """Return the participant called *name*."""
@@ -160,6 +167,18 @@ class Cast:
             if block["organisation"] == self.participants[participant].organisation:
                 return dict(block)
         raise KeyError(participant)
+
+    def user(self, participant: str, by: str = "") -> str | None:
+        """Return the reference of who acts at *participant*: the one called *by*, its
+        ``administrator``, or whoever speaks for it; ``nobody`` names nobody, as an index does.
+        """
+        one = self.participants[participant]
+        if by == "nobody" or one.is_index:
+            return None
+        if by == "administrator":
+            return administrator(one.organisation)
+        block = self.practitioner(by) if by else self.of(participant)
+        return str(block["practitioner_id"])
 
     @property
     def children(self) -> list[Person]:
@@ -225,11 +244,10 @@ def _participant(name: Text, told: Fields) -> Participant:
         organisation_type=told.text("organisation type") or organisation_type,
         authority=None if first == "IDX" else authority,
         operations=() if channel == "index" else operations,
-        accredited_from=told.text("accredited from") or "2020-01-01",
-        accredited_until=told.text("accredited until") or "2039-12-31",
-        protocol_expires=told.text("protocol expires") or "2039-12-31",
         tel=told.text("tel") or f"0113 496 0{number}",
         email=told.text("email") or f"duty@{name.lower()}.example",
+        accredited=accredited(str(name), organisation, told),
+        vouches=(told.text("practitioners") or "vouched") != "unvouched",
     )
 
 
@@ -240,7 +258,7 @@ def read_practitioners(
     found: dict[str, dict[str, Any]] = {}
     for name, told in words_of(node).items():
         details = words_of(told)
-        details.pick("of", "role", "tel", "email", "id", "service")
+        details.pick("of", "role", "tel", "email", "id", "service", *ASSERTIONS)
         of = details.text("of")
         if of not in participants:
             raise unknown(details.get("of", name), "participant", participants)  # type: ignore[call-overload]
@@ -251,6 +269,23 @@ def read_practitioners(
             found[f"Practitioner of {one.name}"] = _practitioner(
                 f"Practitioner of {one.name}", one, Fields()
             )
+    return found
+
+
+def read_assertions(node: Any, cast: Cast) -> list[Vouched]:
+    """Return what is vouched for of everybody at work, by the system of their organisation."""
+    systems = {
+        one.organisation: one.name
+        for one in cast.participants.values()
+        if one.vouches and "vouch" in one.operations and one.accredited["stage"] in WORKING
+    }
+    found = []
+    told = {str(name): words_of(details) for name, details in words_of(node).items()}
+    for name, block in cast.practitioners.items():
+        record = asserted(block["role"], told.get(name, Fields()))
+        if record is not None and block["organisation"] in systems:
+            system = systems[block["organisation"]]
+            found.append(Vouched(system, block["practitioner_id"], record))
     return found
 
 

@@ -11,7 +11,13 @@ from typing import Any
 
 from hub.domain import codes
 from hub.scenarios.barring import read_barred, read_check
-from hub.scenarios.casts import Cast, read_participants, read_practitioners, words_of
+from hub.scenarios.casts import (
+    Cast,
+    read_assertions,
+    read_participants,
+    read_practitioners,
+    words_of,
+)
 from hub.scenarios.consents import listed, read_cells, read_sections
 from hub.scenarios.expecting import read_answer, read_messages
 from hub.scenarios.parts import typed
@@ -56,6 +62,7 @@ def load(path: Path) -> Scenario:
             raise complain(top, f"a scenario needs “{needed}”")
     cast = Cast(participants=read_participants(top[Text("participants")]))
     cast.practitioners = read_practitioners(top.get(Text("practitioners")), cast.participants)
+    cast.vouched = read_assertions(top.get(Text("practitioners")), cast)
     cast.people = read_people(top.get(Text("people")), cast)
     documents = {
         str(name): typed(node, cast) for name, node in words_of(top.get(Text("documents"))).items()

@@ -48,6 +48,7 @@ def message(
             "sender_org": who.organisation,
             "sender_system": f"{who.name} case system",
             "sent_at": moment,
+            **acting(action, scenario.cast),
             **told_under(details, "message"),
         }
     }
@@ -78,6 +79,12 @@ def message(
         tree["episode"] = episode(action, scenario, who, event, moment)
     body = json.dumps(tree, ensure_ascii=False).encode()
     return Sent(who.name, "POST", "/messages", content_type, body, key, tree)
+
+
+def acting(action: Action, cast: Cast) -> dict[str, Any]:
+    """Return the metadata that names who acts."""
+    user = cast.user(action.words["who"], action.details.text("by"))
+    return {} if user is None else {"sender_user_ref": user}
 
 
 def told_under(details: Fields, key: str) -> dict[str, Any]:

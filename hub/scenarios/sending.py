@@ -6,7 +6,7 @@ from typing import Any
 from hub.scenarios.contents import sections_of
 from hub.scenarios.decisions import records
 from hub.scenarios.judging import Answered, Difference, judge_answer
-from hub.scenarios.messages import WIRE, Sent, episode_of, message, told_under
+from hub.scenarios.messages import WIRE, Sent, acting, episode_of, message, told_under
 from hub.scenarios.paths import put
 from hub.scenarios.reading import Text, complain, place_of
 from hub.scenarios.scenario import Action, Step
@@ -64,6 +64,7 @@ def short(
             "sender_org": who.organisation,
             "sender_system": f"{who.name} case system",
             "sent_at": stage.world.time().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            **acting(action, stage.scenario.cast),
         },
         "event": event,
         "episode": {"episode_id": episode_of(action.details, stage.scenario), **episode},

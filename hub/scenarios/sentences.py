@@ -49,7 +49,7 @@ def _say(kind: str, pattern: str, example: str, about: str, details: str = "") -
 SUBMIT = (
     "event|event detail|from|people|episode|with|without|delete|contribution|acknowledgement|"
     "notification|consent decision|message|base version|into|key|content type|file|text|as is|"
-    "accept failed identifiers"
+    "accept failed identifiers|by"
 )
 CONSENT = "for|recorded by|index|with|into|expires|method"
 
@@ -79,14 +79,14 @@ SENTENCES: tuple[Sentence, ...] = (
         r"{who} appoints (?P<practitioner>.+?) as (?P<acting>acting )?lead(?: professional)?",
         "EHM-A appoints Mr Lead as lead professional",
         "short for submitting lead_professional.appointed",
-        "into|with|event|team|plan",
+        "into|with|event|team|plan|by",
     ),
     _say(
         "accept",
         r"{who} accepts the transfer",
         "EHM-B accepts the transfer",
         "short for submitting transfer.accepted",
-        "into|with",
+        "into|with|by",
     ),
     _say(
         "acknowledge",
@@ -99,7 +99,7 @@ SENTENCES: tuple[Sentence, ...] = (
         r"{who} checks the index(?: for {person})?",
         "SCH-A checks the index for Ava: NONE",
         "asks the child index; the expected answer may follow the colon",
-        "purpose|subject",
+        "purpose|subject|by",
     ),
     _say(
         "notify",
@@ -113,21 +113,21 @@ SENTENCES: tuple[Sentence, ...] = (
         r"{who} views the episode(?: for (?P<purpose>[A-Z_]+))?",
         "HOU-A views the episode for PLAN",
         "asks for its own view now; expect the sections in `answer`",
-        "into|accept|service",
+        "into|accept|service|by",
     ),
     _say(
         "http",
         r"{who} calls (?P<method>GET|POST|PUT|DELETE) (?P<path>/\S*)",
         "SCH-A calls GET /directory",
         "any other call at the HTTP door",
-        "body|text|content type|accept|key|headers",
+        "body|text|content type|accept|key|headers|by",
     ),
     _say(
         "consents",
         r"{who} lists the consents",
         "EHM-A lists the consents",
         "asks which decisions this system may know of",
-        "into",
+        "into|by",
     ),
     _say(
         "judge",

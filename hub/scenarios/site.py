@@ -133,12 +133,8 @@ class Site:
                 "type": one.organisation_type,
                 **({"authority": one.authority} if one.authority else {}),
             },
-            "accredited": {
-                "from": one.accredited_from,
-                "until": one.accredited_until,
-                "protocol": f"ISP-{one.name}",
-                "protocol_expires": one.protocol_expires,
-            },
+            "accredited": one.accredited,
+            "practitioners": "vouched" if one.vouches else "unvouched",
             "support_contact": f"support@{name}.example",
             "services": []
             if one.is_index

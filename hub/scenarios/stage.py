@@ -87,8 +87,13 @@ class Stage:
     def _place(self) -> Any:
         return self._step.place if self._step else place_of(None)
 
-    async def call(self, who: str, method: str, path: str, step: Step, **told: Any) -> Answered:
-        """Let *who* call the hub and keep the answer."""
+    async def call(
+        self, who: str, method: str, path: str, step: Step, *, by: str = "", **told: Any
+    ) -> Answered:
+        """Let *who* call the hub for the practitioner called *by*, and keep the answer."""
+        user = self.scenario.cast.user(who, by)
+        if user is not None:
+            told["headers"] = {"ecaf-user": user, **told.get("headers", {})}
         got = await self.world.control(who, "submit", {"method": method, "path": path, **told})
         answer = Answered(
             participant=who,

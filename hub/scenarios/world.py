@@ -21,6 +21,7 @@ import httpx
 from hub.scenarios.processes import Process, Proxy, free_port
 from hub.scenarios.scenario import Scenario
 from hub.scenarios.site import Seat, Site
+from hub.scenarios.vouching import Vouched
 
 START_SECONDS = 30.0
 REST_SECONDS = 20.0
@@ -84,6 +85,17 @@ class World:
         await asyncio.gather(*(double.start() for double in self.doubles.values()))
         await self.start_hub()
         await asyncio.gather(*(self._answers(name) for name in self.doubles))
+        for one in self.scenario.cast.vouched:
+            await self._vouch(one)
+
+    async def _vouch(self, one: Vouched) -> None:
+        """Let a participant's own system vouch for one of its practitioners."""
+        call = {"method": "PUT", "path": f"/practitioners/{one.ref}", "body": one.record}
+        got = await self.control(
+            one.participant, "submit", {**call, "content_type": "application/json"}
+        )
+        if got["status"] != 200:
+            raise Trouble(f"{one.participant} cannot vouch for {one.ref}: {got['body']}")
 
     async def stop(self, keep: Path | None = None) -> None:
         """End everything, whatever state it is in; with *keep*, leave the hub's own site there."""

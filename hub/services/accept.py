@@ -41,7 +41,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One message as a door handed it over, with the hub's own id for it."""
+    """One message as a door handed it over, with the hub's own id for it, and who acts."""
 
     partner: Partner
     content_type: str
@@ -49,6 +49,7 @@ class Incoming:
     key: str
     message_id: str
     now: datetime
+    user: str | None = None
 
 
 Meaning = Callable[[Session, Incoming], Accepted | Refused]

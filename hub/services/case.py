@@ -40,6 +40,8 @@ def load_case(session: Session, delivery: Delivery, registers: Registers) -> Cas
         involvements=session.involvements(delivery.episode_id),
         newest=newest.tree if newest else None,
         unsure=said.unsure,
+        vouched=session.practitioner,
+        earlier=lambda partner: session.episodes_before(partner, delivery.episode_id),
     )
 
 

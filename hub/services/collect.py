@@ -155,7 +155,9 @@ class Collector:
         try:
             released = ask_gate(case, delivery, partner, self.registry, now)
         except Withheld as withheld:
-            if delivery.state is State.HANDED_OVER:
+            # Nobody there may receive it today: it waits, and is asked for again.
+            waits = withheld.code is Code.USER_NOT_ELIGIBLE
+            if delivery.state is State.HANDED_OVER and not waits:
                 self._suppress(session, delivery, withheld.code.value)
             return withheld
         except Unavailable:

@@ -39,6 +39,8 @@ def load(session: Session, episode_id: str, registers: Registers = OWN_ALONE) ->
         said.decisions,
         session.involvements(episode_id),
         unsure=said.unsure,
+        vouched=session.practitioner,
+        earlier=lambda partner: session.episodes_before(partner, episode_id),
     )
 
 

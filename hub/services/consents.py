@@ -28,6 +28,7 @@ from hub.errors import Code, Forbidden, InvalidContent, Missing
 from hub.ports import Session
 from hub.services.accept import Accepted, Incoming, Refused
 from hub.services.audit import row
+from hub.services.eligible import check_covered
 from hub.services.gate import people
 from hub.services.holding import holders
 from hub.services.indexing import HOLDING, OPEN, SHARING, index_change, references
@@ -96,6 +97,9 @@ class Recorder:
             return self._declined(session, incoming, record)
         if found.stranger:
             raise _unknown()
+        if found.head is not None:
+            home = found.head.home_authority
+            check_covered(session, incoming.partner, found.head, home, now)
         children, adults = self._people(found, record)
         before = Agreements(found.decisions, children, adults)
         decision = Decision(

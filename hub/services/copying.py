@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
+from hub.domain.accreditation import Protocol
 from hub.domain.exchange import Decision, EpisodeHead, Tree
 from hub.domain.partner import Delivering, Partner
 from hub.domain.register import Asked, Holding, Kept
@@ -300,8 +301,7 @@ def _system(name: str) -> Partner:
         authority=None,
         accredited_from=date.min,
         accredited_until=date.max,
-        protocol_reference="",
-        protocol_expires_on=date.max,
+        protocols=(Protocol("", date.max),),
         services=(),
         operations=frozenset({REGISTER}),
         delivering=Delivering("pull"),

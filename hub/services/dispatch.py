@@ -133,6 +133,9 @@ class Dispatcher:
         try:
             released = ask_gate(case, delivery, partner, self.registry, now)
         except Withheld as withheld:
+            if withheld.code is Code.USER_NOT_ELIGIBLE:
+                hold(session, delivery, now, withheld.code)
+                return None
             return self._end(session, delivery, State.SUPPRESSED, withheld.code.value, now)
         except Unavailable:
             if not asked:

@@ -84,7 +84,7 @@ def facts_of(evidence: Evidence) -> Facts:
         ),
         receiving_authority_named=bool(receiving),
         receiving_authority_named_in_consent=transfer,
-        receiving_practitioner_accredited=evidence.partner.accredited(now.date()),
+        receiving_practitioner_accredited=evidence.partner.accredited_in(receiving, now.date()),
         referral_basis_named=bool(detail.get("reason")),
         social_care_decision_recorded=detail.get("decision") in {"CIN", "CP", "LAC"},
         previous_episode_closed=bool(after.get("previous_episode_id")),
@@ -163,7 +163,8 @@ def _within(members: Sequence[Tree], shared: frozenset[str], evidence: Evidence)
 def _accredited(evidence: Evidence, lead: Tree | None) -> bool:
     service = service_of(lead)
     partner = evidence.registry.by_service(service) if service else None
-    return partner is not None and partner.accredited(evidence.now.date())
+    home = evidence.after.get("home_authority")
+    return partner is not None and partner.accredited_in(home, evidence.now.date())
 
 
 def _on_team(members: Sequence[Tree], lead: Tree | None) -> bool:

@@ -1,7 +1,8 @@
 """The gate: the one way out.  It reads today's consent and lets through what the family agreed to.
 
 Order of the tests as in `domain.md` 4.4; the first failure stops, and doubt sends nothing:
-accredited, related, not shielded in full, consented (section, purpose, period), third parties.
+accredited, related, not shielded in full, accredited with this episode's authority, somebody
+there who may receive, consented (section, purpose, period), third parties.
 Everything here is pure: the caller holds the lock on the episode's head, so that what was read is
 what is true when the dispatch starts.
 """
@@ -15,6 +16,7 @@ from hub.domain.consent import Agreements, Ask
 from hub.domain.exchange import Decision, EpisodeHead, Involvement, Tree
 from hub.domain.partner import Partner
 from hub.errors import Code, Unavailable, Withheld
+from hub.services.admission import Earlier, Vouched, check_admitted, countless, nobody
 from hub.services.exception import excepted
 from hub.services.masking import Masked, masked, names_sensitive, sensitive_section
 from hub.services.permits import SECTION, SENSITIVE, Permits
@@ -54,7 +56,8 @@ class Case:
 
     *tree* is the version that may be shown, *newest* the last one: who is shielded, and who works
     for a sensitive service, is asked of both.  *unsure* says why the register of consent vouches
-    for no decision: then there are none.
+    for no decision: then there are none.  *vouched* finds what an organisation says of a
+    practitioner, *earlier* counts the episodes that a partner was in before this one.
     """
 
     head: EpisodeHead
@@ -63,6 +66,8 @@ class Case:
     involvements: Sequence[Involvement]
     newest: Tree | None = None
     unsure: str | None = None
+    vouched: Vouched = field(default=nobody, compare=False, repr=False)
+    earlier: Earlier = field(default=countless, compare=False, repr=False)
     _rights: dict[Ask, Rights] = field(default_factory=dict, compare=False, repr=False)
     _masked: list[Masked] = field(default_factory=list, compare=False, repr=False)
 
@@ -182,6 +187,9 @@ def release(case: Case, request: Request, *, coordinator: Tree | None = None) ->
         raise Withheld(Code.NO_RELATIONSHIP, "the service has no open relationship to this episode")
     if case.shield == "full" and not request.lifted:
         raise Withheld(Code.SHIELDED, "somebody in this episode is shielded")
+    # Only now: whose home an episode has is not a stranger's to learn.
+    asked = (request.partner, request.service, request.message_type, request.at)
+    check_admitted(*asked, case.head, case.trees[-1], case.vouched, case.earlier)
     _check_process(case.head.process, request.message_type)
     return _consented(case, request, coordinator)
 

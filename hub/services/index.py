@@ -16,6 +16,7 @@ from hub.domain.partner import Partner
 from hub.errors import Code, Fault, InvalidContent
 from hub.ports import Clock, Digester, Session, Store
 from hub.services.audit import row
+from hub.services.eligible import check_user
 
 STRONG: Final = ("nhs-number", "upn")
 CONTACT: Final = ("name", "role", "organisation", "contact_tel", "email")
@@ -184,7 +185,10 @@ class ChildIndex:
             raise InvalidContent(faults[0].code, "the question is incomplete", tuple(faults))
         asked = tokens(self.digester, subject)
 
+        user = query.get("user_ref") or partner.acting
+
         def unit(session: Session) -> Tree:
+            check_user(session, partner, user, "receive", self.clock.now())
             result, entry = answer(session.index_matches(asked), subject)
             session.add_audit(
                 row(

@@ -9,6 +9,7 @@ from hub.ports import Clock, Needs, Session, Store
 from hub.services.access_report import access_report, in_words
 from hub.services.audit import row
 from hub.services.consents import RECORDERS, standing
+from hub.services.eligible import check_covered, check_user
 from hub.services.kin import kin_of
 from hub.services.see import KEEPERS, hidden
 from hub.services.standing import roles
@@ -45,10 +46,12 @@ class Lookup:
 
         def unit(session: Session) -> Tree | None:
             now = self.clock.now()
+            check_user(session, partner, partner.acting, "receive", now)
             found = standing(session, episode_id, partner)
             held = roles(partner, found.head, found.tree, found.involvements, now)
-            if not held:
+            if found.head is None or not held:
                 return None
+            check_covered(session, partner, found.head, found.head.home_authority, now)
             session.add_audit(
                 row("consents.read", at=now, actor=partner.name, episode_id=episode_id)
             )
@@ -74,10 +77,12 @@ class Lookup:
 
         def unit(session: Session) -> Tree | None:
             now = self.clock.now()
+            check_user(session, partner, partner.acting, "receive", now)
             found = standing(session, episode_id, partner)
             held = roles(partner, found.head, found.tree, found.involvements, now)
-            if not held:
+            if found.head is None or not held:
                 return None
+            check_covered(session, partner, found.head, found.head.home_authority, now)
             if not held & KEEPERS:
                 raise Forbidden(Code.FORBIDDEN, "reports for the family come from who keeps it")
             kin = kin_of(found.tree, found.decisions, person)
@@ -103,7 +108,9 @@ class Lookup:
         return answer
 
     def directory(self) -> Tree:
-        """Return accredited services, codes and channels; no personal data."""
+        """Return accredited services: codes, channels, stage, and the authorities that a protocol
+        covers today (``*``: every); no personal data.
+        """
         today = self.clock.now().date()
         return {
             "hub": self.registry.hub,
@@ -115,12 +122,20 @@ class Lookup:
                     "organisation": partner.organisation_name,
                     "organisation_type": partner.organisation_type,
                     "authority": partner.authority,
+                    "stage": partner.stage.value,
+                    "authorities": sorted(
+                        protocol.authority or "*"
+                        for protocol in partner.protocols
+                        if today <= protocol.expires_on
+                    ),
                     "channel": partner.delivering.channel,
                     "format": partner.delivering.content,
                 }
                 for partner in self.registry.partners.values()
                 if partner.accredited(today)
                 for service in partner.services
+                if not (partner.pilot and partner.pilot.services - {service.ref})
+                or service.ref in partner.pilot.services
             ],
         }
 

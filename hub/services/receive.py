@@ -35,6 +35,7 @@ from hub.services.content import (
     without_shield,
 )
 from hub.services.contribute import changed_paths, check_base, contribute, not_yours
+from hub.services.eligible import check_covered, check_lead, is_administrator
 from hub.services.facts import Evidence, facts_of
 from hub.services.gate import people
 from hub.services.given import given
@@ -44,6 +45,7 @@ from hub.services.receipt import Receipt
 from hub.services.share import Occasion, tell
 from hub.services.shielding import shield_change
 from hub.services.standing import WRITES_ALL, check_own, roles, writable
+from hub.services.vacancy import filled, hand_on
 
 NO_DECISION: Final = "no recorded decision lets the hub keep this episode for you"
 OPENING: Final = frozenset({None, "episode.opened", "episode.reopened", "episode.imported"})
@@ -71,8 +73,16 @@ class Receiver:
         found = standing(session, episode_id, incoming.partner)
         event = message.get("event")
         held = roles(incoming.partner, found.head, found.tree, found.involvements, incoming.now)
-        if found.head is None or not held or not self._may_keep(found, incoming.now, sent):
+        if found.head is None or not held:
             return self._refuse(session, incoming)
+        check_covered(
+            session, incoming.partner, found.head, found.head.home_authority, incoming.now
+        )
+        if not self._may_keep(found, incoming.now, sent):
+            return self._refuse(session, incoming)
+        administrates = is_administrator(incoming.partner, incoming.user)
+        if administrates:
+            held &= {"employing_organisation"}
         if not found.head.version and event not in OPENING:
             return self._refuse(session, incoming)
         before: Tree = found.tree if found.head.version else {"episode_id": episode_id}
@@ -99,6 +109,12 @@ class Receiver:
             check_own(incoming.partner, held, before, merged)
         check_base(foreign, before, merged)
         check_whole(merged, message)
+        home = merged.get("home_authority")
+        if home != found.head.home_authority and event != Event.TRANSFER_ACCEPTED:
+            check_covered(session, incoming.partner, found.head, home, incoming.now)
+        check_lead(session, self.registry, before, merged, incoming.now)
+        if administrates and {change.code for change in derive(before, merged)} - {"N4"}:
+            raise Conflict(Code.NOT_OWNER, "an administrator changes contact details only")
         move = self._move(found.head, found, incoming, message, before, merged, held)
         return self._commit(session, incoming, message, found.head, found, move, warnings)
 
@@ -264,6 +280,8 @@ class Receiver:
         children, adults = people(move.after)
         agreements = Agreements(found.decisions, children, adults)
         head = new_head(self.registry, stored, move, incoming, version)
+        if head.lead != "VACANT":
+            head = filled(head)
         known, fresh, head = indexed(head, move, agreements, children, now)
         ever = sorted({held.service for held in found.involvements})
         shield = shield_change(
@@ -277,6 +295,7 @@ class Receiver:
         }
         head = replace(head, facts={**(head.facts or {}), "seen": seen})
         session.put_episode(head)
+        woken = hand_on(session, stored, head, self.registry, now)
         if changed:
             session.add_version(
                 Version(
@@ -333,7 +352,7 @@ class Receiver:
             Receipt(202, body),
             episode_id=head.episode_id,
             version=version,
-            offers=tuple(delivery.delivery_id for delivery in made),
+            offers=tuple(delivery.delivery_id for delivery in (*made, *woken)),
         )
 
 

@@ -20,6 +20,7 @@ from hub.errors import (
 from hub.ports import Clock, Digester, Needs, Rendered, Renderer, Session, Store
 from hub.services.audit import row
 from hub.services.case import coordinator
+from hub.services.eligible import check_user
 from hub.services.gate import Case, Request, address, narrow, related, release
 from hub.services.kin import kin_of, whereabouts_hidden
 from hub.services.lane import recalled
@@ -103,6 +104,7 @@ class Viewer:
         person: str | None,
     ) -> Released | Withheld | Unsure:
         now = self.clock.now()
+        check_user(session, partner, partner.acting, "receive", now)
         head = session.episode(episode_id)
         involvements = session.involvements(episode_id)
         # Before anything of it is opened: who has no relationship reads what is read of no episode.
@@ -123,7 +125,15 @@ class Viewer:
         if recalled(session, episode_id, partner.name):
             raise Conflict(Code.STATE, "acknowledge the change of consent (N10) first")
         said = heard(self.registers, session, here)
-        case = Case(here, content.tree, said.decisions, involvements, unsure=said.unsure)
+        case = Case(
+            here,
+            content.tree,
+            said.decisions,
+            involvements,
+            unsure=said.unsure,
+            vouched=session.practitioner,
+            earlier=lambda name: session.episodes_before(name, episode_id),
+        )
         request = Request(
             partner=partner,
             service=service,

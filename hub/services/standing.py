@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from hub.domain.dictionary import Leaf
+from hub.domain.difference import acting_lead
 from hub.domain.exchange import EpisodeHead, Involvement, Tree
 from hub.domain.partner import Partner
 from hub.errors import Code, Conflict, Fault
@@ -33,6 +34,25 @@ def service_of(practitioner: Tree | None) -> str | None:
         return None
     organisation, kind = practitioner.get("organisation"), practitioner.get("service_type")
     return f"{organisation}/{kind}" if organisation and kind else None
+
+
+def people_at(tree: Tree, service: str) -> tuple[str, ...]:
+    """Return the references of the practitioners of *service* who work on the episode: who leads
+    or assesses, and who is on the team and has not left.
+    """
+    services = tree.get("services", {})
+    blocks = [*services.get("assessor", ()), services.get("lead_professional")]
+    blocks += [
+        {**(member.get("practitioner") or {}), **_place(member)}
+        for member in tree.get("plan", {}).get("team_member", ())
+        if "left" not in member
+    ]
+    found = (block.get("practitioner_id") for block in blocks if service_of(block) == service)
+    return tuple(dict.fromkeys(str(ref) for ref in found if ref))
+
+
+def _place(member: Tree) -> Tree:
+    return {k: member[k] for k in ("organisation", "service_type") if k in member}
 
 
 def responsible(head: EpisodeHead) -> str | None:
@@ -71,7 +91,9 @@ def roles(
     lead = services.get("lead_professional")
     if head.lead in {"APPOINTED", "HANDOVER_PENDING"} and employs(partner, lead):
         held.add("lead")
-    if head.lead == "ACTING" and held & {"assessor", "originator"}:
+    if head.lead == "ACTING" and (
+        employs(partner, acting_lead(services)) or held & {"assessor", "originator"}
+    ):
         held.add("lead")
     if any(
         partner.serves(held_by.service) and (held_by.until is None or at < held_by.until)

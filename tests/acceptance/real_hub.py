@@ -62,6 +62,7 @@ def site(folder: Path) -> dict[str, str]:
             text = re.sub(
                 r"^deliver:.*?(?=^credentials)", deliver, text, flags=re.DOTALL | re.MULTILINE
             )
+        text += "practitioners: unvouched\n"
         (folder / "partners" / f"{name}.yaml").write_text(text, "utf-8")
     (folder / "hub.yaml").write_text("hub: Hub\nsupport_contact: support@hub.example\n", "utf-8")
     return keys

@@ -17,6 +17,7 @@ from hub.domain.exchange import (
     ReleasedRecord,
     Version,
 )
+from hub.domain.practitioner import Assertion
 from hub.ports import Session
 
 NOW = datetime(2026, 9, 1, 9, 30, 0, 123456, tzinfo=UTC)
@@ -158,3 +159,13 @@ def alert(name: str = "al1", **changed: Any) -> Alert:
         "episode_id": "e1", "service": "SCH-A/SCH", "delivery_id": "d1", "facts": {"days": 28},
         "due_at": NOW + HOUR, **changed,
     })  # fmt: skip
+
+
+def assertion(organisation: str, ref: str, **changed: Any) -> Assertion:
+    """What an organisation vouches for, until the end of 2028."""
+    dates = {"from": "2026-01-01", "expires": "2028-12-31"}
+    record = {
+        "role": {"code": "HV", **dates}, "training": dates, "identity_check": dates,
+        "enhanced_dbs": dates, "may_author": True, "may_receive": True, **changed,
+    }  # fmt: skip
+    return Assertion(organisation, ref, record, organisation, NOW)

@@ -35,6 +35,7 @@ from tests.contract.records import (
     NOW,
     TREE,
     alert,
+    assertion,
     audited,
     decision,
     delivery,
@@ -954,6 +955,59 @@ async def test_the_scheduler_finds_the_episodes_that_it_watches(store: Store) ->
     assert await store.watched(Watch.ENDED, "", 10) == ("e1", "e4")
     assert await store.watched(Watch.RECALLED, "", 10) == ("e1", "e2", "e4")
     assert await store.watched(Watch.RECALLED, "e1", 1) == ("e2",)
+
+
+async def test_what_is_vouched_for_is_replaced_and_listed(store: Store) -> None:
+    """By organisation and reference; the same reference elsewhere is somebody else."""
+    first, second = assertion("HV-A", "p-1"), assertion("HV-B", "p-1")
+
+    await store.run(lambda s: s.put_practitioner(first))
+    await store.run(lambda s: s.put_practitioner(second))
+    later = assertion("HV-A", "p-1", may_author=False)
+    await store.run(lambda s: s.put_practitioner(later))
+
+    assert await store.run(lambda s: s.practitioner("HV-A", "p-1")) == later
+    assert await store.run(lambda s: s.practitioner("HV-A", "p-2")) is None
+    assert await store.run(lambda s: s.practitioners(("", ""), 9)) == (later, second)
+    assert await store.run(lambda s: s.practitioners(("HV-A", "p-1"), 9)) == (second,)
+    assert await store.run(lambda s: s.practitioners(("", ""), 1)) == (later,)
+
+
+async def test_what_is_vouched_for_by_a_unit_that_raises_is_not_kept(store: Store) -> None:
+    """Nobody becomes eligible by a failed unit."""
+
+    def fails(s: Session) -> None:
+        s.put_practitioner(assertion("HV-A", "p-1"))
+        raise Conflict(Code.STATE, "on purpose")
+
+    with pytest.raises(Conflict):
+        await store.run(fails)
+
+    assert await store.run(lambda s: s.practitioner("HV-A", "p-1")) is None
+
+
+async def test_the_episodes_that_a_partner_was_in_before_are_counted(store: Store) -> None:
+    """By the first relationship, ties by episode; without one here, all of them count."""
+    for number, (episode, partner, after) in enumerate(
+        [("e1", "HV-A", 0), ("e2", "HV-A", 1), ("e2", "HV-A", 5), ("e3", "HV-A", 1),
+         ("e4", "SCH-A", 0)]
+    ):  # fmt: skip
+        held = involvement(
+            involvement_id=f"i{number}", episode_id=episode, partner=partner,
+            since=NOW + after * HOUR,
+        )  # fmt: skip
+
+        def join(s: Session, held: Any = held) -> None:
+            s.put_episode(head(held.episode_id))
+            s.put_involvement(held)
+
+        await store.run(join)
+
+    async def before(episode: str, partner: str = "HV-A") -> int:
+        return await store.run(lambda s: s.episodes_before(partner, episode))
+
+    assert [await before(e) for e in ("e1", "e2", "e3", "e4")] == [0, 1, 2, 3]
+    assert await before("e4", "SCH-A") == 0
 
 
 async def test_one_owner_at_a_time_has_the_turn(store: Store) -> None:

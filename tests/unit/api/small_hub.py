@@ -16,6 +16,7 @@ import orjson
 
 from adapters.memory import MemoryStore
 from adapters.partners.keys import new_api_key
+from hub.domain.accreditation import Protocol
 from hub.domain.exchange import Tree
 from hub.domain.partner import ApiKey, Credentials, Delivering, Partner, Registry, Service
 from hub.errors import Code, Conflict, Fault, Malformed, Missing
@@ -88,8 +89,7 @@ def partner(name: str, **changes: Any) -> Partner:
         "authority": "001",
         "accredited_from": date(2026, 1, 1),
         "accredited_until": date(2027, 1, 1),
-        "protocol_reference": "ISP-1",
-        "protocol_expires_on": date(2026, 12, 31),
+        "protocols": (Protocol("ISP-1", date(2026, 12, 31)),),
         "services": (Service(f"{name}/FSW", "Family support"),),
         "operations": ALL,
         "delivering": Delivering("pull"),
@@ -143,6 +143,13 @@ class SmallHub:
     ) -> Receipt:
         self.asked.append(("consent", partner.name, episode_id))
         return self._keep(partner.name, key, raw, 201)
+
+    async def vouch(self, partner: Partner, ref: str, raw: bytes) -> Receipt:
+        self.asked.append(("vouch", partner.name, ref, partner.acting))
+        return Receipt(200, {"practitioner": ref, **orjson.loads(raw)})
+
+    async def practitioner(self, partner: Partner, ref: str) -> Tree:
+        raise Missing(Code.NOT_FOUND, "nobody of that name")
 
     async def consents(self, partner: Partner, episode_id: str) -> Tree:
         return {"decisions": []}

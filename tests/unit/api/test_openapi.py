@@ -42,7 +42,7 @@ async def test_bodies_refusals_and_keys_are_documented(document: dict[str, Any])
     submit = document["paths"]["/messages"]["post"]
 
     assert CAF in submit["requestBody"]["content"]
-    assert {p["name"] for p in submit["parameters"]} == {"Idempotency-Key"}
+    assert {p["name"] for p in submit["parameters"]} == {"Idempotency-Key", "ECAF-User"}
     assert {"400", "401", "403", "406", "408", "409", "413", "415", "422", "503"} <= set(
         submit["responses"]
     )

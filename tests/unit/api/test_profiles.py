@@ -13,6 +13,7 @@ from joserfc.jwk import ECKey, OctKey
 from adapters.partners.jwks import read_jwks
 from adapters.partners.keys import create_keys, new_api_key
 from adapters.partners.profiles import load_registry
+from hub.domain.accreditation import Pilot
 from hub.domain.partner import ApiKey
 from hub.errors import Misconfigured
 
@@ -90,32 +91,32 @@ def test_api_keys_load(site: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "line", "told"),
     [
-        ("EHM-A", "operations:", "operatons:", 11, "unknown key operatons (did you mean"),
+        ("EHM-A", "operations:", "operatons:", 20, "unknown key operatons (did you mean"),
         ("EHM-A", "partner: EHM-A", "partner: EHM-B", 2, "must be the name of its file: EHM-A"),
         ("EHM-A", "type: LA_EH", "type: LA", 3, "must be a code of CL-10"),
         ("EHM-A", 'authority: "001"', "authority: one", 3, "three digits"),
-        ("EHM-A", "from: 2026-01-01", "from: 2026-13-01", 4, "must be a day like"),
-        ("EHM-A", "from: 2026-01-01", "from: 20260101", 4, "must be a day like"),
-        ("EHM-A", "until: 2029-01-01", "until: 2025-01-01", 4, "must not be before from"),
-        ("EHM-A", "until: 2029-01-01, ", "", 4, "needs the key until"),
-        ("EHM-A", "service: EHM-A/FSW", "service: EHM-A/NOPE", 7, "a type of CL-11"),
-        ("EHM-A", "service: EHM-A/FSW", "service: EHM-B/FSW", 7, "organisation's code: EHM-A/"),
-        ("EHM-A", "[submit,", "[submitt,", 11, "must be one of"),
-        ("EHM-A", "channel: webhook", "channel: e-mail", 13, "must be one of"),
-        ("EHM-A", "http://127.0.0.1:9101", "http://ehm-a.example", 14, "must be https://"),
-        ("EHM-A", "http://127.0.0.1:9101", "ftp://127.0.0.1", 14, "must be an https:// URL"),
-        ("EHM-A", "http://127", "https://user:pw@127", 14, "no user, query or fragment"),
-        ("EHM-A", "9101/hook", "9101/hook?token=x", 14, "no user, query or fragment"),
-        ("EHM-A", "content: fhir-r4/episode", "content: ../episode", 16, "the name of a format"),
-        ("EHM-A", "secrets/ehm-a.webhook", "secrets/other", 18, "there is no such file"),
-        ("EHM-A", "secrets/ehm-a.webhook", "../../etc/passwd", 18, "must be relative"),
-        ("EHM-A", "secrets/ehm-a.webhook", "/etc/passwd", 18, "must be relative"),
-        ("EHM-A", "keys/ehm-a.jwks.json", "keys/ehm-a.key", 20, "is not JSON"),
-        ("GP-A", ", read, disclose]", "]", 11, "needs read"),
-        ("SCH-A", "{channel: pull", "{channel: pull, url: x", 12, "means nothing"),
+        ("EHM-A", "from: 2026-01-01", "from: 2026-13-01", 6, "must be a day like"),
+        ("EHM-A", "from: 2026-01-01", "from: 20260101", 6, "must be a day like"),
+        ("EHM-A", "until: 2029-01-01", "until: 2025-01-01", 7, "must not be before from"),
+        ("EHM-A", "  until: 2029-01-01\n", "", 5, "needs the key until"),
+        ("EHM-A", "service: EHM-A/FSW", "service: EHM-A/NOPE", 16, "a type of CL-11"),
+        ("EHM-A", "service: EHM-A/FSW", "service: EHM-B/FSW", 16, "organisation's code: EHM-A/"),
+        ("EHM-A", "[submit,", "[submitt,", 20, "must be one of"),
+        ("EHM-A", "channel: webhook", "channel: e-mail", 22, "must be one of"),
+        ("EHM-A", "http://127.0.0.1:9101", "http://ehm-a.example", 23, "must be https://"),
+        ("EHM-A", "http://127.0.0.1:9101", "ftp://127.0.0.1", 23, "must be an https:// URL"),
+        ("EHM-A", "http://127", "https://user:pw@127", 23, "no user, query or fragment"),
+        ("EHM-A", "9101/hook", "9101/hook?token=x", 23, "no user, query or fragment"),
+        ("EHM-A", "content: fhir-r4/episode", "content: ../episode", 25, "the name of a format"),
+        ("EHM-A", "secrets/ehm-a.webhook", "secrets/other", 27, "there is no such file"),
+        ("EHM-A", "secrets/ehm-a.webhook", "../../etc/passwd", 27, "must be relative"),
+        ("EHM-A", "secrets/ehm-a.webhook", "/etc/passwd", 27, "must be relative"),
+        ("EHM-A", "keys/ehm-a.jwks.json", "keys/ehm-a.key", 29, "is not JSON"),
+        ("GP-A", ", read, disclose, vouch]", "]", 20, "needs read"),
+        ("SCH-A", "{channel: pull", "{channel: pull, url: x", 21, "means nothing"),
         ("HV-B", "  - service: HV-B/HV", "  - service: HV-B/HV\n    name: A\n  - service: HV-B/HV",
-         9, "is listed twice"),
-        ("EHM-A", "support_contact: support@ehm-a.example", "support_contact:", 5, "must be text"),
+         18, "is listed twice"),
+        ("EHM-A", "support_contact: support@ehm-a.example", "support_contact:", 14, "must be text"),
         ("EHM-A", "partner: EHM-A", "partner: &x EHM-A", 2, "anchors are not allowed"),
         ("EHM-A", "partner: EHM-A", "partner: EHM-A\npartner: EHM-A", 3, "given twice"),
     ],
@@ -169,7 +170,7 @@ def test_a_readable_secret_is_refused(site: Path) -> None:
     """A webhook secret that others may read is a fault of its profile."""
     (site / "secrets/ehm-a.webhook").chmod(0o644)
 
-    assert faults(site) == [("partners/EHM-A.yaml:18:16", "may be read by others: chmod 600")]
+    assert faults(site) == [("partners/EHM-A.yaml:27:16", "may be read by others: chmod 600")]
 
 
 @pytest.mark.parametrize(
@@ -217,3 +218,74 @@ def test_made_keys_are_private_and_kept(tmp_path: Path) -> None:
     made.server_key.unlink()
     with pytest.raises(Misconfigured, match="incomplete"):
         create_keys(tmp_path)
+
+
+def test_accreditation_is_read_whole(site: Path) -> None:
+    """Stage, application, sponsor, administrator, and a protocol for each authority."""
+    charity = load_registry(site).partners["VCS-N"]
+
+    assert (charity.stage, charity.application, charity.sponsor, charity.administrator) == (
+        "live", "APP-VCS-N-1", "001", "admin-vcs-n",
+    )  # fmt: skip
+    assert [(p.authority, p.reference, p.version) for p in charity.protocols] == [
+        ("001", "ISP-VCS-N-1", "1.0"), ("002", "ISP-VCS-N-2", "1.0"),
+    ]  # fmt: skip
+    assert charity.vouches
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("stage: live", "stage: almost", "must be one of applied, test, pilot, live, suspended"),
+        ("stage: live", "stage: pilot", "needs the key pilot"),
+        ("stage: live", "stage: pilot\n  pilot: {}", "say how far the pilot goes"),
+        ("stage: live", "stage: pilot\n  pilot: {episodes: 0}", "must lie between 1 and"),
+        ("stage: live", "stage: pilot\n  pilot: {services: [VCS-N/HV]}", "not one of these"),
+        ("stage: live", "stage: live\n  pilot: {episodes: 5}", "stage pilot only"),
+        ("  administrator: admin-vcs-n", "  x: y", "unknown key x"),
+        ("admin-vcs-n  ", "Ann Example  ", "the reference of one person"),
+        ('- {authority: "002"', '- {authority: "001"', "a protocol for this authority already"),
+        ("  protocols:", "  protocol: ISP-1\n  protocols:", "say it under protocols"),
+        ('sponsor: "001"', "sponsor: somebody", "three digits"),
+    ],
+)
+def test_each_fault_of_an_accreditation_is_told(site: Path, old: str, new: str, told: str) -> None:
+    """What was expected, where it was expected."""
+    change(site, "VCS-N", old, new)
+
+    assert any(told in remedy for _, remedy in faults(site)), faults(site)
+
+
+def test_a_pilots_scope_is_read(site: Path) -> None:
+    """Authorities, services, episodes."""
+    scope = '{authorities: ["001"], services: [VCS-N/YC], episodes: 50}'
+    change(site, "VCS-N", "stage: live", f"stage: pilot\n  pilot: {scope}")
+
+    pilot = load_registry(site).partners["VCS-N"].pilot
+
+    assert pilot is not None
+    assert pilot == Pilot(frozenset({"001"}), frozenset({"VCS-N/YC"}), 50)
+
+
+def test_one_organisation_has_one_administrator_and_each_system_a_key_of_its_own(
+    site: Path,
+) -> None:
+    """Two systems of one organisation may not share a key, nor name two accountable people."""
+    change(site, "SCH-B", "organisation: {code: SCH-B", "organisation: {code: SCH-A")
+    change(site, "SCH-B", "service: SCH-B/SCH", "service: SCH-A/SENCO")
+    change(site, "SCH-B", "keys/sch-b.jwks.json", "keys/sch-a.jwks.json")
+
+    told = " | ".join(remedy for _, remedy in faults(site))
+
+    assert "the organisation has one administrator already: admin-sch-a" in told
+    assert "another partner has the same key" in told
+
+
+def test_an_organisation_can_say_that_it_vouches_for_nobody(site: Path) -> None:
+    """It must say so: silence means that every practitioner needs an assertion."""
+    change(site, "GP-A", "partner: GP-A", "partner: GP-A\npractitioners: unvouched")
+
+    registry = load_registry(site)
+
+    assert not registry.partners["GP-A"].vouches
+    assert registry.partners["HV-A"].vouches

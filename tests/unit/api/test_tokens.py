@@ -22,6 +22,7 @@ from adapters.partners.keys import create_keys
 from adapters.tokens import TokenDesk
 from hub.api.app import create_app
 from hub.api.token_endpoint import ASSERTION_TYPE
+from hub.domain.accreditation import Protocol, Stage
 from hub.domain.partner import ApiKey, Credentials, Registry
 from hub.secrets import Secret, read_secret
 from tests.unit.api.small_hub import Memory, SmallHub, partner, small_hub
@@ -31,6 +32,9 @@ EC = ECKey.generate_key("P-384")
 OTHER = ECKey.generate_key("P-384")
 RSA = RSAKey.generate_key(3072)
 SIGNING = ECKey.generate_key("P-256")
+
+
+LAPSED = (Protocol("ISP-1", date(2026, 8, 1)),)
 
 
 def jwk(key: ECKey | RSAKey, kid: str) -> dict[str, Any]:
@@ -419,7 +423,10 @@ async def test_tokens_end_with_their_time_and_their_partner(hub: SmallHub) -> No
         ({}, date(2020, 1, 1), 401, "E_UNAUTHENTICATED"),
         ({"accredited_until": date(2026, 8, 31)}, date(2099, 1, 1), 403, "E_ORG_NOT_ACCREDITED"),
         ({"accredited_from": date(2026, 9, 2)}, date(2099, 1, 1), 403, "E_ORG_NOT_ACCREDITED"),
-        ({"protocol_expires_on": date(2026, 8, 1)}, date(2099, 1, 1), 403, "E_ORG_NOT_ACCREDITED"),
+        ({"protocols": LAPSED}, date(2099, 1, 1), 403, "E_ORG_NOT_ACCREDITED"),
+        ({"stage": Stage.APPLIED}, date(2099, 1, 1), 403, "E_ORG_NOT_ACCREDITED"),
+        ({"stage": Stage.TEST}, date(2099, 1, 1), 403, "E_ORG_NOT_ACCREDITED"),
+        ({"stage": Stage.SUSPENDED}, date(2099, 1, 1), 403, "E_ORG_NOT_ACCREDITED"),
         ({"operations": frozenset({"notify"})}, date(2099, 1, 1), 403, "E_FORBIDDEN"),
     ],
 )

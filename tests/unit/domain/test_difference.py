@@ -135,8 +135,17 @@ def test_losing_the_lead_makes_the_assessor_responsible(episode: dict[str, Any])
     """The derived value changes though nobody named a new lead."""
     after = copy.deepcopy(episode)
     after["services"]["lp_state"] = "ACTING"
+    del after["services"]["lead_professional"]
 
     assert changed(episode, after)["N3"].paths == ("services.assessor",)
+
+
+def test_who_is_named_to_act_is_responsible(episode: dict[str, Any]) -> None:
+    """A deputy who acts is the one to ring, until somebody is appointed (S8 step 4)."""
+    after = copy.deepcopy(episode)
+    after["services"] |= {"lp_state": "ACTING", "lead_professional": builders.practitioner("p-new")}
+
+    assert changed(episode, after)["N3"].paths == ("services.lead_professional",)
 
 
 def test_the_regions_decide_who_is_responsible(episode: dict[str, Any]) -> None:
@@ -207,6 +216,7 @@ def test_another_assessor_is_no_contact_change(episode: dict[str, Any]) -> None:
     """Somebody else is somebody else: N3 if they are responsible, never N4."""
     before = copy.deepcopy(episode)
     before["services"]["lp_state"] = "ACTING"
+    del before["services"]["lead_professional"]
     after = copy.deepcopy(before)
     after["services"]["assessor"] = [builders.practitioner("p-new")]
 

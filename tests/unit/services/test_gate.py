@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hub.domain.accreditation import Protocol
 from hub.domain.exchange import EpisodeHead, Involvement
 from hub.errors import Code, Withheld
 from hub.services.gate import Case, Request, release, release_to_index
@@ -79,7 +80,7 @@ def test_what_is_agreed_is_released_for_its_recipient() -> None:
 # The order of the tests (`domain.md` 4.4), each with everything after it failing too
 
 HIDDEN = b.changed(b.episode(), "/subjects/0/shielding", "full")
-LAPSED = replace(SCHOOL, protocol_expires_on=date(2026, 8, 31))
+LAPSED = replace(SCHOOL, protocols=(Protocol("ISP-1", date(2026, 8, 31)),))
 NO_SCOPE = b.decision(scope_includes=[{"service": "HV-A/HV", "section": "all"}])
 
 

@@ -17,6 +17,7 @@ from adapters.destinations.pull import PullDestination
 from adapters.memory import MemoryDigester, MemoryStore
 from adapters.notifications.child_index import ChildIndexDestination
 from hub.bootstrap import translator
+from hub.domain.accreditation import Protocol
 from hub.domain.carriage import Outcome, Parcel
 from hub.domain.exchange import Decision, Delivery, State
 from hub.domain.partner import Coordinator, Delivering, Partner, Registry, Service
@@ -53,8 +54,9 @@ def partner(name: str, *kinds: str, authority: str | None = "001", **deliver: An
         authority=authority,
         accredited_from=date(2026, 1, 1),
         accredited_until=date(2029, 1, 1),
-        protocol_reference=f"ISP-{name}",
-        protocol_expires_on=date(2029, 1, 1),
+        protocols=(Protocol(f"ISP-{name}", date(2029, 1, 1)),),
+        administrator=f"admin-{name.lower()}",
+        vouches=False,
         services=tuple(Service(f"{name}/{kind}", f"{name} {kind}") for kind in kinds),
         operations=frozenset({"submit", "consent", "index", "notify", "read", "disclose"}),
         delivering=Delivering(**{"channel": "webhook", "body": "full", **deliver}),
