@@ -96,12 +96,13 @@ def _hub_file(config_dir: Path) -> tuple[str, str, dict[str, Coordinator]]:
     given = top.get("coordinators")
     for code, value in given.items() if given else ():
         authority(code, value)
-        told = value.mapping("name", "organisation", "contact_tel", "email")
+        told = value.mapping("name", "organisation", "contact_tel", "email", "service")
         coordinators[code] = Coordinator(
             name=line(told.need("name")),
             organisation=line(told.need("organisation")),
             contact_tel=optional_line(told, "contact_tel"),
             email=optional_line(told, "email"),
+            service=optional_line(told, "service"),
         )
     return line(top.need("hub")), line(top.need("support_contact")), coordinators
 

@@ -271,7 +271,7 @@ _TABLE = (
         name="CONTACT_REQUEST",
         audience=frozenset({Audience.RESPONSIBLE}),
         bases=frozenset({Basis.CONTACT}),
-        facts=frozenset({"asker", "purpose", "call_back"}),
+        facts=frozenset({"asker", "purpose", "call_back", "episode_ref"}),
         team_paths=frozenset({"episode_id"}),
         never="the existence of sensitive services",
     ),

@@ -140,12 +140,16 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Coordinator:
-    """The CAF co-ordinator of an authority, whom the index names where it may name nobody else."""
+    """The CAF co-ordinator of an authority, whom the index names where it may name nobody else.
+
+    *service* is the connected service that takes requests for contact (N12) for them.
+    """
 
     name: str
     organisation: str
     contact_tel: str | None = None
     email: str | None = None
+    service: str | None = None
 
 
 @dataclass(frozen=True)

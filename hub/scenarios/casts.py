@@ -60,6 +60,7 @@ PARTICIPANT_WORDS = (
     "name",
     "tel",
     "email",
+    "co-ordinator of",
 )
 WORKING = ("pilot", "live")
 CHANNELS = ("webhook", "amqp", "pull", "index")
@@ -84,6 +85,7 @@ class Participant:
     email: str
     accredited: dict[str, Any] = field(default_factory=dict)
     vouches: bool = True
+    coordinates: str | None = None
 
     @property
     def is_index(self) -> bool:
@@ -248,6 +250,7 @@ def _participant(name: Text, told: Fields) -> Participant:
         email=told.text("email") or f"duty@{name.lower()}.example",
         accredited=accredited(str(name), organisation, told),
         vouches=(told.text("practitioners") or "vouched") != "unvouched",
+        coordinates=told.text("co-ordinator of") or None,
     )
 
 

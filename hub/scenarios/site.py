@@ -79,6 +79,9 @@ class Site:
                 {p.authority for p in cast.participants.values() if p.authority}
             )
         }
+        for one in cast.participants.values():
+            if one.coordinates in people:
+                people[one.coordinates]["service"] = one.service
         # JSON is YAML, and needs no writer of ours.
         (self.config / "hub.yaml").write_text(
             json.dumps(

@@ -17,6 +17,7 @@ from hub.domain.partner import Partner, Registry
 from hub.errors import Code, Conflict, HubError
 from hub.ports import Clock, Digester, Handover, Needs, Session, Store
 from hub.services.audit import row
+from hub.services.contact import ask_for_contact
 from hub.services.index import STRONG, dates_agree, match_values
 from hub.services.receipt import Receipt
 from hub.services.share import Occasion, Telling, tell
@@ -36,9 +37,10 @@ SECTIONS: Final[Mapping[str, str]] = {
     "cancelled_appointment": "sec.child.health",
     "missed_appointment": "sec.child.health",
     "service_response": "sec.plan",
-    "contact_request": "sec.services",
 }
 """The section whose consent decides whether a notice of this kind may be passed on."""
+CONTACT: Final = "contact_request"
+"""The one kind that is no notice but a wish to be rung (N12)."""
 
 OPEN: Final = frozenset({"ASSESSING", "ASSESSED", "TEAM_FORMING", "PLAN_ACTIVE", "IN_REVIEW"})
 
@@ -138,9 +140,6 @@ class Notifier:
         body: Tree,
     ) -> Sequence[Delivery]:
         head, subject_id = found
-        service = responsible(head)
-        if service is None:
-            return ()
         occasion = Occasion(
             head=head,
             sender=partner.name,
@@ -150,6 +149,11 @@ class Notifier:
             now=self.clock.now(),
             registry=self.registry,
         )
+        if body["kind"] == CONTACT:
+            return ask_for_contact(session, self.registry, occasion, partner, subject_id, body)
+        service = responsible(head)
+        if service is None:
+            return ()
         facts = {
             "kind": body["kind"],
             "subject_id": subject_id,

@@ -26,14 +26,13 @@ from hub.services.leaf_rules import (
     rule_of,
 )
 from hub.services.masking import (
-    Masked,
     names_sensitive,
     other,
     owned,
     restricted_codes,
     sensitive_service,
 )
-from hub.services.permits import SECTION, Permits
+from hub.services.permits import SECTION, SENSITIVE, Permits
 from hub.services.place import Place, place
 from hub.services.released import Frozen
 
@@ -66,16 +65,24 @@ def source() -> str:
     return code.text()
 
 
-def _restricts(node: Node) -> Callable[[Mapping[str, Any], Masked], bool] | None:
-    """Return what makes a whole item of this list restricted, if anything does."""
+def _restricts(node: Node) -> Callable[[Mapping[str, Any], Permits], bool] | None:
+    """Return what makes a whole item of this list, or this group, restricted, if anything does.
+
+    What a sensitive service does is told to who may see the sensitive of the plan; that it is that
+    service who does it, to nobody (`domain.md` 1.5 N9, S2).
+    """
     if "action_owner" in node.children:
-        return owned
+        return lambda item, permits: (
+            owned(item, permits.masked) and not permits.shared("sec.plan") & SENSITIVE
+        )
+    if node.name == "action_owner":
+        return lambda owner, permits: owned({"action_owner": owner}, permits.masked)
     if "is_sensitive_service" in node.children:
-        return other
+        return lambda item, permits: other(item, permits.masked)
     if "address_lines" in node.children:
-        return lambda item, _masked: item.get("use") in restricted_codes("CL-28")
+        return lambda item, _permits: item.get("use") in restricted_codes("CL-28")
     by = node.sensitive_by
-    return (lambda item, _masked: sensitive_service(item.get(by))) if by else None
+    return (lambda item, _permits: sensitive_service(item.get(by))) if by else None
 
 
 def _rides(node: Node) -> bool:
@@ -157,7 +164,7 @@ class _Code:
             many = "tuple(v) if type(v) is list else v" if node.leaf.many else "v"
             return [taken, f"if v is not None{condition}:", f" kept[{name!a}] = {many}"]
         cut, restricts = self.group(node.children, node.path), _restricts(node)
-        forbids = f"{self._bind(restricts)}({{}}, here.permits.masked)" if restricts else ""
+        forbids = f"{self._bind(restricts)}({{}}, here.permits)" if restricts else ""
         if node.kind == "object":
             allowed = f" and not {forbids.format('v')}" if forbids else ""
             return [

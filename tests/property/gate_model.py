@@ -151,7 +151,14 @@ class Policy:
             flagged = item.get("is_sensitive_service") is True
             return is_sensitive(item["service_type"]) or doubt or flagged
         if "action_owner" in names:
-            owner = item.get("action_owner", {})
+            # What it does is for who sees the sensitive of the plan; whose it is, for nobody.
+            node = episode_tree()["plan"].children["action"].children["action_owner"]
+            agreed = self.children and all(
+                self.says(child, "sec.plan", "sensitive") for child in self.children
+            )
+            return self.forbidden(node, item.get("action_owner", {})) and not agreed
+        if {"service", "practitioner", "person_id"} <= names.keys():
+            owner = item
             block = owner.get("practitioner")
             node = episode_tree()["plan"].children["action"].children["action_owner"]
             return is_sensitive(owner.get("service")) or bool(

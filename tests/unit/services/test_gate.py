@@ -288,7 +288,7 @@ def test_a_notice_about_health_needs_the_sensitive_cell(
 
 @pytest.mark.parametrize("kind", ["CAMHS", "SXHS", "DAS", "YOT"])
 def test_an_action_of_a_sensitive_service_stays_with_its_owner(kind: str) -> None:
-    """N9 never shows it, however its owner is named."""
+    """N9 shows it to who may see the sensitive of the plan, and to nobody whose it is."""
     tree = b.episode()
     for number, owner in enumerate(
         [
@@ -300,10 +300,14 @@ def test_an_action_of_a_sensitive_service_stays_with_its_owner(kind: str) -> Non
             {**tree["plan"]["action"][0], "id": f"x{number}", "action_owner": owner}
         )
 
-    plan = release(case(tree), request("N9")).tree["episode"]["plan"]
+    for sensitive, seen in ((True, {"x0", "x1"}), (False, set())):
+        whole = [{"service": "SCH-A/SCH", "section": "all", "sensitive": sensitive}]
+        stands = case(tree, b.decision(scope_includes=whole, scope_excludes=[]))
+        plan = release(stands, request("N9")).tree["episode"]["plan"]
 
-    assert {action["id"] for action in plan["action"]} == {"a1", "a2", "a3"}
-    assert kind not in repr(plan)
+        assert {action["id"] for action in plan["action"]} == {"a1", "a2", "a3"} | seen
+        assert kind not in repr(plan)
+        assert "p-x" not in repr(plan)
 
 
 def test_who_works_for_a_sensitive_service_is_not_named_elsewhere_either() -> None:
