@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from hub.domain.circumstances import circumstances
 from hub.domain.consent import Agreements, Ask
 from hub.domain.entitlement import check_decision
 from hub.domain.exchange import Decision
@@ -76,7 +77,8 @@ def cut(file: Path | None, service: str, consent: Path) -> AbstractContextManage
             )
         )
     children, adults = people(tree)
-    agreements, ask = Agreements(decisions, children, adults), Ask(service, "ASSESS", now)
+    agreements = Agreements(decisions, children, adults, known=circumstances(tree))
+    ask = Ask(service, "ASSESS", now)
     seen = sheltered(tree, located=may_locate((tree,), agreements, ask))
     about, open_ = view("N7", tree, ()), view("N7", seen, ())
     permits = Permits(children, adults, Rights(agreements, ask), masked(tree))

@@ -14,7 +14,11 @@ How the decisions about one person are weighed, cell by cell (a cell: service, s
    decision.
 4. A "yes" counts only inside its period [from, to), before it expires (at most a year after it was
    signed), until the episode closes, while storing is agreed to, and unless it was superseded.
-5. A listed service gets basic leaves; every further section is named, sensitive leaves as
+5. What one parent refused, another's "yes" does not open: the practitioner records a resolution, a
+   decision that supersedes the refusal (`hub.domain.disputes`).  A parent's "yes" neither outlives
+   the child's eighteenth birthday nor opens anything new from the sixteenth on, and is held while
+   the episode shows that its giver has no parental responsibility (`hub.domain.circumstances`).
+6. A listed service gets basic leaves; every further section is named, sensitive leaves as
    sensitive. "All that may be shared" never includes the checklist or safeguarding.  Sharing
    onwards does not exist.
 
@@ -23,20 +27,15 @@ Everything here is pure and total: any input gives an answer, and no exception.
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import Literal
 
-from hub.domain.cells import LISTED, NOT_NAMED, Ask, Cell, Heard, Layer
-from hub.domain.decision import (
-    ALL,
-    GIVING_STATES,
-    PURPOSES,
-    SHAREABLE,
-    Hearing,
-    Reading,
-    moment,
-)
+from hub.domain.cells import LISTED, Ask, Cell, Heard, Layer
+from hub.domain.circumstances import NOTHING_KNOWN, Circumstances
+from hub.domain.decision import GIVING_STATES, PURPOSES, Hearing, Reading
+from hub.domain.disputes import hold_disputed
 from hub.domain.exchange import Decision
-from hub.domain.scope_items import NAMEABLE, item_doubt, meant
+from hub.domain.scope_items import item_doubt, meant
+from hub.domain.weighing import weigh
 from hub.errors import Code
 
 __all__ = ["LISTED", "Agreements", "Ask", "Cell", "Heard", "IndexConsent"]
@@ -48,7 +47,8 @@ class Agreements:
     """What was decided about every person of an episode; built once, asked often.
 
     *children* and *adults* are the subject and parent-or-carer ids that the tree knows: nobody else
-    may decide for a known adult, and no adult's own decision counts for a known child.  After
+    may decide for a known adult, and no adult's own decision counts for a known child.  *known* is
+    what else the newest tree tells of givers and children (`hub.domain.circumstances`).  After
     *closed_at* nothing is shared any more (ask with the moment of closure for what goes with it).
     """
 
@@ -61,13 +61,16 @@ class Agreements:
         adults: Collection[str],
         *,
         closed_at: datetime | None = None,
+        known: Circumstances = NOTHING_KNOWN,
     ) -> None:
         about: dict[str, list[Decision]] = {}
         for decision in decisions:
             about.setdefault(decision.data_subject, []).append(decision)
         self._readings = {
             person: Hearing(
-                theirs, adult=person in adults if person in adults or person in children else None
+                theirs,
+                adult=person in adults if person in adults or person in children else None,
+                limit=known.limit if known else None,
             )
             for person, theirs in about.items()
         }
@@ -81,8 +84,7 @@ class Agreements:
         if found is None:
             store = self._store(person, ask.at)
             if store.permitted:
-                readings = self._readings.get(person, ())
-                found = Heard(*_answer(readings, ask, self._closed_at))
+                found = Heard(*self._weighed(person, ask))
             else:
                 found = Heard(Layer(rest=store), Layer(rest=store))
             self._answers[person, ask] = found
@@ -166,22 +168,40 @@ class Agreements:
         """Return whether any decision speaks about this cell, be it yes or no, in force or over."""
         if self._store(person, ask.at).reason is Code.CONSENT_NONE:
             return person in self._readings
-        plain, _ = _answer(self._readings.get(person, ()), ask, None)
+        plain, _ = weigh(self._readings.get(person, ()), ask, None)
         return plain.rest is not None or section in plain.cells
+
+    def ends(self, person: str) -> dict[str, datetime]:
+        """Return when each "yes" about *person* is over, by decision id."""
+        return {
+            reading.decision_id: reading.ends
+            for reading in self._readings.get(person, ())
+            if (reading.gives and not (reading.superseded or reading.held)) or reading.store
+        }
+
+    def storing(self, person: str, at: datetime) -> Cell:
+        """Return by which decision the episode may be stored, or why not."""
+        return self._store(person, at)
 
     def persons(self) -> frozenset[str]:
         """Return everybody about whom something was decided or asked."""
         return frozenset(self._readings)
+
+    def _weighed(self, person: str, ask: Ask) -> tuple[Layer, Layer]:
+        """Weigh one person's decisions, and hold back what their parents do not agree about."""
+        hearing = self._readings.get(person)
+        if hearing is None:
+            return Layer(), Layer()
+        plain, sensitive = weigh(hearing, ask, self._closed_at)
+        if hearing.parents > 1:
+            hold_disputed(hearing, ask, self._closed_at, plain, sensitive)
+        return plain, sensitive
 
     def _store(self, person: str, at: datetime) -> Cell:
         known = self._stored.get((person, at))
         if known is None:
             known = self._stored[person, at] = _storing(self._readings.get(person, ()), at)
         return known
-
-
-# `domain.md` S4: sharing withdrawn while storing stands is "not in scope", not "nobody asked".
-_REFUSED_REASON: Final = {"REFUSED": Code.CONSENT_NONE, "EXPIRED": Code.CONSENT_EXPIRED}
 
 
 def _named(readings: Iterable[Reading]) -> frozenset[str]:
@@ -209,123 +229,3 @@ def _storing(readings: Iterable[Reading], at: datetime) -> Cell:
     else:
         return Cell(permitted=False, reason=Code.CONSENT_NONE)
     return Cell(permitted=False, decision_id=reading.decision_id, reason=Code.CONSENT_NONE)
-
-
-def _answer(
-    readings: Iterable[Reading], ask: Ask, closed_at: datetime | None
-) -> tuple[Layer, Layer]:
-    """Weigh what is said about one service and purpose: its ordinary and its sensitive cells."""
-    plain, sensitive = Layer(), Layer()
-    for reading in readings:
-        if reading.refuses_all(ask.purpose):
-            refused = _refusal(reading)
-            plain.say_all(refused)
-            sensitive.say_all(refused)
-            break
-        if reading.excludes:
-            _exclude(reading, ask, plain, sensitive)
-        if reading.includes:
-            _include(reading, ask, closed_at, plain, sensitive)
-        if plain.rest is not None and sensitive.rest is not None:
-            break
-    return plain, sensitive
-
-
-def _refusal(reading: Reading) -> Cell:
-    reason = _REFUSED_REASON.get(reading.state, Code.CONSENT_SCOPE)
-    # Who agreed to storing alone excluded nothing: a later widening lists as a first sharing would.
-    excluded = reading.state != "STORE_ONLY"
-    return Cell(permitted=False, decision_id=reading.decision_id, reason=reason, excluded=excluded)
-
-
-def _exclude(reading: Reading, ask: Ask, plain: Layer, sensitive: Layer) -> None:
-    refused = _refusal(reading)
-    for item in reading.excludes:
-        service = item.get("service")
-        if service != ask.service and isinstance(service, str):
-            continue
-        purpose = item.get("purpose")
-        if isinstance(purpose, str) and purpose != ask.purpose and purpose in PURPOSES:
-            continue
-        begins = moment(item.get("from"))
-        if begins is not None and ask.at < begins:
-            continue
-        section = item.get("section")
-        fine_only = item.get("sensitive") is True
-        # A section that we cannot read is read as all of them: this is a "no".
-        every = reading.whole_services or section == ALL
-        if every or not isinstance(section, str) or section not in SHAREABLE:
-            if not fine_only or reading.whole_services:
-                plain.say_all(refused)
-            sensitive.say_all(refused)
-        else:
-            if not fine_only:
-                plain.say(section, refused)
-            sensitive.say(section, refused)
-
-
-def _include(
-    reading: Reading, ask: Ask, closed_at: datetime | None, plain: Layer, sensitive: Layer
-) -> None:
-    named, fine = _Named(), _Named()
-    doubt = _doubt(reading, ask, closed_at)
-    answers: dict[tuple[Code | None, bool], Cell] = {}
-    listed = False
-    for item in reading.includes:
-        if item.get("service") != ask.service:
-            continue
-        # A narrowing that lists a service says all that it may still see, for whatever purpose.
-        listed = listed or reading.narrows
-        if not meant(item, ask):
-            continue
-        listed = True
-        reason = doubt or item_doubt(item, ask)
-        key = reason, item.get("action") == "contribute" and reason is None
-        cell = answers.get(key)
-        if cell is None:
-            cell = answers[key] = Cell(
-                permitted=reason is None,
-                decision_id=reading.decision_id,
-                reason=reason,
-                contribute=key[1],
-            )
-        named.add(LISTED, cell)
-        section = item.get("section")
-        if isinstance(section, str) and section in NAMEABLE:
-            named.add(section, cell)
-            if item.get("sensitive") is True:
-                fine.add(section, cell)
-    named.tell(plain)
-    fine.tell(sensitive)
-    if listed and reading.restates:
-        plain.say_all(
-            Cell(permitted=False, decision_id=reading.decision_id, reason=Code.CONSENT_SCOPE)
-        )
-        sensitive.say_all(NOT_NAMED)
-
-
-class _Named(dict[str, Cell]):
-    """What one decision says of its service's sections: the best of all its items for each."""
-
-    def add(self, section: str, cell: Cell) -> None:
-        known = self.get(section)
-        if known is None or cell.permitted > known.permitted or cell.contribute:
-            self[section] = cell
-
-    def tell(self, layer: Layer) -> None:
-        every = self.pop(ALL, None)
-        if every is not None and every.permitted:
-            layer.say_all(every)
-        for section, cell in self.items():
-            layer.say(section, cell)
-        if every is not None:
-            layer.say_all(every)
-
-
-def _doubt(reading: Reading, ask: Ask, closed_at: datetime | None) -> Code | None:
-    """Return why nothing that this decision includes is permitted, or ``None``."""
-    if not reading.gives or reading.superseded or ask.purpose not in reading.purposes:
-        return Code.CONSENT_SCOPE
-    if ask.at >= reading.ends or (closed_at is not None and ask.at > closed_at):
-        return Code.CONSENT_EXPIRED
-    return None

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from hub.domain.circumstances import NOTHING_KNOWN, Circumstances
 from hub.domain.consent import LISTED, Agreements, Ask
 from hub.domain.decision import DEFAULT_PURPOSES, PURPOSES, SAYS_NOTHING, SHAREABLE, next_decision
 from hub.domain.events import Event
@@ -61,7 +62,12 @@ def _sees(agreements: Agreements, person: str, name: str, ask: Ask) -> int:
     return cell.permitted + (cell.permitted and cell.sensitive)
 
 
-def classify(record: Tree, earlier: Sequence[Decision], at: datetime) -> Event:
+def classify(
+    record: Tree,
+    earlier: Sequence[Decision],
+    at: datetime,
+    known: Circumstances = NOTHING_KNOWN,
+) -> Event:
     """Return which event *record* is, given every *earlier* decision of the episode.
 
     By its effect, because the word on the record may not fit: a "widening" after everything was
@@ -73,7 +79,8 @@ def classify(record: Tree, earlier: Sequence[Decision], at: datetime) -> Event:
     if record.get("state") == "REFUSED" and list(record.get("purpose", ())) == ["TRANSFER"]:
         return Event.TRANSFER_CONSENT_REFUSED
     decision = next_decision(record, earlier)
-    before, after = Agreements(earlier, (), ()), Agreements([*earlier, decision], (), ())
+    before = Agreements(earlier, (), (), known=known)
+    after = Agreements([*earlier, decision], (), (), known=known)
     children = {d.data_subject for d in (*earlier, decision) if not _adult(d.record)}
     shared_before = _shared(before, children, at)
     if not _adult(record):

@@ -5,7 +5,7 @@ it is read as a "no" to everything about that person. What is read here is one r
 `hub.domain.consent` weighs them against each other.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from enum import IntEnum
@@ -58,7 +58,9 @@ class Reading:
     no more; otherwise (WIDENED) it only adds.  *narrows*: as *restates*, for every purpose.
     *refuses*: the purposes that it says no to wholesale; ``None`` is all of them, empty is none.
     *store* and *index* are ``None`` where it leaves an older answer standing. *ends*: when its
-    "yes" is over; a "no" has no end.  *superseded*: what it gave is over.
+    "yes" is over; a "no" has no end.  *superseded*: what it gave is over.  *held*:
+    what it gave is not given now, for its giver may not give it any more.  *parent*: who spoke as
+    one with parental responsibility; what another of them refused, that person alone does not open.
     """
 
     decision_id: str
@@ -78,6 +80,8 @@ class Reading:
     whole_services: bool
     supersedes: str | None
     superseded: bool = False
+    held: bool = False
+    parent: str | None = None
 
     def refuses_all(self, purpose: str) -> bool:
         """Tell whether it says no to everything that is asked for *purpose*."""
@@ -234,7 +238,14 @@ def _unreadable(decision: Decision, record: Tree) -> Reading:
         excludes=(),
         whole_services=False,
         supersedes=None,
+        parent=_parent(record),
     )
+
+
+def _parent(record: Tree) -> str | None:
+    basis, giver = record.get("given_by_basis"), record.get("given_by_person")
+    parental = isinstance(basis, str) and basis in PARENT_BASES
+    return giver if parental and isinstance(giver, str) else None
 
 
 def _readable(record: Tree, decision: Decision) -> bool:
@@ -321,6 +332,7 @@ def _understood(decision: Decision, record: Tree, *, adult: bool | None) -> Read
         excludes=excludes,
         whole_services=state in {"WITHDRAWN", "REFUSED"} and scope in {"SHARE_SERVICE", "SERVICE"},
         supersedes=supersedes if isinstance(supersedes, str) else None,
+        parent=_parent(record),
     )
 
 
@@ -333,10 +345,19 @@ class Hearing:
     first that is heard, so the rest are not even read.
     """
 
-    __slots__ = ("_adult", "_queue", "_read", "_replaced")
+    __slots__ = ("_adult", "_limit", "_queue", "_read", "_replaced", "parents")
 
-    def __init__(self, decisions: Sequence[Decision], *, adult: bool | None) -> None:
+    def __init__(
+        self,
+        decisions: Sequence[Decision],
+        *,
+        adult: bool | None,
+        limit: Callable[[Decision, Reading], None] | None = None,
+    ) -> None:
+        """Hear *decisions*; *limit* takes from a reading what life has taken from its giver."""
         self._adult = adult
+        self._limit = limit
+        self.parents = len({_parent(decision.record) for decision in decisions} - {None})
         self._replaced: dict[str, list[tuple[Voice, int]]] = {}
         queue = []
         for decision in decisions:
@@ -355,6 +376,8 @@ class Hearing:
             if position == len(self._read):
                 reading = read(decision, adult=self._adult)
                 if reading is not None:
+                    if self._limit is not None:
+                        self._limit(decision, reading)
                     reading.superseded = any(
                         by >= voice and later > sequence
                         for by, later in self._replaced.get(decision.decision_id, ())

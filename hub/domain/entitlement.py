@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
+from hub.domain.circumstances import Circumstances, circumstances
+from hub.domain.competence import awaits_own_decision, outcome_of
 from hub.domain.consent import LISTED, Agreements, Ask
 from hub.domain.decision import (
     ACTIONS,
@@ -45,8 +47,9 @@ def check_decision(
         *_formalities(record, earlier),
         *_giver(record, tree),
         *_ages(record, tree, at),
-        *_scope(record, earlier, at),
+        *_scope(record, earlier, at, circumstances(tree)),
         *_young_person(record, earlier, at),
+        *_newly_competent(record, earlier),
     ]
 
 
@@ -144,6 +147,8 @@ def _giver(record: Tree, tree: Tree | None) -> Iterator[Fault]:
             "somebody with parental responsibility must decide about sharing",
             *sorted(PARENT_BASES),
         )
+    if basis == "LA_PR" and _says_yes(record) and child is not None and child.get("is_unborn"):
+        yield _fault(Code.CONSENT_GIVER, "given_by_basis", "before birth only the mother")
     if basis == "PR_HOLDER" and _says_yes(record):
         yield from _parental_responsibility(record, tree, child)
 
@@ -230,7 +235,9 @@ def _ages(record: Tree, tree: Tree | None, at: datetime) -> Iterator[Fault]:
             )
 
 
-def _scope(record: Tree, earlier: Sequence[Decision], at: datetime) -> Iterator[Fault]:
+def _scope(
+    record: Tree, earlier: Sequence[Decision], at: datetime, known: Circumstances
+) -> Iterator[Fault]:
     state = record.get("state")
     listed = list(_items(record, "scope_includes"))
     shares = record.get("share_decision") == "yes"
@@ -253,7 +260,7 @@ def _scope(record: Tree, earlier: Sequence[Decision], at: datetime) -> Iterator[
             # No clock widens (P26): a "no" that ended by itself would open what nobody said yes to.
             yield _fault(Code.RULE, f"{path}/to", "a no ends by a new decision, not by a date")
     if state == "NARROWED":
-        yield from _not_live(record, earlier, at)
+        yield from _not_live(record, earlier, at, known)
 
 
 def _inclusion(path: str, item: Tree, purposes: frozenset[str]) -> Iterator[Fault]:
@@ -298,9 +305,11 @@ def _asked_for(item: Tree) -> tuple[frozenset[str], tuple[str, ...]]:
     return (DEFAULT_PURPOSES if named is None else frozenset({str(named)})), sections
 
 
-def _not_live(record: Tree, earlier: Sequence[Decision], at: datetime) -> Iterator[Fault]:
+def _not_live(
+    record: Tree, earlier: Sequence[Decision], at: datetime, known: Circumstances
+) -> Iterator[Fault]:
     """Check that a narrowing is a subset of what is live now, item by item."""
-    before = Agreements(earlier, (), ())
+    before = Agreements(earlier, (), (), known=known)
     person = str(record.get("subject_id"))
     purposes = frozenset(record.get("purpose") or ())
     for path, item in _items(record, "scope_includes"):
@@ -351,3 +360,18 @@ def _decided(agreements: Agreements, person: str, item: Tree, at: datetime) -> b
         for purpose in purposes & PURPOSES
         for section in sections
     )
+
+
+def _newly_competent(record: Tree, earlier: Sequence[Decision]) -> Iterator[Fault]:
+    """Check that no parent gives more while a child judged competent has yet to be heard (4.4)."""
+    if record.get("given_by_basis") not in PARENT_BASES or not _says_yes(record):
+        return
+    judged = outcome_of(record)
+    waits = judged is None and awaits_own_decision(earlier, str(record.get("subject_id")))
+    if waits or judged == "COMPETENT":
+        yield _fault(
+            Code.CONSENT_GIVER,
+            "given_by_basis",
+            "the child was judged competent and must be asked",
+            "CHILD_COMPETENT",
+        )

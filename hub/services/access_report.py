@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from hub.domain.circumstances import circumstances
 from hub.domain.codes import code_list
 from hub.domain.consent import Agreements, Ask
 from hub.domain.exchange import Audited, Decision, State, Tree
@@ -156,7 +157,7 @@ def _shown(given: _Given, tree: Tree, decisions: Sequence[Decision]) -> Tree:
     then = decisions[: int(facts["consent_version"])]
     children, adults = people(tree)
     ask = Ask(given.service, str(facts["purpose"]), given.row.at)
-    rights = Rights(Agreements(then, children, adults), ask)
+    rights = Rights(Agreements(then, children, adults, known=circumstances(tree)), ask)
     kind = "VIEW" if given.row.kind in LOOKED else given.what
     permits = Permits(children, adults, rights, masked(tree))
     return prune(view(kind, sheltered(tree), given.focus), permits)

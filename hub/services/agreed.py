@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Final
 
+from hub.domain.circumstances import circumstances
 from hub.domain.consent import Agreements, Ask
 from hub.domain.decision import readable
 from hub.domain.dictionary import wire_name
@@ -60,9 +61,10 @@ def stood(session: Session, record: Tree, now: datetime, registers: Registers) -
         return Unsure(registers.of(head), head.episode_id)
     decisions = said.decisions
     content = session.version(head.episode_id, head.version) if head.version else None
-    children, adults = people_of(content.tree if content else {})
+    tree = content.tree if content else {}
+    children, adults = people_of(tree)
     known = all(readable(one) and one.record.keys() <= _names() for one in decisions)
-    agreements = Agreements(decisions, children, adults)
+    agreements = Agreements(decisions, children, adults, known=circumstances(tree))
     states = tuple(
         agreements.state(str(child), str(record["disclosed_to"]), now)
         for child in record.get("subject_ids", ())
@@ -75,7 +77,7 @@ def agreed_rights(
 ) -> Rights | None:
     """Return what the family agreed that *service* may see; None if it is listed for no child."""
     children, adults = people_of(tree)
-    agreements = Agreements(decisions, children, adults)
+    agreements = Agreements(decisions, children, adults, known=circumstances(tree))
     for purpose in AGREED_FOR:
         ask = Ask(service, purpose, now)
         if all(agreements.listed(str(child), ask).permitted for child in record["subject_ids"]):

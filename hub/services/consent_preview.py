@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hub.domain.circumstances import circumstances
 from hub.domain.consent import Agreements
 from hub.domain.consent_change import classify, effect
 from hub.domain.decision import PURPOSES, next_decision
@@ -59,8 +60,9 @@ def preview(case: Case, record: Tree, deliveries: Sequence[Delivery], at: dateti
     children, adults = people(case.tree)
     children = children or (str(record["subject_id"]),)
     decision = next_decision(record, case.decisions)
-    before = Agreements(case.decisions, children, adults)
-    after = Agreements([*case.decisions, decision], children, adults)
+    known = circumstances(case.tree)
+    before = Agreements(case.decisions, children, adults, known=known)
+    after = Agreements([*case.decisions, decision], children, adults, known=known)
     services = sorted({*before.services(at, PURPOSES), *after.services(at, PURPOSES)})
     change = effect(before, after, services, at, PURPOSES)
     stops = {service: tuple(sorted(names)) for service, names in sorted(change.lost.items())}

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
+from hub.domain.circumstances import circumstances
 from hub.domain.consent import Agreements
 from hub.domain.consent_change import Effect, classify, effect
 from hub.domain.decision import PURPOSES, SAYS_NOTHING
@@ -101,7 +102,8 @@ class Recorder:
             home = found.head.home_authority
             check_covered(session, incoming.partner, found.head, home, now)
         children, adults = self._people(found, record)
-        before = Agreements(found.decisions, children, adults)
+        known = circumstances(found.tree)
+        before = Agreements(found.decisions, children, adults, known=known)
         decision = Decision(
             decision_id=str(record.get("consent_decision_id") or uuid4()),
             episode_id=episode_id,
@@ -113,9 +115,9 @@ class Recorder:
         )
         session.add_decision(decision)
         decisions = (*found.decisions, decision)
-        after = Agreements(decisions, children, adults)
+        after = Agreements(decisions, children, adults, known=known)
         head = found.head or self._new_head(incoming, episode_id)
-        event = classify(record, found.decisions, now)
+        event = classify(record, found.decisions, now, known)
         services = sorted({*before.services(now, PURPOSES), *after.services(now, PURPOSES)})
         gained, lost = relocated(found.tree, before, after, services, now)
         change = Effect(
@@ -178,8 +180,8 @@ class Recorder:
             now=now,
             registry=self.registry,
         )
-        known = list(references(head).items())
-        made = tell(session, occasion, tellings, involvements, known)
+        indexed_now = list(references(head).items())
+        made = tell(session, occasion, tellings, involvements, indexed_now)
         made += tell(session, occasion, index_tellings, (), indexed)
         body: dict[str, Any] = {
             "message_id": incoming.message_id,

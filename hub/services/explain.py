@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hub.domain.circumstances import circumstances
 from hub.domain.consent import Agreements, Ask
 from hub.domain.dictionary import BY_ELEMENT, leaves
 from hub.domain.exchange import Delivery, Tree
@@ -58,7 +59,7 @@ def explain(session: Session, delivery_id: str) -> Explained:
     else:
         at, purpose, decisions = delivery.settled_at or delivery.created_at, "ASSESS", known
     children, adults = people(content.tree)
-    agreements = Agreements(decisions, children, adults)
+    agreements = Agreements(decisions, children, adults, known=circumstances(content.tree))
     ask = Ask(delivery.service, purpose, at)
     rights = Rights(agreements, ask)
     about = view(delivery.message_type, content.tree, delivery.focus)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from hub.domain.circumstances import circumstances
 from hub.domain.consent import Agreements, Ask
 from hub.domain.exchange import Decision, EpisodeHead, Involvement, Tree
 from hub.domain.partner import Partner
@@ -146,7 +147,8 @@ def purpose_of(message_type: str, head: EpisodeHead) -> str:
 def agreements_of(case: Case) -> Agreements:
     """Return the episode's agreements, ready to be asked."""
     children, adults = people(case.tree)
-    return Agreements(case.decisions, children, adults)
+    known = circumstances(case.trees[-1])
+    return Agreements(case.decisions, children, adults, known=known)
 
 
 def related(involvements: Sequence[Involvement], service: str, at: datetime) -> bool:

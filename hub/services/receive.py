@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from hub.domain.circumstances import circumstances
 from hub.domain.consent import Agreements, Ask
 from hub.domain.dictionary import Leaf
 from hub.domain.difference import derive
@@ -129,7 +130,8 @@ class Receiver:
         if element is None or held & WRITES_ALL:
             return
         children, adults = people(found.tree)
-        agreements = Agreements(found.decisions, children, adults)
+        known = circumstances(found.tree)
+        agreements = Agreements(found.decisions, children, adults, known=known)
         section, _ = element_rules().get(str(element.get("element")), ("", frozenset()))
         child = str(element.get("subject_id"))
         if child not in children or not any(
@@ -146,7 +148,8 @@ class Receiver:
         if held & WRITES_ALL or found.head is None or not found.head.version:
             return None
         children, adults = people(found.tree)
-        agreements = Agreements(found.decisions, children, adults)
+        known = circumstances(found.tree)
+        agreements = Agreements(found.decisions, children, adults, known=known)
         services = [service.ref for service in incoming.partner.services]
         return given(found.tree, agreements, services, incoming.now)
 
@@ -157,7 +160,8 @@ class Receiver:
         known, adults = people(found.tree)
         named = (subject["subject_id"] for subject in sent.get("subjects", ()))
         children = tuple(dict.fromkeys((*known, *named)))
-        agreements = Agreements(found.decisions, children, adults)
+        shown = circumstances(found.tree)
+        agreements = Agreements(found.decisions, children, adults, known=shown)
         return bool(children) and all(agreements.may_store(child, now) for child in children)
 
     def _refuse(self, session: Session, incoming: Incoming) -> Refused:
@@ -227,7 +231,7 @@ class Receiver:
             roles=held,
             before=before,
             after=merged,
-            agreements=Agreements(found.decisions, children, adults),
+            agreements=Agreements(found.decisions, children, adults, known=circumstances(merged)),
             children=children,
             changed=frozenset(change.code for change in derive(old, merged)),
             detail=message.get("event_detail", {}),
@@ -278,7 +282,8 @@ class Receiver:
         changed = move.after != move.before or stored.version == 0
         version = stored.version + 1 if changed else stored.version
         children, adults = people(move.after)
-        agreements = Agreements(found.decisions, children, adults)
+        shown = circumstances(move.after)
+        agreements = Agreements(found.decisions, children, adults, known=shown)
         head = new_head(self.registry, stored, move, incoming, version)
         if head.lead != "VACANT":
             head = filled(head)

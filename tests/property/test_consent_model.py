@@ -1,5 +1,6 @@
 """Consent only rises by an entitled act: code and model agree, whatever families decide."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
 from typing import Any
@@ -8,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from hub.domain.circumstances import circumstances
 from hub.domain.consent import Agreements, Ask
 from hub.domain.consent_change import effect
 from hub.domain.decision import read
 from hub.domain.exchange import Decision
-from tests.property.consent_model import LISTED, Item, Said, permitted
+from tests.property.consent_model import LISTED, Item, Life, Said, permitted
 
 CHILD = "ava"
 SERVICES = ("HOU-A/HOUS", "SCH-A/SCH")
@@ -58,7 +60,7 @@ def recorded(said: Said) -> Decision:
         "episode_id": "e1",
         "subject_id": CHILD,
         "purpose": ["STORE", *PURPOSES],
-        "given_by_person": CHILD if young else "mia",
+        "given_by_person": CHILD if young else said.giver,
         "given_by_basis": "CHILD_COMPETENT" if young else "PR_HOLDER",
         "store_decision": "yes",
         "share_decision": "yes",
@@ -68,6 +70,7 @@ def recorded(said: Said) -> Decision:
         "scope_excludes": [scope(item) for item in said.excludes],
         "signed_at": on(said.signed),
         "expires_at": on(said.expires),
+        "review_by": on(said.review),
     }
     if young:
         outcome = "COMPETENT" if said.entitled else "NOT_COMPETENT"
@@ -81,9 +84,27 @@ def recorded(said: Said) -> Decision:
     )
 
 
-def views(everything: list[Said], day: int) -> dict[tuple[Any, ...], bool]:
+def shown(life: Life) -> dict[str, Any]:
+    """Return what the episode shows of the family: a date of birth, and who lost what."""
+    born: dict[str, Any] = {"subject_id": CHILD}
+    if life.sixteen < 10_000:
+        # Both birthdays of the model cannot follow from one date: the elder one does.
+        born["date_of_birth"] = on(life.sixteen).replace("2026", "2010")
+    if life.eighteen < 10_000:
+        born["date_of_birth"] = on(life.eighteen).replace("2026", "2008")
+    tie = {"subject_id": CHILD, "has_parental_responsibility": "N"}
+    lost = [{"parent_carer_id": who, "relationships": [tie]} for who in sorted(life.without)]
+    return {"subjects": [born], "parents_carers": lost}
+
+
+def views(everything: list[Said], day: int, life: Life = Life()) -> dict[tuple[Any, ...], bool]:
     """Return every cell as the code sees it."""
-    agreements = Agreements([recorded(said) for said in everything], [CHILD], ["mia"])
+    agreements = Agreements(
+        [recorded(said) for said in everything],
+        [CHILD],
+        ["mia", "jon"],
+        known=circumstances(shown(life)),
+    )
     seen = {}
     for service, purpose in product(SERVICES, PURPOSES):
         ask = Ask(service, purpose, moment(day))
@@ -121,6 +142,7 @@ class Family(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.day = 0
+        self.life = Life()
         self.said: list[Said] = []
         self.before = views([], 0)
 
@@ -133,6 +155,8 @@ class Family(RuleBasedStateMachine):
         includes=st.lists(items, max_size=4),
         excludes=st.lists(noes, max_size=2),
         back=st.one_of(st.none(), st.none(), st.integers(1, 3)),
+        giver=st.sampled_from(["mia", "jon"]),
+        review=st.integers(0, 90),
     )
     def decide(
         self,
@@ -144,6 +168,8 @@ class Family(RuleBasedStateMachine):
         includes: list[Item],
         excludes: list[Item],
         back: int | None,
+        giver: str,
+        review: int,
     ) -> None:
         partly = kind in {"WITHDRAW_SERVICE", "WITHDRAW_SECTION"}
         said = Said(
@@ -157,9 +183,11 @@ class Family(RuleBasedStateMachine):
             includes=tuple(includes) if kind in {"SHARE", "WIDENED", "NARROWED"} else (),
             excludes=tuple(excludes) or ((Item(SERVICES[0], SECTIONS[0]),) if partly else ()),
             supersedes=len(self.said) + 1 - back if back and back <= len(self.said) else None,
+            giver=giver,
+            review=self.day + review,
         )
         self.said.append(said)
-        now = views(self.said, self.day)
+        now = views(self.said, self.day, self.life)
         risen = [cell for cell, yes in now.items() if yes and not self.before[cell]]
         # P26: nothing opens but what an entitled, informed yes names.
         if risen:
@@ -177,17 +205,39 @@ class Family(RuleBasedStateMachine):
     @rule(days=st.integers(1, 30))
     def wait(self, days: int) -> None:
         old, self.day = self.day, self.day + days
-        now = views(self.said, self.day)
+        now = views(self.said, self.day, self.life)
         starts = {i.starts for said in self.said for i in said.includes if i.starts is not None}
         if any(yes and not self.before[cell] for cell, yes in now.items()):
             # P26: no clock widens, but for a yes that was given from a later day on.
             assert any(old < start <= self.day for start in starts)
         self.before = now
 
+    @rule(who=st.sampled_from(["mia", "jon"]))
+    def loses_parental_responsibility(self, who: str) -> None:
+        """What somebody gave is held, and nothing opens by that."""
+        self.life = replace(self.life, without=self.life.without | {who})
+        now = views(self.said, self.day, self.life)
+        assert not any(yes and not self.before[cell] for cell, yes in now.items())
+        self.before = now
+
+    @rule(until=st.integers(1, 200), age=st.sampled_from([16, 16, 16, 18]))
+    def is_known_to_be_as_old(self, until: int, age: int) -> None:
+        """The episode shows a date of birth: nothing opens by that, today or ever."""
+        if self.life.sixteen < 10_000 or len(self.said) < 3:
+            return
+        day = min(self.day + until, 364)
+        years = {16: Life(day), 18: Life(day - 731, day)}[age]
+        self.life = replace(years, without=self.life.without)
+        now = views(self.said, self.day, self.life)
+        assert not any(yes and not self.before[cell] for cell, yes in now.items())
+        self.before = now
+
     @invariant()
     def agrees_with_the_model(self) -> None:
-        for (service, section, purpose, fine), yes in views(self.said, self.day).items():
-            expected = permitted(self.said, service, section, purpose, self.day, fine=fine)
+        for (service, section, purpose, fine), yes in views(self.said, self.day, self.life).items():
+            expected = permitted(
+                self.said, service, section, purpose, self.day, self.life, fine=fine
+            )
             assert yes == expected, (service, section, purpose, fine)
 
 

@@ -217,7 +217,7 @@ STRUCTURE: Final = {
     "subject_id", "parent_carer_id", "person_id", "practitioner_id", "id", "outcome_id", "element",
     "service_type", "service", "requested_service", "organisation", "use", "is_sensitive_service",
     "shielding", "contact_restriction", "checklist_id", "review_id", "exception_id", "system",
-    "plan_id", "closure_reason",
+    "plan_id", "closure_reason", "has_parental_responsibility",
 }  # fmt: skip
 """What the rules themselves go by: other values of these are another episode."""
 

@@ -286,6 +286,50 @@ def test_a_parent_does_not_overrule_a_competent_young_person(
     assert faults(parents, OWN) == expected
 
 
+JUDGED = {"judged_by": "p1", "judged_at": "2026-09-10T09:00:00Z", "outcome": "COMPETENT"}
+ASKED = record("ASKED", subject_id="bea", competence_judgement=JUDGED)
+
+
+def test_a_child_newly_judged_competent_is_asked_first() -> None:
+    """4.4: until she has decided, a parent keeps what was agreed and gives nothing more."""
+    more = record(subject_id="bea", scope_includes=EVERYBODY)
+    widened = record("WIDENED", subject_id="bea", scope_includes=EVERYBODY)
+    wrong = ["E_CONSENT_GIVER given_by_basis"]
+    unable = more | {"competence_judgement": {**JUDGED, "outcome": "NOT_COMPETENT"}}
+    own = young(scope_includes=[item(HOU)])
+
+    assert faults(more, record("ASKED", subject_id="bea")) == []
+    assert faults(more, ASKED) == faults(widened, ASKED) == wrong
+    assert faults(record("WITHDRAWN", subject_id="bea", withdrawal_type="SHARE_ALL"), ASKED) == []
+    assert faults(own, ASKED) == []
+    assert faults(unable, ASKED) == []
+    assert faults(more, ASKED, unable) == []
+    assert faults(more, ASKED, own) == []  # what she did not speak about stays open
+    assert faults(more, ASKED | {"subject_id": "ava"}) == []
+    assert faults(more | {"competence_judgement": JUDGED}) == wrong
+
+
+def test_before_birth_no_authority_stands_in_for_the_mother() -> None:
+    """4.1: there is nobody else with parental responsibility yet."""
+    authority = {"subject_id": "unborn", "given_by_basis": "LA_PR", "given_by_person": "la"}
+
+    assert faults(record(scope_includes=EVERYBODY, **authority)) == [
+        "E_CONSENT_GIVER given_by_basis"
+    ]
+    assert faults(record("WITHDRAWN", withdrawal_type="SHARE_ALL", **authority)) == []
+
+
+def test_after_the_sixteenth_birthday_a_narrowing_is_measured_by_what_still_stands() -> None:
+    """What a parent gave and the birthday has ended cannot be kept by a narrowing."""
+    tree = {"subjects": [{"subject_id": "bea", "date_of_birth": "2008-09-01"}]}
+    given = record(subject_id="bea", scope_includes=[item(HOU)])
+    narrowed = young(
+        "NARROWED", given_by_basis="YA_18P", scope_includes=[item(HOU)], competence_judgement=None
+    )
+
+    assert faults(narrowed, given, tree=tree) == ["E_RULE scope_includes/0"]
+
+
 def test_a_decision_is_recorded_once() -> None:
     """A change is a new record with a new id, about the same person."""
     again = record("STORE_ONLY", consent_decision_id="d1")

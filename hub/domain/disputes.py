@@ -1,0 +1,102 @@
+"""Parents who disagree: what one refused stays refused until a resolution is recorded.
+
+`domain.md` 4.1: the disputed service or section is held as REFUSED until the practitioner records a
+resolution.  At least one parent must consent, so one parent's silence disputes nothing; what counts
+is an explicit no, a refusal, a withdrawal or an exclusion, that its giver has not taken back by a
+later yes and that no later decision supersedes.  The resolution is a decision record like any
+other: a parent's, that names the refusal in ``supersedes`` (D-35).  A young person who decides for
+themselves settles the matter.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from hub.domain.cells import Ask, Cell, Layer
+from hub.domain.decision import Reading
+from hub.domain.weighing import exclude, weigh
+
+
+def hold_disputed(
+    readings: Iterable[Reading],
+    ask: Ask,
+    closed_at: datetime | None,
+    plain: Layer,
+    sensitive: Layer,
+) -> None:
+    """Change *plain* and *sensitive* to no wherever a parent's yes meets another parent's no."""
+    said: dict[str, list[Reading]] = {}
+    parents: dict[str, str] = {}
+    for reading in readings:
+        if reading.parent is not None:
+            said.setdefault(reading.parent, []).append(reading)
+            parents[reading.decision_id] = reading.parent
+    for parent, own in said.items():
+        words = _own_word(own, ask, closed_at)
+        others = {name for name, giver in parents.items() if giver != parent}
+        for layer, word in zip((plain, sensitive), words, strict=True):
+            _hold(layer, word, others)
+
+
+def _own_word(own: Iterable[Reading], ask: Ask, closed_at: datetime | None) -> tuple[Layer, Layer]:
+    """Return what one parent alone has said, the newest first, with only explicit noes as noes."""
+    plain, sensitive = Layer(), Layer()
+    for reading in own:
+        if reading.refuses_all(ask.purpose):
+            if reading.state in {"REFUSED", "WITHDRAWN"}:
+                no = Cell(
+                    permitted=False,
+                    decision_id=reading.decision_id,
+                    excluded=not reading.superseded,
+                )
+                plain.say_all(no)
+                sensitive.say_all(no)
+            continue
+        fresh = Layer(), Layer()
+        exclude(reading, ask, *fresh)
+        if reading.superseded:
+            fresh = _settled(fresh[0]), _settled(fresh[1])
+        for layer, new in zip((plain, sensitive), fresh, strict=True):
+            _after(layer, new)
+        if not reading.gives:
+            continue
+        # Naming one section of a service takes back the no to that section and to nothing else.
+        given = weigh([replace(reading, excludes=(), restates=False)], ask, closed_at)
+        for layer, new in zip((plain, sensitive), given, strict=True):
+            _after(layer, new)
+    return plain, sensitive
+
+
+def _settled(layer: Layer) -> Layer:
+    """Return the same noes as no dispute any more: they were superseded."""
+    cells = {name: replace(cell, excluded=False) for name, cell in layer.cells.items()}
+    return Layer(cells, layer.rest and replace(layer.rest, excluded=False))
+
+
+def _after(layer: Layer, new: Layer) -> None:
+    """Let *layer* say what *new* adds to it."""
+    for name, cell in new.cells.items():
+        layer.say(name, cell)
+    if new.rest is not None:
+        layer.say_all(new.rest)
+
+
+def _hold(layer: Layer, word: Layer, others: set[str]) -> None:
+    """Put one parent's explicit noes in the place of what the *others* decided."""
+
+    def held(cell: Cell | None, no: Cell | None) -> bool:
+        return (
+            cell is not None
+            and no is not None
+            and cell.permitted
+            and no.excluded
+            and cell.decision_id in others
+        )
+
+    for name in layer.cells.keys() | word.cells.keys():
+        no = word.cells.get(name) or word.rest
+        cell = layer.cells.get(name) or layer.rest
+        if no is not None and cell is not None:
+            layer.cells[name] = no if held(cell, no) else cell
+    if word.rest is not None and held(layer.rest, word.rest):
+        layer.rest = word.rest
