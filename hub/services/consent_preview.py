@@ -67,7 +67,7 @@ def preview(case: Case, record: Tree, deliveries: Sequence[Delivery], at: dateti
     change = effect(before, after, services, at, PURPOSES)
     stops = {service: tuple(sorted(names)) for service, names in sorted(change.lost.items())}
     return Preview(
-        event=str(classify(record, case.decisions, at)),
+        event=str(classify(record, case.decisions, at, known)),
         starts={service: tuple(sorted(names)) for service, names in sorted(change.gained.items())},
         stops=stops,
         may_store={child: after.may_store(child, at) for child in children},
