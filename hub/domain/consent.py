@@ -31,9 +31,10 @@ from typing import Literal
 
 from hub.domain.cells import LISTED, Ask, Cell, Heard, Layer
 from hub.domain.circumstances import NOTHING_KNOWN, Circumstances
-from hub.domain.decision import GIVING_STATES, PURPOSES, Hearing, Reading
+from hub.domain.decision import GIVING_STATES, PURPOSES, Reading
 from hub.domain.disputes import hold_disputed
 from hub.domain.exchange import Decision
+from hub.domain.hearing import Hearing
 from hub.domain.scope_items import item_doubt, meant
 from hub.domain.weighing import weigh
 from hub.errors import Code
@@ -182,6 +183,14 @@ class Agreements:
     def storing(self, person: str, at: datetime) -> Cell:
         """Return by which decision the episode may be stored, or why not."""
         return self._store(person, at)
+
+    def disputed(self, person: str, ask: Ask) -> str | None:
+        """Return the refusal of one parent that holds back what another gave, or ``None``."""
+        hearing = self._readings.get(person)
+        if hearing is None or hearing.parents < 2 or not self._store(person, ask.at).permitted:
+            return None
+        plain, sensitive = weigh(hearing, ask, self._closed_at)
+        return hold_disputed(hearing, ask, self._closed_at, plain, sensitive)
 
     def persons(self) -> frozenset[str]:
         """Return everybody about whom something was decided or asked."""

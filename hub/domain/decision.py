@@ -5,12 +5,11 @@ it is read as a "no" to everything about that person. What is read here is one r
 `hub.domain.consent` weighs them against each other.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from enum import IntEnum
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any, Final
 
 from hub.domain.codes import code_list
@@ -32,7 +31,7 @@ PARENT_BASES: Final = frozenset({"PR_HOLDER", "LA_PR"})
 
 _STATES = frozenset(code_list("CL-21a").codes)
 _BASES = frozenset(code_list("CL-21c").codes)
-_QUIET_BASES = _BASES - YOUNG_PERSON_BASES
+QUIET_BASES = _BASES - YOUNG_PERSON_BASES
 _PR_BASES = frozenset(code_list("CL-06b").codes)
 SAYS_NOTHING: Final = frozenset({"NOT_ASKED", "ASKED"})
 GIVING_STATES: Final = frozenset({"SHARE", "NARROWED", "WIDENED"})
@@ -220,7 +219,7 @@ def _index(record: Tree, *, sound: bool) -> str | None:
 def _unreadable(decision: Decision, record: Tree) -> Reading:
     """Read what cannot be understood: no to everything, as loudly as its giver may have spoken."""
     basis = record.get("given_by_basis")
-    parent = isinstance(basis, str) and basis in _QUIET_BASES
+    parent = isinstance(basis, str) and basis in QUIET_BASES
     return Reading(
         decision_id=decision.decision_id,
         sequence=decision.sequence,
@@ -238,11 +237,12 @@ def _unreadable(decision: Decision, record: Tree) -> Reading:
         excludes=(),
         whole_services=False,
         supersedes=None,
-        parent=_parent(record),
+        parent=parent_of(record),
     )
 
 
-def _parent(record: Tree) -> str | None:
+def parent_of(record: Tree) -> str | None:
+    """Return who speaks on the record as one with parental responsibility."""
     basis, giver = record.get("given_by_basis"), record.get("given_by_person")
     parental = isinstance(basis, str) and basis in PARENT_BASES
     return giver if parental and isinstance(giver, str) else None
@@ -332,67 +332,8 @@ def _understood(decision: Decision, record: Tree, *, adult: bool | None) -> Read
         excludes=excludes,
         whole_services=state in {"WITHDRAWN", "REFUSED"} and scope in {"SHARE_SERVICE", "SERVICE"},
         supersedes=supersedes if isinstance(supersedes, str) else None,
-        parent=_parent(record),
+        parent=parent_of(record),
     )
-
-
-class Hearing:
-    """The decisions about one person in the order in which they are heard.
-
-    A young person's come before a parent's, and newer before older.  A superseded one gives nothing
-    any more and still refuses what it refused, so that replacing a decision can never open what
-    neither allows; a parent cannot supersede a young person's.  Most questions are settled by the
-    first that is heard, so the rest are not even read.
-    """
-
-    __slots__ = ("_adult", "_limit", "_queue", "_read", "_replaced", "parents")
-
-    def __init__(
-        self,
-        decisions: Sequence[Decision],
-        *,
-        adult: bool | None,
-        limit: Callable[[Decision, Reading], None] | None = None,
-    ) -> None:
-        """Hear *decisions*; *limit* takes from a reading what life has taken from its giver."""
-        self._adult = adult
-        self._limit = limit
-        self.parents = len({_parent(decision.record) for decision in decisions} - {None})
-        self._replaced: dict[str, list[tuple[Voice, int]]] = {}
-        queue = []
-        for decision in decisions:
-            voice = _voice(decision, adult=adult)
-            by = decision.record.get("supersedes")
-            if isinstance(by, str):
-                self._replaced.setdefault(by, []).append((voice, decision.sequence))
-            queue.append((voice, decision.sequence, decision))
-        queue.sort(key=itemgetter(0, 1), reverse=True)
-        self._queue = queue
-        self._read: list[Reading | None] = []
-
-    def __iter__(self) -> Iterator[Reading]:
-        """Yield what decides something, the first heard in front."""
-        for position, (voice, sequence, decision) in enumerate(self._queue):
-            if position == len(self._read):
-                reading = read(decision, adult=self._adult)
-                if reading is not None:
-                    if self._limit is not None:
-                        self._limit(decision, reading)
-                    reading.superseded = any(
-                        by >= voice and later > sequence
-                        for by, later in self._replaced.get(decision.decision_id, ())
-                    )
-                self._read.append(reading)
-            if (known := self._read[position]) is not None:
-                yield known
-
-
-def _voice(decision: Decision, *, adult: bool | None) -> Voice:
-    basis = decision.record.get("given_by_basis")
-    if isinstance(basis, str) and basis in _QUIET_BASES:
-        return Voice.PARENT
-    reading = read(decision, adult=adult)
-    return Voice.PARENT if reading is None else reading.voice
 
 
 def next_decision(record: Tree, earlier: Sequence[Decision]) -> Decision:

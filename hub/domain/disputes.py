@@ -23,19 +23,24 @@ def hold_disputed(
     closed_at: datetime | None,
     plain: Layer,
     sensitive: Layer,
-) -> None:
-    """Change *plain* and *sensitive* to no wherever a parent's yes meets another parent's no."""
+) -> str | None:
+    """Change *plain* and *sensitive* to no wherever a parent's yes meets another parent's no.
+
+    Return the decision that refused, if there is such a place.
+    """
     said: dict[str, list[Reading]] = {}
     parents: dict[str, str] = {}
     for reading in readings:
         if reading.parent is not None:
             said.setdefault(reading.parent, []).append(reading)
             parents[reading.decision_id] = reading.parent
+    found: str | None = None
     for parent, own in said.items():
         words = _own_word(own, ask, closed_at)
         others = {name for name, giver in parents.items() if giver != parent}
         for layer, word in zip((plain, sensitive), words, strict=True):
-            _hold(layer, word, others)
+            found = _hold(layer, word, others) or found
+    return found
 
 
 def _own_word(own: Iterable[Reading], ask: Ask, closed_at: datetime | None) -> tuple[Layer, Layer]:
@@ -81,22 +86,21 @@ def _after(layer: Layer, new: Layer) -> None:
         layer.say_all(new.rest)
 
 
-def _hold(layer: Layer, word: Layer, others: set[str]) -> None:
+def _hold(layer: Layer, word: Layer, others: set[str]) -> str | None:
     """Put one parent's explicit noes in the place of what the *others* decided."""
+    found: str | None = None
 
-    def held(cell: Cell | None, no: Cell | None) -> bool:
-        return (
-            cell is not None
-            and no is not None
-            and cell.permitted
-            and no.excluded
-            and cell.decision_id in others
-        )
+    def heard(cell: Cell, no: Cell | None) -> Cell:
+        nonlocal found
+        if no is None or not no.excluded or not cell.permitted or cell.decision_id not in others:
+            return cell
+        found = no.decision_id
+        return no
 
     for name in layer.cells.keys() | word.cells.keys():
-        no = word.cells.get(name) or word.rest
         cell = layer.cells.get(name) or layer.rest
-        if no is not None and cell is not None:
-            layer.cells[name] = no if held(cell, no) else cell
-    if word.rest is not None and held(layer.rest, word.rest):
-        layer.rest = word.rest
+        if cell is not None:
+            layer.cells[name] = heard(cell, word.cells.get(name) or word.rest)
+    if layer.rest is not None:
+        layer.rest = heard(layer.rest, word.rest)
+    return found

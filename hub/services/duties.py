@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from hub.domain.partner import Registry
+from hub.services.consent_duties import ConsentDuty
+from hub.services.recall_duties import RecallDuty
 from hub.services.scheduler import Duty
 
 
 def duties(registry: Registry) -> Sequence[Duty]:
     """Return the duties of a hub with these partners."""
-    del registry
-    return ()
+    return (RecallDuty(registry), ConsentDuty(registry))

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hub.domain.decision import Hearing, Voice
+from hub.domain.decision import Voice
 from hub.domain.exchange import Decision, Tree
+from hub.domain.hearing import Hearing
 from hub.errors import Code, Fault, InvalidContent, Withheld
 from hub.services.masking import Masked
 from hub.services.permits import BASIC, SECTION, SENSITIVE, Permits

@@ -1,0 +1,66 @@
+"""The order in which the decisions about one person are heard, and which of them still give."""
+
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
+
+from hub.domain.decision import QUIET_BASES, Reading, Voice, parent_of, read
+from hub.domain.exchange import Decision
+
+
+class Hearing:
+    """The decisions about one person in the order in which they are heard.
+
+    A young person's come before a parent's, and newer before older.  A superseded one gives nothing
+    any more and still refuses what it refused, so that replacing a decision can never open what
+    neither allows; a parent cannot supersede a young person's.  Most questions are settled by the
+    first that is heard, so the rest are not even read.
+    """
+
+    __slots__ = ("_adult", "_limit", "_queue", "_read", "_replaced", "parents")
+
+    def __init__(
+        self,
+        decisions: Sequence[Decision],
+        *,
+        adult: bool | None,
+        limit: Callable[[Decision, Reading], None] | None = None,
+    ) -> None:
+        """Hear *decisions*; *limit* takes from a reading what life has taken from its giver."""
+        self._adult = adult
+        self._limit = limit
+        self.parents = len({parent_of(decision.record) for decision in decisions} - {None})
+        self._replaced: dict[str, list[tuple[Voice, int]]] = {}
+        queue = []
+        for decision in decisions:
+            voice = _voice(decision, adult=adult)
+            by = decision.record.get("supersedes")
+            if isinstance(by, str):
+                self._replaced.setdefault(by, []).append((voice, decision.sequence))
+            queue.append((voice, decision.sequence, decision))
+        queue.sort(key=itemgetter(0, 1), reverse=True)
+        self._queue = queue
+        self._read: list[Reading | None] = []
+
+    def __iter__(self) -> Iterator[Reading]:
+        """Yield what decides something, the first heard in front."""
+        for position, (voice, sequence, decision) in enumerate(self._queue):
+            if position == len(self._read):
+                reading = read(decision, adult=self._adult)
+                if reading is not None:
+                    if self._limit is not None:
+                        self._limit(decision, reading)
+                    reading.superseded = any(
+                        by >= voice and later > sequence
+                        for by, later in self._replaced.get(decision.decision_id, ())
+                    )
+                self._read.append(reading)
+            if (known := self._read[position]) is not None:
+                yield known
+
+
+def _voice(decision: Decision, *, adult: bool | None) -> Voice:
+    basis = decision.record.get("given_by_basis")
+    if isinstance(basis, str) and basis in QUIET_BASES:
+        return Voice.PARENT
+    reading = read(decision, adult=adult)
+    return Voice.PARENT if reading is None else reading.voice
