@@ -146,9 +146,7 @@ def purpose_of(message_type: str, head: EpisodeHead) -> str:
 
 def agreements_of(case: Case) -> Agreements:
     """Return the episode's agreements, ready to be asked."""
-    children, adults = people(case.tree)
-    known = circumstances(case.trees[-1])
-    return Agreements(case.decisions, children, adults, known=known)
+    return Agreements(case.decisions, *people(case.tree), known=circumstances(case.trees[-1]))
 
 
 def related(involvements: Sequence[Involvement], service: str, at: datetime) -> bool:
