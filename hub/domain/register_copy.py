@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from hub.domain.decision import GIVING_STATES, moment
+from hub.domain.decision import GIVING_STATES, moment, next_decision, readable
 from hub.domain.exchange import Decision, Tree
 from hub.domain.register import Holding, Kept
 from hub.errors import Code, Fault
@@ -107,8 +107,14 @@ def contradictions(
         seen = copy.seen.get(kept.resource)
         if seen is not None:
             yield from _backwards(where, seen, kept)
+        if kept.decision is not None and not _understood(kept.decision):
+            yield Fault(Code.CODELIST, where, "holds what no list knows")
         if kept.decision is not None and seen is None and _overtaken(kept.decision, earlier):
             yield Fault(Code.RULE, f"{where}.dateTime", "an older yes after a newer no")
+
+
+def _understood(decision: Tree) -> bool:
+    return readable(next_decision(decision, ()))
 
 
 def _backwards(where: str, seen: Seen, kept: Kept) -> Iterator[Fault]:

@@ -1,12 +1,13 @@
 """A hub of services whose register of consent is its own, or somebody else's server."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
 from adapters.consent.fhir_server import FhirConsentServer, Limits
 from hub.bootstrap import translator
 from hub.domain.exchange import Audited, Decision, Delivery, EpisodeHead
+from hub.domain.partner import Partner
 from hub.ports import ConsentServer, Session, Store
 from hub.services.collect import Collector
 from hub.services.copying import External, registers_of
@@ -15,7 +16,7 @@ from hub.services.see import Viewer
 from mappings.formats.json_strict import parse
 from tests import builders as b
 from tests.servers.consents import ConsentServerProcess
-from tests.unit.services.world import World, completion, includes, opening
+from tests.unit.services.world import PARTNERS, World, completion, includes, opening
 
 LEASE = timedelta(seconds=30)
 QUICK = Limits(connect_seconds=0.5, total_seconds=1.0)
@@ -46,8 +47,9 @@ class Registered(World):
         store: Store | None = None,
         lease: timedelta = LEASE,
         authorities: tuple[str, ...] = (),
+        partners: Iterable[Partner] = PARTNERS,
     ) -> None:
-        super().__init__(store=store)
+        super().__init__(store=store, partners=partners)
         external = [External("county", authorities, server, lease)] if server else []
         self.registers = registers_of(external, self.store, self.recorder, self.clock, self.hints)
         parts = (self.store, self.registry, self.translator, self.digester, self.clock)
