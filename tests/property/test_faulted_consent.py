@@ -34,6 +34,8 @@ from tests.unit.services.world import PARTNERS, completion
 
 TRIALS: Final = int(os.environ.get("ECAF_TEST_FAULTED", "500"))
 Tree = dict[str, Any]
+NOTHING: Final[Any] = None
+Picked = tuple[str, str | None, str | None]
 
 
 class Broken(Exception):
@@ -63,7 +65,7 @@ READS: Final[dict[str, Callable[[Sequence[Decision]], Any]]] = {
     "one lost": lambda found: found[:-1],
     "another lost": lambda found: [*found[:1], *found[2:]],
     "no record": _records(lambda _record: {}),
-    "null record": lambda found: [replace(one, record=None) for one in found],
+    "null record": lambda found: [replace(one, record=NOTHING) for one in found],
     "unknown state": _records(lambda record: {**record, "state": "SHARE_EVERYTHING"}),
     "unknown basis": _records(lambda record: {**record, "given_by_basis": "NEIGHBOUR"}),
     "unknown purpose": _records(lambda record: {**record, "purpose": ["ASSESS", "SELL"]}),
@@ -280,7 +282,7 @@ async def test_no_content_leaves_while_consent_cannot_be_read(register: str, sto
     rig = await Rig(store, FaultyServer() if register == "external" else None).prepare()
     chance = random.Random(4)
     answers: list[str | None] = [None, *(ANSWERS if register == "external" else ())]
-    wanted = [(path, read, None) for path in PATHS for read in READS]
+    wanted: list[Picked] = [(path, read, None) for path in PATHS for read in READS]
     wanted += [(path, None, answer) for path in PATHS for answer in answers if answer]
     while len(wanted) < TRIALS:
         picked = chance.choice(PATHS), chance.choice([*READS]), chance.choice(answers)
