@@ -143,6 +143,11 @@ CHECKS: tuple[tuple[str, str, str], ...] = (
         r"the answers of step (?P<one>\S+) and step (?P<other>\S+) are alike",
         "the answers of step 2 and step 3 are alike",
     ),
+    (
+        "disclosed",
+        r"the review list shows disclosures to (?P<services>.+) and nobody else",
+        "the review list shows disclosures to CSC-A and POL-A and nobody else",
+    ),
     ("settled", r"nothing is left undelivered", "nothing is left undelivered"),
 )
 """The checks: kind, pattern, example."""
@@ -162,6 +167,11 @@ def read_check(node: Any, scenario: Scenario) -> Check:
             scenario.cast.participant(within(node, words["who"]))
         if "person" in words:
             words["person"] = scenario.cast.person(within(node, words["person"]))
+        if "services" in words:
+            words["services"] = tuple(
+                scenario.cast.participant(within(node, name)).service
+                for name in listed(words["services"])
+            )
         for key in ("type", "then"):
             if key in words:
                 read_kind(within(node, words[key]))

@@ -234,6 +234,14 @@ class Checker:
         if shapes[0] != shapes[1]:
             raise self._no(check, str(shapes[0]), str(shapes[1]))
 
+    async def _check_disclosed(self, check: Check) -> None:
+        page = await self.world.operator("GET", "/admin/alerts?all=1")
+        reviewed = [one["facts"] for one in page["alerts"] if one["kind"] == "disclosure.review"]
+        got = {str(one["to"]) for one in reviewed if one["kind"] == "DISCLOSE"}
+        wanted = set(check.words["services"])
+        if got != wanted:
+            raise self._no(check, ", ".join(sorted(wanted)), ", ".join(sorted(got)) or "nobody")
+
     async def _check_settled(self, check: Check) -> None:
         summary = await self.world.operator("GET", "/admin/summary")
         states = summary.get("states") or summary.get("deliveries") or {}

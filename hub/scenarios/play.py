@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from hub.scenarios import asking, sending, troubling
+from hub.scenarios import asking, excepting, sending, troubling
 from hub.scenarios.checking import Checker
 from hub.scenarios.decisions import KINDS
 from hub.scenarios.judging import judge_messages
@@ -22,6 +22,9 @@ ACTS: Mapping[str, Act] = {
     "acknowledge": asking.acknowledge,
     "index": asking.index,
     "notify": asking.notify,
+    "disclose": excepting.disclose,
+    "ask-by-law": excepting.ask,
+    "consent-store": excepting.store,
     "view": asking.view,
     "consents": asking.consents,
     "http": asking.http,

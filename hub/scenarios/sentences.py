@@ -51,6 +51,10 @@ SUBMIT = (
     "notification|consent decision|message|base version|into|key|content type|file|text|as is|"
     "accept failed identifiers|by"
 )
+DISCLOSURE = (
+    "basis|order|concern|why|decided by|family informed|answers the request|leaves out|event|"
+    "people|from|episode|with|without|into"
+)
 CONSENT = "for|recorded by|index|with|into|expires|method"
 
 SENTENCES: tuple[Sentence, ...] = (
@@ -107,6 +111,26 @@ SENTENCES: tuple[Sentence, ...] = (
         "SCH-A notifies attendance concern for Ava",
         "a school or health system posts a notification",
         "text|codes|occurred on|subject|key|practitioner",
+    ),
+    _say(
+        "disclose",
+        r"{who} discloses (?P<sections>.+?) about {person} to (?P<services>.+)",
+        "SCH-A discloses sec.identity and sec.child.health about Dan to CSC-A and POL-A",
+        "a named person decided to share without consent (N13); one message to each of them",
+        DISCLOSURE,
+    ),
+    _say(
+        "ask-by-law",
+        r"{who} asks for (?P<sections>.+?) about {person} by law",
+        "CSC-A asks for sec.child.health about Dan by law",
+        "social care or the police ask the lead professional's system to disclose",
+        DISCLOSURE,
+    ),
+    _say(
+        "consent-store",
+        r"the consent store (?P<what>fails|is back)",
+        "the consent store fails",
+        "the decisions cannot be read any more, and can again",
     ),
     _say(
         "view",

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import shutil
+import sqlite3
 import ssl
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from hub.scenarios.breaking import move_decisions
 from hub.scenarios.processes import Process, Proxy, free_port
 from hub.scenarios.scenario import Scenario
 from hub.scenarios.site import Seat, Site
@@ -242,6 +244,21 @@ class World:
             return f"the broker {what}: connections are {done}"
         await self.operator("POST", "/admin/pause" if stops else "/admin/resume")
         return "embedded, no broker: dispatch is " + ("paused" if stops else "resumed")
+
+    async def consent_store(self, what: str) -> str:
+        """Take the decisions away from the hub, or give them back; return what was done."""
+        away, alone = what == "fails", self.database_file is not None
+        if alone:  # an embedded hub has its file to itself
+            await self.stop_hub()
+        try:
+            await asyncio.to_thread(
+                move_decisions, self.database_file, self.database_url, away=away
+            )
+        except (OSError, sqlite3.Error) as trouble:
+            raise Trouble(f"the consent store: {trouble}") from None
+        if alone:
+            await self.start_hub()
+        return "the table of decisions is " + ("gone" if away else "back")
 
     # The clock -----------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ def tellings(
     if "N1" in named and fresh:
         tellings.append(Telling("N1", subjects=fresh))
     if "N2" in named:
-        tellings.append(Telling("N2"))
+        tellings.extend(_closing(head, found, move))
     tellings.extend(
         Telling(code, _focus(move.changes[code]), _small(move.changes[code].facts))
         for code in ("N3", "N4", "N5")
@@ -86,6 +86,22 @@ def tellings(
         tellings.append(Telling("N8", ("left",), {"you_have_left": True}, to=tuple(left)))
     tellings.extend(_requests(head, move))
     return tellings
+
+
+def _closing(head: EpisodeHead, found: Standing, move: Move) -> list[Telling]:
+    """Return N2; where social care's decision closed the episode (T29), the system that keeps the
+    record is told why, whatever is shared: it must write that down.  Nobody else learns it.
+    """
+    keeper = responsible(found.head) if found.head is not None else None
+    if move.event != "social_care.decision" or keeper is None:
+        return [Telling("N2")]
+    closed_at = str(move.after["closed_at"])
+    closure = {"closed_on": closed_at[:10], "closure_reason": move.closure_reason}
+    kept = {"status": head.process, "closed_at": closed_at, "closure": closure}
+    return [
+        Telling("N2", without=frozenset({keeper})),
+        Telling("N2", ("closed",), {"episode": kept}, to=(keeper,)),
+    ]
 
 
 def _focus(change: Derived) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ from hub.services.scope import sections_of
 from hub.services.share import Occasion, Telling, tell
 from hub.services.shelter import shield_of
 from hub.services.shielding import on_the_way, relocated
-from hub.services.standing import roles
+from hub.services.standing import deciding, roles
 from hub.services.strangers import REGISTER, stranger
 
 CHANGES: Final = frozenset({"NARROWED", "WITHDRAWN", "EXPIRED"})
@@ -58,11 +58,13 @@ class Standing:
     """The episode exists, and whoever asks is never to know."""
 
 
-def standing(session: Session, episode_id: str, partner: Partner) -> Standing:
-    """Return the episode as it stands; an unknown one is empty, and so it is to a stranger."""
+def standing(session: Session, episode_id: str, partner: Partner, event: object = None) -> Standing:
+    """Return the episode as it stands; an unknown one is empty, and so it is to a stranger who has
+    no decision of social care's to report (T29).
+    """
     head = session.episode(episode_id)
     involvements = tuple(session.involvements(episode_id))
-    if stranger(partner, head, involvements):
+    if stranger(partner, head, involvements) and not deciding(partner, head, event):
         return Standing(None, {"episode_id": episode_id}, (), (), stranger=head is not None)
     content = session.version(episode_id, head.version) if head and head.version else None
     return Standing(

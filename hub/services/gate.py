@@ -39,7 +39,7 @@ from hub.services.views import index_view, news_view, take, view
 BY_RECEIPT: Final = frozenset({"N10", "N14"})
 """What whoever received is told, whatever is consented today (`design.md` section 6)."""
 
-TOLD: Final = frozenset({("left",), ("accepted",), ("answer",), ("withdrawn",)})
+TOLD: Final = frozenset({("left",), ("accepted",), ("answer",), ("withdrawn",), ("closed",)})
 """Facts that a party to something is owed: that it left, that its offer or request was answered."""
 
 CONTENT_LEAVES: Final = frozenset({"ASSESSED", "TEAM_FORMING", "PLAN_ACTIVE", "IN_REVIEW"})
@@ -163,6 +163,8 @@ def _check_process(process: str, message_type: str) -> None:
         if process == "CLOSED":
             # What the family agreed to reaches until the closure (`domain.md` 4.2, period).
             raise Withheld(Code.CONSENT_EXPIRED, "the episode is closed")
+        if process == "PAUSED":  # sharing wholly withdrawn, and nobody's to open again (S4)
+            raise Withheld(Code.CONSENT_SCOPE, "the family shares nothing any more")
         raise Withheld(Code.STATE, "no content leaves where this episode now is")
     if process in OVER or (message_type == "N11" and process != "TRANSFER_PENDING"):
         raise Withheld(Code.STATE, "there is nothing to tell where this episode now is")
@@ -204,10 +206,12 @@ def _asked(case: Case, request: Request) -> Released:
 
 
 def _told(case: Case, request: Request) -> Released:
+    facts = dict(request.facts)
+    kept = facts.pop("episode", {})  # what who keeps the record must write into it
     return _mint(
         Frozen(
-            notification=freeze({"code": request.message_type, **request.facts}),
-            episode=Frozen(episode_id=case.head.episode_id),
+            notification=freeze({"code": request.message_type, **facts}),
+            episode=freeze({**kept, "episode_id": case.head.episode_id}),
         ),
         recipient=request.service,
         purpose=request.purpose,

@@ -26,6 +26,8 @@ MEMBERS: Final[Mapping[str, str]] = {
 }
 """Where the sections are, besides in a child; nothing of the episode's own state is among them."""
 
+UNNAMED: Final = ("",)
+"""Stands for the adults whom something is about, where the section that names them stays out."""
 EVERYTHING: Final = BASIC | SECTION | SENSITIVE
 
 
@@ -49,7 +51,7 @@ def lawful(
     *agreed* is what the family agreed to, for the one basis that consent is not bypassed on (s17).
     """
     children = tuple(dict.fromkeys(str(child) for child in record["subject_ids"]))
-    named, adults = frozenset(record["disclosed_sections"]), people_of(tree)[1]
+    named, adults = frozenset(record["disclosed_sections"]), people_of(tree)[1] or UNNAMED
     about = {*children, *adults}
 
     def rights(person: str, section: str) -> int:

@@ -45,7 +45,7 @@ from hub.services.masking import element_rules
 from hub.services.receipt import Receipt
 from hub.services.share import Occasion, tell
 from hub.services.shielding import shield_change
-from hub.services.standing import WRITES_ALL, check_own, roles, writable
+from hub.services.standing import WRITES_ALL, check_own, deciding, roles, writable
 from hub.services.vacancy import filled, hand_on
 
 NO_DECISION: Final = "no recorded decision lets the hub keep this episode for you"
@@ -71,9 +71,10 @@ class Receiver:
         """
         sent = sent_tree(message)
         episode_id = str(sent["episode_id"])
-        found = standing(session, episode_id, incoming.partner)
         event = message.get("event")
+        found = standing(session, episode_id, incoming.partner, event)
         held = roles(incoming.partner, found.head, found.tree, found.involvements, incoming.now)
+        held |= (reports := deciding(incoming.partner, found.head, event))
         if found.head is None or not held:
             return self._refuse(session, incoming)
         check_covered(
@@ -86,6 +87,8 @@ class Receiver:
             held &= {"employing_organisation"}
         if not found.head.version and event not in OPENING:
             return self._refuse(session, incoming)
+        if held == reports and sent.keys() - {"episode_id"}:
+            raise not_yours("/episode")
         before: Tree = found.tree if found.head.version else {"episode_id": episode_id}
         if event == Event.EPISODE_IMPORTED:
             sent = without_derived_but_history(sent, incoming.now)

@@ -112,6 +112,17 @@ def roles(
     return frozenset(held)
 
 
+def deciding(partner: Partner, head: EpisodeHead | None, event: object) -> frozenset[str]:
+    """Return the role of children's social care that was told of the episode by law and reports its
+    decision (T29): it may say that, and see nothing for it.
+    """
+    told = (head.facts or {}).get("statutory", ()) if head is not None else ()
+    mine = (ref for ref in told if str(ref).endswith("/CSC") and partner.serves(str(ref)))
+    if event != "social_care.decision" or not any(mine):
+        return frozenset()
+    return frozenset({"children_social_care"})
+
+
 TEAM_EVENTS: Final = frozenset(
     {"team.called", "lead_professional.appointed", "lead_professional.changed"}
 )

@@ -79,6 +79,8 @@ def look_at_message(tree: Mapping[str, Any]) -> Seen:
         episode = tree
     found: dict[str, str] = {}
     codes: list[str] = []
+    if holds(tree.get("disclosure")):
+        add(found, "sec.safeguarding", "full")  # the concern, and who decided
     for section, weight in _episode(episode or {}, codes):
         add(found, section, weight)
     return Seen(message_type, found, tuple(codes))

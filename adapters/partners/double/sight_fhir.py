@@ -27,6 +27,7 @@ EVENTS = {
 }
 RESOURCES = {
     "MessageHeader": ("sec.admin", "basic"),
+    "Basic": ("sec.admin", "basic"),
     "EpisodeOfCare": ("sec.admin", "basic"),
     "Organization": ("sec.services", "basic"),
     "HealthcareService": ("sec.services", "basic"),
@@ -39,6 +40,7 @@ RESOURCES = {
     "Provenance": ("sec.services", "basic"),
     "Flag": ("sec.admin", "full"),
     "Consent": ("sec.consent", "full"),
+    "AuditEvent": ("sec.safeguarding", "full"),
 }
 PARTS = {
     "lead-professional": ("sec.services", "basic"),

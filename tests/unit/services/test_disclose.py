@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hub.domain.exchange import Decision, State
-from hub.errors import Code, Forbidden, InvalidContent, Rejected, Unavailable, Withheld
+from hub.errors import Code, Conflict, Forbidden, InvalidContent, Rejected, Unavailable, Withheld
 from hub.services import disclose as module
 from hub.services.disclose import check_referral
 from hub.services.statutory import PREFIX
@@ -548,3 +548,93 @@ async def test_one_that_does_not_arrive_is_said_aloud() -> None:
 
     _, lost = alerts(world)
     assert (lost.kind, lost.facts["state"]) == ("disclosure.undelivered", "quarantined")
+
+
+async def test_what_is_said_of_a_parent_goes_without_the_section_that_names_them() -> None:
+    """A named section about parenting goes, though the family's own section stays out."""
+    world = await World().planned()
+
+    await world.disclose("EHM-A", lead(disclosed_sections=["sec.parenting"]))
+
+    got = world.last("CSC-A").episode
+    assert {one["element"] for one in got["subjects"][0]["elements"]} == {"2.1", "2.2", "2.3"}
+    assert got.keys() == {"episode_id", "subjects"}
+
+
+# What social care decides
+
+
+async def told_by_law() -> World:
+    """Return a world where social care was told of Ava by law."""
+    world = await withdrawn()
+    await world.disclose("SCH-A", b.disclosure(), episode=own())
+    world.inbox.clear()
+    return world
+
+
+async def test_social_cares_decision_closes_stepped_up() -> None:
+    """Who keeps the record is told why; the index and the team, nothing of why."""
+    world = await told_by_law()
+
+    receipt = await world.send(
+        "CSC-A", "social_care.decision", event_detail={"decision": "CP"}, episode=part()
+    )
+
+    assert receipt.status == 202
+    assert world.head.process == "CLOSED"
+    assert world.head.facts["closure_reason"] == "STEPPED_UP"
+    kept = world.last("EHM-A")
+    assert kept.type == "N2"
+    assert kept.episode["closure"]["closure_reason"] == "STEPPED_UP"
+    assert "STEPPED_UP" not in world.last("IDX").text
+    assert world.take() == {"EHM-A": ["N2"], "IDX": ["N2"]}
+
+
+async def test_the_decision_is_only_for_social_care_that_was_told() -> None:
+    """Anybody else is a stranger; so is social care for every other step, and for its content."""
+    world = await World().planned()
+    detail = {"decision": "CP"}
+    with pytest.raises(Withheld):
+        await world.send("CSC-A", "social_care.decision", event_detail=detail, episode=part())
+
+    world = await told_by_law()
+    with pytest.raises(Withheld):
+        await world.send("CSC-A", "assessment.updated", episode=part())
+    with pytest.raises(Conflict) as foreign:
+        await world.send(
+            "CSC-A", "social_care.decision", event_detail=detail,
+            episode=part(conclusions={"need_level": "L4"}),
+        )  # fmt: skip
+    assert foreign.value.code is Code.NOT_OWNER
+    with pytest.raises(Conflict) as undecided:
+        await world.send("CSC-A", "social_care.decision", episode=part())
+    assert undecided.value.code is Code.STATE
+    assert world.head.process == "PAUSED"
+
+
+# A stand-alone referral
+
+
+@pytest.mark.parametrize(
+    ("who", "until", "refusal"),
+    [("EHM-A", "teamed", Code.STATE), ("CAMHS-A", "planned", Code.CONSENT_NONE)],
+)
+async def test_a_request_for_services_lives_inside_a_plan(
+    who: str, until: str, refusal: Code
+) -> None:
+    """Before a plan is agreed, and from who has no episode, no service can be asked (T34)."""
+    world = await getattr(World(), until)()
+    world.inbox.clear()
+    request = {
+        "id": "r9", "requested_service": "HOU-A/HOUS", "requested_at": "2026-09-01T09:00:00Z",
+        "response": "SENT",
+    }  # fmt: skip
+
+    with pytest.raises((Conflict, Withheld)) as refused:
+        await world.send(
+            who, "service.requested", event_detail={"service": "HOU-A/HOUS", "request_id": "r9"},
+            episode=part(plan={"plan_id": "plan1", "service_request": [request]}),
+        )  # fmt: skip
+
+    assert refused.value.code is refusal
+    assert world.take() == {}
