@@ -5,12 +5,12 @@ from datetime import datetime
 from hub.domain.exchange import Delivery, EpisodeHead, Tree
 from hub.domain.partner import Partner, Registry
 from hub.ports import Session
+from hub.services.exception import release_by_law
 from hub.services.gate import (
     Case,
     Request,
     purpose_of,
     release,
-    release_by_law,
     release_to_index,
 )
 from hub.services.registers import Registers, heard

@@ -18,7 +18,6 @@ from hub.domain.exchange import Decision, EpisodeHead, Involvement, Tree
 from hub.domain.partner import Partner
 from hub.errors import Code, Unavailable, Withheld
 from hub.services.admission import Earlier, Vouched, check_admitted, countless, nobody
-from hub.services.exception import excepted
 from hub.services.masking import Masked, masked, names_sensitive, sensitive_section
 from hub.services.permits import SECTION, SENSITIVE, Permits
 from hub.services.prune import prune
@@ -163,8 +162,8 @@ def _check_process(process: str, message_type: str) -> None:
         if process == "CLOSED":
             # What the family agreed to reaches until the closure (`domain.md` 4.2, period).
             raise Withheld(Code.CONSENT_EXPIRED, "the episode is closed")
-        if process == "PAUSED":  # sharing wholly withdrawn, and nobody's to open again (S4)
-            raise Withheld(Code.CONSENT_SCOPE, "the family shares nothing any more")
+        if process == "PAUSED":
+            raise Withheld(Code.CONSENT_SCOPE, "the family shares nothing any more (S4)")
         raise Withheld(Code.STATE, "no content leaves where this episode now is")
     if process in OVER or (message_type == "N11" and process != "TRANSFER_PENDING"):
         raise Withheld(Code.STATE, "there is nothing to tell where this episode now is")
@@ -208,11 +207,12 @@ def _asked(case: Case, request: Request) -> Released:
 def _told(case: Case, request: Request) -> Released:
     facts = dict(request.facts)
     kept = facts.pop("episode", {})  # what who keeps the record must write into it
+    parts = {
+        "notification": {"code": request.message_type, **facts},
+        "episode": {**kept, "episode_id": case.head.episode_id},
+    }
     return _mint(
-        Frozen(
-            notification=freeze({"code": request.message_type, **facts}),
-            episode=freeze({**kept, "episode_id": case.head.episode_id}),
-        ),
+        freeze(parts),
         recipient=request.service,
         purpose=request.purpose,
         decisions=(),
@@ -287,20 +287,6 @@ def _mediated(case: Case, request: Request, about: Tree, hidden: Masked) -> bool
     if theirs is None:
         return False
     return name not in about or names_sensitive(about[name], hidden)
-
-
-def release_by_law(case: Case, request: Request) -> Released:
-    """Return what a disclosure without consent (N13) shows; raises `Withheld`.
-
-    *case* holds what was disclosed, cut and sheltered when it was decided; of the family's
-    decisions, those that s17 rests on and else none.
-    """
-    record, to = request.facts["disclosure"], request.partner
-    shown = excepted(case, record, to, request.service, request.at)
-    parts = {"notification": {"code": request.message_type}, "disclosure": record, "episode": shown}
-    return _mint(
-        freeze(parts), recipient=request.service, purpose="", decisions=(), rehearsal=False
-    )
 
 
 def news(case: Case, request: Request, told: Tree) -> bool:
