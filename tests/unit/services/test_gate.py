@@ -126,7 +126,7 @@ def test_a_relationship_that_ended_is_none() -> None:
     [
         ("ASSESSING", Code.STATE),
         ("TRANSFER_PENDING", Code.STATE),
-        ("PAUSED", Code.STATE),
+        ("PAUSED", Code.CONSENT_SCOPE),
         ("VOID", Code.STATE),
         ("CLOSED", Code.CONSENT_EXPIRED),
     ],
