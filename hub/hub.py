@@ -30,6 +30,7 @@ from hub.services.eligible import check_author, check_user, user_of
 from hub.services.index import ChildIndex
 from hub.services.lookup import Lookup
 from hub.services.notify import Notifier
+from hub.services.override import read_lift
 from hub.services.receipt import Receipt
 from hub.services.receive import Receiver
 from hub.services.scheduler import Scheduler
@@ -213,6 +214,14 @@ class Hub:
     ) -> Rendered:
         """Render what *service* may see of an episode now."""
         return await self._viewer.view(partner, service, episode_id, purpose, accept)
+
+    async def override(
+        self, partner: Partner, service: str, episode_id: str, raw: bytes, accept: str
+    ) -> Rendered:
+        """Render what *service* may see of an episode in spite of a shield, once."""
+        lift = read_lift(partner, service, self._object(raw))
+        view = self._viewer.view
+        return await view(partner, service, episode_id, lift.purpose, accept, lift=lift)
 
     async def family_copy(
         self,

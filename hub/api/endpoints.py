@@ -79,6 +79,13 @@ class Endpoints:
             )
         )
 
+    async def override(self, call: Call) -> Response:
+        """Show what a shield hides, once, to child protection; the data protection lead is told."""
+        service, ref = self._service(call), call.path["ref"]
+        return _rendered(
+            await self._hub.override(call.partner, service, ref, call.body, call.accept)
+        )
+
     async def family_copy(self, call: Call) -> Response:
         """Make the copy for one member of the family."""
         purpose, person = _required(call, "purpose", PURPOSE), _required(call, "person", PERSON)

@@ -103,6 +103,12 @@ class Hub(Protocol):
         """Render what *service* may see of an episode now."""
         ...
 
+    async def override(
+        self, partner: Partner, service: str, episode_id: str, raw: bytes, accept: str
+    ) -> Rendered:
+        """Render what *service* may see of an episode in spite of a shield, once."""
+        ...
+
     async def family_copy(
         self,
         partner: Partner,

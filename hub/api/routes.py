@@ -7,6 +7,7 @@ from typing import Final
 from hub.api import metrics
 from hub.api.declared import Declared
 from hub.api.documented import BODY, CODE, JSON, PARTNER, documented
+from hub.api.lifting import OVERRIDE
 from hub.api.routes_people import PRACTITIONER, VOUCH
 
 SUBMIT: Final = Declared(
@@ -346,6 +347,7 @@ PARTNER_ROUTES: Final = (
     MESSAGE,
     EPISODE,
     FAMILY_COPY,
+    OVERRIDE,
     ACCESS_REPORT,
     CONSENT,
     CONSENTS,

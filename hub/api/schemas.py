@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hub.api import disclosing
+from hub.api.lifting import SHIELD_OVERRIDE
 from hub.api.schemas_people import DIRECTORY, PRACTITIONER, PRACTITIONER_EXAMPLE
 from hub.domain.codes import code_list
 
@@ -57,6 +58,7 @@ _ALERT: Final = _object(
 
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "Practitioner": PRACTITIONER,
+    "ShieldOverride": SHIELD_OVERRIDE,
     "Problem": _object(
         {
             "type": {"type": "string", "format": "uri"},
@@ -272,6 +274,12 @@ _ALERT_EXAMPLE: Final = {
 
 EXAMPLES: Final[Mapping[str, Any]] = {
     "Practitioner": PRACTITIONER_EXAMPLE,
+    "ShieldOverride": {
+        "purpose": "PLAN",
+        "basis": "S47",
+        "reference": "CP/2026/0042",
+        "warned": True,
+    },
     "Message": {
         "message": {"message_id": "m-0001", "episode_id": "ep-0001"},
         "event": "assessment.completed",

@@ -12,11 +12,13 @@ from typing import Any, Literal
 
 from hub.domain.accreditation import CONNECTED, WORKING, Pilot, Protocol, Stage, protocol_for
 
-OPERATIONS = frozenset({"submit", "consent", "index", "notify", "read", "disclose", "vouch"})
+OPERATIONS = frozenset(
+    {"submit", "consent", "index", "notify", "read", "disclose", "vouch", "override"}
+)
 """What a profile may allow: sending episodes and contributions, recording consent decisions, asking
 the child index, posting notifications, reading what was released to the partner's services,
-disclosing without consent what a named person decided to disclose (N13), and vouching for the
-organisation's practitioners."""
+disclosing without consent what a named person decided to disclose (N13), vouching for the
+organisation's practitioners, and seeing past a shield for one view (child protection only)."""
 
 Channel = Literal["webhook", "amqp", "pull", "index"]
 

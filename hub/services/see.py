@@ -1,6 +1,7 @@
 """The caller's consented view of an episode, now, through the gate (`GET /episodes/{ref}`)."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from hub.services.gate import Case, Request, address, narrow, related, release
 from hub.services.kin import kin_of, whereabouts_hidden
 from hub.services.lane import recalled
 from hub.services.masking import masked
+from hub.services.override import Lift, tell_of
 from hub.services.registers import OWN_ALONE, UNSURE, Registers, Unsure, heard
 from hub.services.released import Released
 from hub.services.standing import WRITES_ALL, roles
@@ -58,13 +60,15 @@ class Viewer:
         purpose: str,
         accept: str,
         person: str | None = None,
+        lift: Lift | None = None,
     ) -> Rendered:
         """Return the view in the format of *accept*; raises `Missing`, or `Withheld` with the
         reason, or `Unavailable` (``E_REGISTER``) while consent cannot be confirmed.
 
         With *person* it is the copy for that member of the family: of the caller's own view, what
         they may read (`hub.services.kin`); only for who keeps the record with the family,
-        `Forbidden` for others.  The audit row is committed before the first byte leaves.
+        `Forbidden` for others.  With *lift* it is seen past a shield, once
+        (`hub.services.override`).  The audit row is committed before the first byte leaves.
         """
         if purpose not in PURPOSES:
             fault = Fault(Code.PURPOSE, "purpose", "say for what", "CL-21b", PURPOSES)
@@ -79,7 +83,7 @@ class Viewer:
             raise Withheld(Code.ORG_NOT_ACCREDITED, "your organisation is not accredited today")
 
         def unit(session: Session) -> Released | Withheld | Unsure:
-            return self._release(session, partner, service, episode_id, purpose, person)
+            return self._release(session, partner, service, episode_id, purpose, person, lift)
 
         needs = Needs(episodes=(episode_id,), hidden=True)
         outcome = await self.store.run(unit, needs)
@@ -102,6 +106,7 @@ class Viewer:
         episode_id: str,
         purpose: str,
         person: str | None,
+        lift: Lift | None,
     ) -> Released | Withheld | Unsure:
         now = self.clock.now()
         check_user(session, partner, partner.acting, "receive", now)
@@ -121,8 +126,10 @@ class Viewer:
                     service=service,
                 )
             )
+            refused, theirs = Code.NO_RELATIONSHIP.value, partner.authority
+            tell_of(session, partner, service, lift, refused, authority=theirs, at=now)
             return Withheld(Code.NO_RELATIONSHIP, "no relationship")
-        if recalled(session, episode_id, partner.name):
+        if lift is None and recalled(session, episode_id, partner.name):
             raise Conflict(Code.STATE, "acknowledge the change of consent (N10) first")
         said = heard(self.registers, session, here)
         case = Case(
@@ -142,6 +149,10 @@ class Viewer:
             facts={},
             purpose=purpose,
             at=now,
+            lifted=lift is not None,
+        )
+        told = partial(
+            tell_of, session, partner, service, lift, at=now, authority=here.home_authority
         )
         try:
             known = coordinator(self.registry, here)
@@ -159,12 +170,14 @@ class Viewer:
                     service=service,
                 )
             )
+            told(withheld.code.value, episode_id=episode_id)
             return withheld
         view_id = str(uuid4())
+        told("SHOWN", episode_id=episode_id, view_id=view_id)
         digest = self.digester.digest_tree(released.tree)
         session.add_audit(
             row(
-                "view.released" if person is None else "view.copied",
+                "view.overridden" if lift else "view.copied" if person else "view.released",
                 at=now,
                 actor=partner.name,
                 episode_id=episode_id,
@@ -176,6 +189,7 @@ class Viewer:
                     "consent_version": here.consent_version,
                     "version": here.version,
                     **({} if person is None else {"person": person}),
+                    **({} if lift is None else {"basis": lift.basis}),
                 },
             )
         )

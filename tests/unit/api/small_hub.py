@@ -169,6 +169,12 @@ class SmallHub:
             raise Missing(Code.NOT_FOUND, "no such thing here")
         return Rendered(FHIR, b'{"resourceType":"Bundle"}', "fhir-r4/episode")
 
+    async def override(
+        self, partner: Partner, service: str, episode_id: str, raw: bytes, accept: str
+    ) -> Rendered:
+        self.asked.append(("override", service, episode_id, raw, accept))
+        return await self.view(partner, service, episode_id, "PLAN", accept)
+
     async def family_copy(
         self,
         partner: Partner,
