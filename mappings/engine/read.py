@@ -141,6 +141,9 @@ class Reader:
         """Read a list of several parts."""
         source, found, one = self.source, spot.name("g"), f"x{spot.level + 1}"
         told = told_by(parts)
+        if told is not None and len(parts) == 1 and type(told[1][0]) is str:
+            self._single(parts[0], told[0], told[1][0], spot)
+            return
         names: list[Any] = list(range(len(parts))) if told is None else told[1]
         slow = spot
         if told is not None:
@@ -157,6 +160,25 @@ class Reader:
                 self._each(part, part.rule, there, one)
             else:
                 self._slot(part.content, there.below(IN, spot.value, one), met(part.where))
+
+    def _single(self, part: Part, member: str, wanted: str, spot: Spot) -> None:
+        """Read a list of one part: nearly always of the one item whose *member* is *wanted*."""
+        literal, found, one = self.source.literal, spot.name("g"), f"x{spot.level + 1}"
+        value, item = spot.value, spot.name("y")
+        first = f"type({item} := {value}[0]) is dict and {item}.get({literal(member)})"
+        plain = spot.inside(f"if len({value}) == 1 and {first} == {literal(wanted)}:")
+        plain.line(f"{one} = {value if part.rule else item}")
+        slow = spot.inside("else:")
+        sorting = sorter(self.source, [part], [wanted])
+        slow.line(f"{found}, strangers = {sorting}({value})")
+        stranger = slow.inside("for position in strangers:").below(AT, "position")
+        stranger.unknown()
+        slow.line(f"{one} = {found}.get({literal(wanted)})")
+        there = spot.inside(f"if {one} is not None:")
+        if part.rule is not None:
+            self._each(part, part.rule, there, one)
+        else:
+            self._slot(part.content, there.below(IN, value, one), met(part.where))
 
     def _each(self, part: Part, rule: Rule, spot: Spot, items: str | None = None) -> None:
         """Read all items of the list at *spot*, or *items* of it, into a list."""

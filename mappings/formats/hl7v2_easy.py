@@ -17,6 +17,7 @@ from mappings.formats.hl7v2_definitions import (
     SEGMENTS,
     VALUE_TYPES,
     VARIES,
+    Field,
 )
 from mappings.formats.hl7v2_people import READ, WIDTH, Read
 from mappings.formats.hl7v2_values import CHANGE, components
@@ -45,14 +46,23 @@ class Plan:
     """
 
     readers: tuple[Easy | None, ...]
+    fields: tuple[Field | None, ...]
     most: int
     counted: bool
 
 
 def easy(
-    parts: Sequence[str], plan: Plan, component: str, repetition: str, helper: "Parts"
+    parts: Sequence[str],
+    plan: Plan,
+    component: str,
+    repetition: str,
+    helper: "Parts",
+    long: Callable[[Tree, str, Field, str], None],
 ) -> Tree | None:
-    """Return the fields of a segment that is easy throughout; None if it is not after all."""
+    """Return the fields of a segment that is easy; None if it is not after all.
+
+    A single field that has more to it is read the *long* way (`hl7v2_fields.Reader.field`).
+    """
     out: Tree = {}
     if len(parts) > plan.most:
         return None
@@ -62,15 +72,20 @@ def easy(
         for number, reader, text in zip(NUMBERS, plan.readers, parts, strict=False):
             if text:
                 if reader is None:
-                    if component in text or repetition in text:
-                        return None
-                    out[number] = text
+                    if component not in text and repetition not in text:
+                        out[number] = text
+                        continue
                 else:
                     value = reader(text, component, repetition, helper)
-                    if value is None or helper.notes:
-                        return None
-                    if value != "":
-                        out[number] = value
+                    if value is not None and not helper.notes:
+                        if value != "":
+                            out[number] = value
+                        continue
+                    helper.notes.clear()
+                field = plan.fields[int(number)]
+                if field is None:
+                    return None
+                long(out, number, field, text)
     except Wrong:
         return None  # the long way finds it again, with its place, and whatever else is wrong
     return out
@@ -83,6 +98,7 @@ def plan_of(name: str, value_type: str) -> Plan | None:
     if fields is None:
         return None
     readers: list[Easy | None] = [_nothing]
+    alone = [None if one.type in (VARIES, "SI") else one for one in fields]
     for number, one in enumerate(fields, 1):
         kind = VALUE_TYPES.get(value_type, ANY) if one.type == VARIES else one.type
         if number == 1 and kind == "SI":
@@ -91,7 +107,7 @@ def plan_of(name: str, value_type: str) -> Plan | None:
             readers.append(None)
         else:
             readers.append(_listed(_one(kind)) if one.many else _single(_one(kind)))
-    return Plan(tuple(readers), len(readers), fields[0].type == "SI")
+    return Plan(tuple(readers), (None, *alone), len(readers), fields[0].type == "SI")
 
 
 def _nothing(_text: str, _component: str, _repetition: str, _parts: "Parts") -> str:
@@ -149,6 +165,8 @@ def _composite(kind: str) -> One:
             if component not in text:
                 return {"1": text}
             listed = text.split(component)
+            if "" not in listed:
+                return dict(zip(_COMPONENTS, listed, strict=False))
             return {n: part for n, part in zip(_COMPONENTS, listed, strict=False) if part} or None
 
         return plain

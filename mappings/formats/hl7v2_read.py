@@ -227,7 +227,8 @@ class _Message:
         else:
             plan = PLANS.get(name)
         if plan is not None:
-            found = easy(parts, plan, delimiters.component, delimiters.repetition, reader.parts)
+            separators = delimiters.component, delimiters.repetition
+            found = easy(parts, plan, *separators, reader.parts, reader.field)
             if found is not None:
                 return found
             reader.notes.clear()

@@ -31,6 +31,7 @@ from mappings.formats import cda_schema
 from mappings.formats.json_strict import parse
 from tests import builders
 from tests.bench import peers
+from tests.bench.dense import DENSE
 from tests.bench.goals import HEAD, Goal, measure
 from tests.bench.story import RECIPIENT, decisions, family
 
@@ -113,11 +114,22 @@ def v2() -> Iterator[Goal]:
             for segment in raw.decode().split("\r")
         ]
 
+    def split_dense() -> object:
+        return [
+            [field.split("^") for field in segment.split("|")]
+            for segment in DENSE.decode().split("\r")
+        ]
+
     size = f"{len(raw) / 1000:.1f} KB"
     yield Goal(
         f"HL7 v2 parse ({size}) / three-level split", lambda: one.wire.parse(raw), split, 5, 2.5
     )
     yield Goal("  and its mapping", lambda: one.compiled.read(one.wire.parse(raw)), split)
+    yield Goal(
+        "  of twenty dense segments (5.2 KB) / their split",
+        lambda: one.wire.parse(DENSE),
+        split_dense,
+    )
     yield Goal("  python-hl7 parse / three-level split", lambda: hl7.parse(text), split)
     yield Goal(
         f"HL7 v2 build ({size}) / python-hl7 str()",
