@@ -16,7 +16,8 @@ from typing import Final
 from tests.conformance import programs
 from tests.conformance.accepting import Entry, Finding, Sorted, entries, sort
 from tests.conformance.artefacts import publish, published
-from tests.conformance.breaking import BREAKS, CannotBreak, broken, unseen
+from tests.conformance.breaking import CannotBreak, broken, unseen
+from tests.conformance.breaks import BREAKS
 from tests.conformance.documents import Document, Made, golden, made, missing
 from tests.conformance.oracles import (
     ARTEFACTS,

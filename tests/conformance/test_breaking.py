@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.accepting import Finding
-from tests.conformance.breaking import BREAKS, Break, CannotBreak, broken, unseen
+from tests.conformance.breaking import Break, CannotBreak, broken, unseen
+from tests.conformance.breaks import BREAKS
 from tests.conformance.documents import Document, golden
 
 

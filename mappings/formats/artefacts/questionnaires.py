@@ -62,10 +62,12 @@ def questionnaires(
         }
 
 
-def _order(item: Mapping[str, Any]) -> tuple[int, str]:
-    """Return what puts the groups in the order of the form; what it does not know comes last."""
+def _order(item: Mapping[str, Any]) -> int:
+    """Return what puts the groups in the order of the form; the others stand as the mapping writes
+    them, for a response must answer in the same order (R4, questionnaireresponse.html).
+    """
     link = str(item["linkId"])
-    return (FORM.index(link), "") if link in FORM else (len(FORM), link)
+    return FORM.index(link) if link in FORM else len(FORM)
 
 
 def _merged(before: list[dict[str, Any]], more: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
