@@ -103,6 +103,14 @@ def ready(both: Translator, registry: Registry) -> list[Format]:
                 )
             one.compiled.ready(to_read=False)
             taken[id(one)] = one
+        narrower = both.catalogue.narrower(partner.delivering.notification)
+        if narrower is not None:
+            where = f"partners/{partner.name}"
+            raise Misconfigured(
+                Code.CONFIGURATION,
+                f"{partner.name} would be told in a format for content",
+                [Fault(Code.CONFIGURATION, where, f"notification: {narrower}")],
+            )
     return list(taken.values())
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from hub.errors import Misconfigured
 from hub.positioned import Place, PositionedError, PositionedErrors, Problems, Value, read_file
-from mappings.engine.catalogue import NOTHING, Catalogue, Format
+from mappings.engine.catalogue import NOTHING, NOTICES, Catalogue, Format
 from mappings.engine.placement import placed
 from mappings.site import site_catalogue
 
-DELIVERED = ("content", "notification")
+DELIVERED = ("content", NOTICES)
 """The members of a profile's ``deliver`` that name formats."""
 
 
@@ -31,9 +31,11 @@ def faults(site: Path, let: Mapping[str, str] = NOTHING) -> tuple[list[Positione
             return list(wrong.__cause__.errors), counted
         raise
     for name, profile in _profiles(site):
-        for said in _formats(profile):
+        for key, said in _formats(profile):
             with problems.kept():
                 _offered(catalogue, name, said)
+                if key == NOTICES and (notices := catalogue.narrower(said.text())):
+                    said.error(f"this format is for content; what is told beside it: {notices}")
     known = {name for name, _profile in _profiles(site)}
     for (partner, _format), one in catalogue.overlays.items():
         if known and partner not in known and one.written.overlay is not None:
@@ -55,7 +57,7 @@ def takers(site: Path | None) -> dict[str, list[str]]:
     if site is None:
         return found
     for name, profile in _profiles(site):
-        for said in dict.fromkeys(value.text() for value in _formats(profile)):
+        for said in dict.fromkeys(value.text() for _key, value in _formats(profile)):
             found.setdefault(said, []).append(f"{name}{_services(profile)}")
     return found
 
@@ -75,12 +77,12 @@ def _member(value: Value, name: str) -> Value | None:
     return None if found is None else found[1]
 
 
-def _formats(profile: Value) -> Iterator[Value]:
+def _formats(profile: Value) -> Iterator[tuple[str, Value]]:
     deliver = _member(profile, "deliver")
     for name in DELIVERED:
         said = None if deliver is None else _member(deliver, name)
         if said is not None and isinstance(said.content, str):
-            yield said
+            yield name, said
 
 
 def _services(profile: Value) -> str:

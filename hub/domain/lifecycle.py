@@ -171,7 +171,9 @@ def _lead(regions: Regions, row: Transition, facts: Facts) -> str:
 def _index(regions: Regions, after: Regions, row: Transition, facts: Facts) -> str:
     if after.process not in LIVE:
         if after.process in {Process.CLOSED, Process.ARCHIVED}:
-            return Index.PREVIOUS if regions.index == Index.OPEN else regions.index
+            told = regions.index == Index.OPEN
+            over = row.event == Event.EPISODE_IMPORTED and facts.index_consented
+            return Index.PREVIOUS if told or over else regions.index
         return Index.NONE
     if regions.process not in LIVE or row.event in CONSENT_EVENTS:
         return Index.OPEN if facts.index_consented else Index.NONE

@@ -98,7 +98,9 @@ TRANSITIONS: Final = (
     Transition("T6b", _at(P.NONE, P.CONSENT_SOUGHT), E.EPISODE_IMPORTED, P.CLOSED,
                when=("ended_before",),
                guards=("storage_consent_given", "authority_known", "closure_reason_present"),
-               note="Of paper or a legacy system (B10), over before it came: told to nobody."),
+               raised_if=(("N1", "index_consented"), ("N2", "index_consented")),
+               note="Of paper or a legacy system (B10), over before it came: told to the index"
+                    " alone, where the family agreed, so that it answers PREVIOUS (CL-23b)."),
     Transition("T6a", _at(P.NONE, P.CONSENT_SOUGHT), E.EPISODE_IMPORTED, P.ASSESSING,
                guards=("storage_consent_given", "index_consent_recorded", "authority_known"),
                raised_if=(("N1", "index_consented"),), lead=Lead.ACTING,

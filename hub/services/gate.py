@@ -369,6 +369,8 @@ def release_to_index(case: Case, request: Request, *, coordinator: Tree | None) 
         if code == "N4" and contact.get("practitioner_id") not in request.focus:
             raise Withheld(Code.CONSENT_SCOPE, "the index holds nothing of that practitioner")
         notification.update(shown)
+        if code == "N5":  # what is gone has no value, and formats leave that out: it is named
+            notification["changed"] = list(shown["subject"])
         notification.update(
             {k: v for k, v in request.facts.items() if k in {"effective_on", "was_acting"}}
         )

@@ -74,7 +74,8 @@ def _created(
         reference=str(told["episode_ref"]),
         tokens=tokens(digester, subject),
         match=dict(subject),
-        caf_state="OPEN",
+        # An episode that was over before it came to the hub is told of once, as what it is.
+        caf_state="PREVIOUS" if told.get("status") in {"CLOSED", "ARCHIVED"} else "OPEN",
         contact=dict(told.get("responsible_practitioner", {})),
         authority=told.get("home_authority"),
         mediated=bool(told.get("mediated")),

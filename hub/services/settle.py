@@ -22,10 +22,9 @@ def envelope(delivery: Delivery, released: Released, hub: str, at: datetime) -> 
     """Return the outbound message metadata (`domain.md` 2.16): ids and codes, no personal data."""
     return {
         "message_id": delivery.delivery_id,
-        "correlation_id": delivery.correlation_id,
+        **_place(delivery, released),
         "message_type": delivery.message_type,
         "schema_version": "1",
-        **_place(delivery, released),
         "sender_org": hub,
         "sender_system": "urn:ecaf:hub",
         "sent_at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -36,13 +35,19 @@ def envelope(delivery: Delivery, released: Released, hub: str, at: datetime) -> 
 
 
 def _place(delivery: Delivery, released: Released) -> dict[str, Any]:
-    """Return which episode it is about, and its number among what the recipient is told of it.
+    """Return what caused it, which episode it is about, and its number among what the recipient is
+    told of it.
 
-    A disclosure by law is on no episode's lane, so it has no number there.
+    A disclosure by law is on no episode's lane, so it has no number there.  The child index gets
+    neither the episode nor the message that caused its own: both are the same for brothers and
+    sisters, whom its entries must not link (`domain.md` F2).
     """
+    caused = {"correlation_id": delivery.correlation_id}
     if delivery.message_type == STATUTORY:
-        return {"episode_id": released.tree["episode"]["episode_id"]}
-    return {"episode_id": delivery.episode_id, "episode_seq": delivery.sequence}
+        return {**caused, "episode_id": released.tree["episode"]["episode_id"]}
+    if entry := released.tree.get("notification", {}).get("episode_ref"):
+        return {"correlation_id": entry, "episode_seq": delivery.sequence}
+    return {**caused, "episode_id": delivery.episode_id, "episode_seq": delivery.sequence}
 
 
 def view_digest(digester: Digester, delivery: Delivery, released: Released) -> bytes:

@@ -24,6 +24,7 @@ from mappings.engine.tables import Shelf
 from mappings.engine.trace import Tracer
 from mappings.engine.wire import Wire
 
+NOTICES: Final = "notification"
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 HOME: Final = Path(str(files("mappings")))
 """Where the shipped ``catalogue/`` and ``codes/`` are."""
@@ -151,6 +152,16 @@ class Catalogue:
     def format(self, name: str, partner: str = "") -> Format | None:
         """Return the mapping *name* as *partner* has it; None if there is none of that name."""
         return self._overlaid.get((partner, name)) or self.formats.get(name)
+
+    def narrower(self, name: str) -> str | None:
+        """Return the format in which *name*'s family tells what is told beside content; None if
+        *name* is it, or its family has none.
+
+        What such a format leaves out of a notice (why an episode was closed) is left out on
+        purpose; one for content would write whatever it is given.
+        """
+        notices = f"{name.partition('/')[0]}/{NOTICES}"
+        return notices if name != notices and notices in self.formats else None
 
     def overlaid(self, file: Path, shown: str, *, placed: bool = False) -> Format:
         """Return the mapping with the overlay in *file*; raises `PositionedErrors`.

@@ -13,6 +13,8 @@ Tree = dict[str, Any]
 def _fhir(edit: Callable[[Tree], None]) -> Callable[[bytes], bytes]:
     def make(raw: bytes) -> bytes:
         bundle = json.loads(raw)
+        if "entry" not in bundle:
+            raise CannotBreak("not a Bundle")
         edit(bundle)
         return json.dumps(bundle).encode()
 

@@ -25,7 +25,7 @@ CONSENT_SOUGHT | consent.narrowed | | consent_giver_system | | = |
 CONSENT_SOUGHT | consent.widened | | consent_giver_system | | = |
 NONE CONSENT_SOUGHT | episode.opened | | any | storage_consent_given index_consent_recorded authority_known | ASSESSING | N1?index_consented
 NONE CONSENT_SOUGHT | episode.reopened | | any | previous_episode_closed storage_consent_given index_consent_recorded authority_known | ASSESSING | N1?index_consented
-NONE CONSENT_SOUGHT | episode.imported | ended_before | any | storage_consent_given authority_known closure_reason_present | CLOSED |
+NONE CONSENT_SOUGHT | episode.imported | ended_before | any | storage_consent_given authority_known closure_reason_present | CLOSED | N1?index_consented N2?index_consented
 NONE CONSENT_SOUGHT | episode.imported | !ended_before | any | storage_consent_given index_consent_recorded authority_known | ASSESSING | N1?index_consented
 ASSESSING | assessment.updated | | {TEAM} | | = | N6
 {SHOWN} | assessment.updated | | {TEAM} | | = | N6
@@ -140,7 +140,8 @@ def predict(
             if not was_live or name.startswith(("consent.", "transfer.consent")):
                 new_index = "OPEN" if wants_index else "NONE"
         elif there in ("CLOSED", "ARCHIVED"):
-            new_index = "PREVIOUS" if index == "OPEN" else index
+            over_before = name == "episode.imported" and wants_index
+            new_index = "PREVIOUS" if index == "OPEN" or over_before else index
         else:
             new_index = "NONE"
         codes: set[str] = set()

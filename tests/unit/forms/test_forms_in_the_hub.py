@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 import pytest
 
 from hub.errors import Code, Conflict, InvalidContent, Withheld
@@ -161,9 +162,23 @@ async def test_the_index_hears_of_history_only_if_the_family_agreed(world: World
     assert world.take()["IDX"] == ["N1"]
 
 
-async def test_what_is_over_is_kept_as_closed_and_told_to_nobody(world: World) -> None:
-    """Not even the index, whatever was agreed: there is nobody to ring."""
+async def test_what_is_over_leaves_a_marker_at_the_index_if_the_family_agreed(
+    world: World,
+) -> None:
+    """Practitioners ask whether a CAF existed previously (CL-23b); at no moment is it open."""
     await world.decide("SCH-A", signed(world, index_consent="yes"))
+    over = history(closed_at="2026-06-30T00:00:00Z", closure=CLOSURE)
+    await world.send("SCH-A", "episode.imported", episode=over)
+    assert world.take() == {"IDX": ["N1", "N2"]}
+    (entry,) = world.store._tables.index.values()
+    assert entry.caf_state == "PREVIOUS"
+    first = orjson.loads(world.doubles["IDX"].attempts[0].body)["notification"]
+    assert first["status"] == "CLOSED"
+
+
+async def test_what_is_over_is_kept_as_closed_and_told_to_nobody_else(world: World) -> None:
+    """Not even the index, where the family did not agree to it."""
+    await world.decide("SCH-A", signed(world, index_consent="no"))
     receipt = await world.send(
         "SCH-A",
         "episode.imported",

@@ -326,6 +326,13 @@ def test_config_check_finds_everything_in_one_go(tmp_path: Path) -> None:
     code, out, err = ecaf("config", "check", tmp_path)
     assert code == 1
     assert "partners/SCH-A.yaml:2:20: there is no format of that name" in out + err
+    notified = "partner: SCH-A\ndeliver: {notification: fhir-r4/episode}\n"
+    write(tmp_path, "partners/SCH-A.yaml", notified)
+    code, out, err = ecaf("config", "check", tmp_path)
+    assert code == 1
+    assert "partners/SCH-A.yaml:2:25: this format is for content" in out + err
+    assert "fhir-r4/notification" in out + err
+    write(tmp_path, "partners/SCH-A.yaml", "partner: SCH-A\ndeliver: {content: fhir-r4/episodes}\n")
     assert "hub.yaml" in out + err
     overlay(tmp_path, "let: {idd: x}\n")
     write(tmp_path, "codes/spare.csv", "caf,way,wire,note\nx,=,y,\n")

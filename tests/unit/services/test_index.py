@@ -281,3 +281,47 @@ def test_an_identifier_is_normalised_before_it_is_keyed() -> None:
     spaced = {"identifiers": [{"system": "upn", "value": " w001 900120001"}]}
 
     assert list(match_values(spaced)) == [("upn", "W001900120001")]
+
+
+async def test_what_the_index_gets_does_not_link_brothers_and_sisters(world: World) -> None:
+    """Nothing that is equal for two children of a family is in both their messages but codes."""
+    family = World()
+    second = b.subject(subject_id="s2", given_names=["Ben"], identifiers=[])
+    await family.decide("SCH-A", family.store_only())
+    await family.decide("SCH-A", family.store_only(subject_id="s2"))
+    opened = opening(subjects=[b.subject(), second])
+    await family.send("SCH-A", "episode.opened", episode=opened)
+    sent = [orjson.loads(one.body) for one in family.doubles["IDX"].attempts]
+    assert [one["notification"]["code"] for one in sent] == ["N1", "N1"]
+    told = [{*texts(one["message"])} for one in sent]
+    ids = family.tree["episode_id"]
+    assert all(ids not in one for one in told)
+    common = told[0] & told[1]
+    assert common == {"N1", "1", "Hub", "urn:ecaf:hub", "IDX/INDEX", "INDEX", *times(sent)}
+
+
+async def test_n5_names_what_is_gone(world: World) -> None:
+    """A value that is no longer there cannot be sent; an index elsewhere must still forget it."""
+    await world.send(
+        "SCH-A",
+        message={"deletes": ["subjects[subject_id=s1].address"]},
+        episode=part(subjects=subject(family_name="Newname")),
+    )
+    told = orjson.loads(world.doubles["IDX"].attempts[-1].body)["notification"]
+    assert told["code"] == "N5"
+    assert sorted(told["changed"]) == ["address", "family_name"]
+    assert told["subject"]["family_name"] == "Newname"
+    assert not told["subject"].get("address")
+
+
+def texts(tree: dict[str, Any]) -> list[str]:
+    """Every text of a message's metadata."""
+    found: list[str] = []
+    for held in tree.values():
+        found += held if isinstance(held, list) else [held] if isinstance(held, str) else []
+    return found
+
+
+def times(sent: list[dict[str, Any]]) -> set[str]:
+    """When the messages were sent."""
+    return {one["message"]["sent_at"] for one in sent}
