@@ -102,6 +102,8 @@ def responsible_practitioner(tree: Tree | None, regions: Regions | None = None) 
     if state in {Lead.HANDOVER_PENDING, Lead.VACANT} and "responsible_practitioner" in tree:
         # The tree may already name the successor: what the hub last derived stays true.
         kept: Tree = tree["responsible_practitioner"]
+        if lead is not None and lead.get("practitioner_id") == kept.get("practitioner_id"):
+            return lead  # the same person, perhaps with a new number
         return kept
     if lead is not None and state in {Lead.APPOINTED, Lead.HANDOVER_PENDING}:
         return lead

@@ -4,10 +4,16 @@ from collections.abc import Sequence
 
 from hub.domain.partner import Registry
 from hub.services.consent_duties import ConsentDuty
+from hub.services.people_duties import ExpiringPractitioners, VacantLeads
 from hub.services.recall_duties import RecallDuty
 from hub.services.scheduler import Duty
 
 
 def duties(registry: Registry) -> Sequence[Duty]:
     """Return the duties of a hub with these partners."""
-    return (RecallDuty(registry), ConsentDuty(registry))
+    return (
+        RecallDuty(registry),
+        ConsentDuty(registry),
+        ExpiringPractitioners(),
+        VacantLeads(registry),
+    )

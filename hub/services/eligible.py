@@ -6,7 +6,7 @@ moment, so that who is stopped is stopped at once; the refusal is the same whate
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from hub.domain.accreditation import Stage
 from hub.domain.exchange import EpisodeHead, Tree
@@ -14,10 +14,7 @@ from hub.domain.partner import Partner, Registry
 from hub.domain.practitioner import Doing
 from hub.errors import Code, Fault, Forbidden
 from hub.ports import Session
-from hub.services.standing import service_of
-
-CONTACT_EVENT: Final = "practitioner.contact_changed"
-"""The one thing that an organisation's administrator may send of an episode (S8 step 6)."""
+from hub.services.standing import CONTACT_EVENT, service_of
 
 
 def user_of(partner: Partner, message: Mapping[str, Any]) -> str | None:
@@ -45,7 +42,9 @@ def check_user(
 def check_author(
     session: Session, partner: Partner, user: str | None, event: str | None, now: datetime
 ) -> None:
-    """Raise `Forbidden` unless *user* may send this; the administrator may send one event only."""
+    """Raise `Forbidden` unless *user* may send this; of an episode the administrator may send one
+    event only: changed contact details (S8 step 6).
+    """
     if user is not None and user == partner.administrator and event == CONTACT_EVENT:
         return
     check_user(session, partner, user, "author", now)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from hub.domain.dictionary import Leaf
-from hub.domain.difference import acting_lead
+from hub.domain.difference import CONTACT_BLOCK, acting_lead
 from hub.domain.exchange import EpisodeHead, Involvement, Tree
 from hub.domain.partner import Partner
 from hub.errors import Code, Conflict, Fault
@@ -127,6 +127,9 @@ TEAM_EVENTS: Final = frozenset(
     {"team.called", "lead_professional.appointed", "lead_professional.changed"}
 )
 TEAM_LEAVES: Final = ("services.lead_professional.", "services.lp_", "plan.team_member[]")
+CONTACT_EVENT: Final = "practitioner.contact_changed"
+LEAD_CONTACT: Final = frozenset(f"services.lead_professional.{name}" for name in CONTACT_BLOCK)
+"""How to reach whoever leads: the employer's to change (T16), also while nobody may lead."""
 PLAN_ENVELOPE: Final = frozenset({"plan.plan_id", "plan.plan_version", "plan.plan_date"})
 
 
@@ -145,6 +148,8 @@ def writable(held: frozenset[str], event: str | None) -> Callable[[Leaf], bool]:
             return True
         if leaf.path == "subjects[].shielding":
             return False  # set and lifted by who answers for the episode (`domain.md` A10)
+        if event == CONTACT_EVENT and leaf.path in LEAD_CONTACT:
+            return True
         if leaf.path.startswith("subjects[]."):
             return leaf.section in DEMOGRAPHIC_SECTIONS or leaf.path.startswith(
                 SHARED_CHARACTERISTICS

@@ -91,7 +91,8 @@ def hand_on(
     """Wake what waited while nobody led, now that somebody does; return what may go.
 
     What only a lead is sent goes to the service of whoever leads now; the rest goes where it was
-    going, as soon as somebody there may receive it.
+    going, as soon as somebody there may receive it.  It shows the episode as it stands now, with
+    whoever leads now.
     """
     if was.lead != Lead.VACANT or head.lead == Lead.VACANT:
         return ()
@@ -110,7 +111,7 @@ def hand_on(
             again = replace(waiting, partner=heir_of.name, service=str(head.lead_service))
             may_go = successor(session, again, head.version, now)
         else:
-            may_go = replace(waiting, next_attempt_at=now)
+            may_go = replace(waiting, version=head.version, next_attempt_at=now)
         session.put_delivery(may_go)
         woken.append(may_go)
     return tuple(woken)

@@ -12,6 +12,7 @@ from hub.domain.practitioner import FACTS, Assertion, faults_of
 from hub.errors import Code, Fault, Forbidden, InvalidContent, Missing
 from hub.ports import Clock, Session, Store
 from hub.services.audit import row
+from hub.services.people_duties import warnings
 from hub.services.receipt import Receipt
 
 
@@ -41,6 +42,8 @@ class Vouching:
 
         def unit(session: Session) -> Tree:
             session.put_practitioner(said)
+            for warning in warnings(said, now):
+                session.add_alert(warning)
             session.add_audit(
                 row(
                     "practitioner.vouched",
