@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from hub.domain.decision import SHAREABLE
 from hub.errors import Code
@@ -20,8 +20,7 @@ class Ask:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """An answer: by which decision, or why not.
 
     *sensitive*: leaves tagged SEN too.  *excluded*: the family said no to this very section, so not
@@ -61,12 +60,13 @@ class Layer:
 class Heard:
     """The answers of one person to one `Ask`, each cell weighed once."""
 
-    __slots__ = ("_cells", "_plain", "_sensitive")
+    __slots__ = ("_cells", "_fine", "_plain", "_sensitive")
 
     def __init__(self, plain: Layer, sensitive: Layer) -> None:
         """Answer by what was said of ordinary and of sensitive leaves."""
         self._plain, self._sensitive = plain, sensitive
         self._cells: dict[str, Cell] = {}
+        self._fine: dict[int, Cell] = {}
 
     def listed(self) -> Cell:
         """Return whether the service may see basic leaves."""
@@ -83,17 +83,34 @@ class Heard:
         cell = self.section(section)
         return cell if cell.permitted or cell.excluded else self.listed()
 
+    def named(self) -> frozenset[str]:
+        """Return the sections of which something was said by name; all others are answered alike,
+        as `rest`.
+        """
+        return SHAREABLE & (self._plain.cells.keys() | self._sensitive.cells.keys())
+
+    def rest(self) -> Cell:
+        """Return the answer for every section of which nothing was said by name."""
+        return self._weighed(self._plain.rest or NOT_NAMED, self._sensitive.rest)
+
     def _cell(self, section: str) -> Cell:
         plain, sensitive = self._plain, self._sensitive
-        cell = plain.cells.get(section) or plain.rest or NOT_NAMED
-        if cell.permitted:
-            fine = sensitive.cells.get(section) or sensitive.rest or NOT_NAMED
-            if fine.permitted:
-                cell = Cell(
-                    permitted=True,
-                    sensitive=True,
-                    decision_id=cell.decision_id,
-                    contribute=cell.contribute,
-                )
-        self._cells[section] = cell
+        cell = self._cells[section] = self._weighed(
+            plain.cells.get(section) or plain.rest or NOT_NAMED,
+            sensitive.cells.get(section) or sensitive.rest,
+        )
         return cell
+
+    def _weighed(self, cell: Cell, fine: Cell | None) -> Cell:
+        """Return *cell*, with its sensitive leaves if *fine* permits them."""
+        if fine is None or not fine.permitted or not cell.permitted:
+            return cell
+        known = self._fine.get(id(cell))  # of a layer, which lives as long as this
+        if known is None:
+            known = self._fine[id(cell)] = Cell(
+                permitted=True,
+                sensitive=True,
+                decision_id=cell.decision_id,
+                contribute=cell.contribute,
+            )
+        return known

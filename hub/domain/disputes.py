@@ -74,8 +74,8 @@ def _own_word(own: Iterable[Reading], ask: Ask, closed_at: datetime | None) -> t
 
 def _settled(layer: Layer) -> Layer:
     """Return the same noes as no dispute any more: they were superseded."""
-    cells = {name: replace(cell, excluded=False) for name, cell in layer.cells.items()}
-    return Layer(cells, layer.rest and replace(layer.rest, excluded=False))
+    cells = {name: cell._replace(excluded=False) for name, cell in layer.cells.items()}
+    return Layer(cells, layer.rest and layer.rest._replace(excluded=False))
 
 
 def _after(layer: Layer, new: Layer) -> None:

@@ -37,7 +37,8 @@ class Hearing:
             if isinstance(by, str):
                 self._replaced.setdefault(by, []).append((voice, decision.sequence))
             queue.append((voice, decision.sequence, decision))
-        queue.sort(key=itemgetter(0, 1), reverse=True)
+        if len(queue) > 1:
+            queue.sort(key=itemgetter(0, 1), reverse=True)
         self._queue = queue
         self._read: list[Reading | None] = []
 

@@ -102,9 +102,10 @@ def _include(
     named.tell(plain)
     fine.tell(sensitive)
     if listed and reading.restates:
-        plain.say_all(
-            Cell(permitted=False, decision_id=reading.decision_id, reason=Code.CONSENT_SCOPE)
-        )
+        if plain.rest is None:
+            plain.rest = Cell(
+                permitted=False, decision_id=reading.decision_id, reason=Code.CONSENT_SCOPE
+            )
         sensitive.say_all(NOT_NAMED)
 
 

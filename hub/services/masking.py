@@ -1,7 +1,7 @@
 """Sensitive services: what must not be named, because the name itself is health data (F6)."""
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
 from hub.domain import codes
@@ -58,7 +58,12 @@ def sensitive_service_types() -> frozenset[str]:
 
 def sensitive_service(service: Any) -> bool:
     """Tell whether a service type, or a service ``ORGANISATION/TYPE``, is a sensitive one."""
-    return str(service or "").rpartition("/")[2] in sensitive_service_types()
+    return _sensitive(service if type(service) is str else str(service or ""))
+
+
+@lru_cache(maxsize=1024)
+def _sensitive(service: str) -> bool:
+    return service.rpartition("/")[2] in sensitive_service_types()
 
 
 def names_sensitive(practitioner: Mapping[str, Any], masked: Masked) -> bool:
@@ -85,6 +90,8 @@ def masked(tree: Mapping[str, Any]) -> Masked:
     """Return whom the whole episode shows to work for a sensitive service."""
     seen = list(_mentions(tree))
     hidden = [mention for mention in seen if mention[2]]
+    if not hidden:
+        return NOBODY
     open_work = {organisation for _, organisation, sensitive in seen if sensitive is False}
     return Masked(
         frozenset(who for who, _, _ in hidden if who),
