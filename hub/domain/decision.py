@@ -163,7 +163,7 @@ def voice_of(record: Tree, *, adult: bool | None) -> Voice:
 
 def _informed(record: Tree) -> bool:
     informed = record.get("informed")
-    return isinstance(informed, Mapping) and informed.get("reasons_explained") is True
+    return isinstance(informed, dict) and informed.get("reasons_explained") is True
 
 
 def _special(record: Tree) -> bool:

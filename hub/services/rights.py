@@ -1,20 +1,11 @@
 """What the agreements let one recipient see, cell by cell, and by which decisions."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from hub.domain.cells import Cell, Heard
 from hub.domain.consent import Agreements, Ask
 from hub.domain.decision import SHAREABLE
 from hub.services.permits import BASIC, SECTION, SENSITIVE
-
-
-class _Levels(NamedTuple):
-    """The bits of one person's answers: of the sections that are *named*, and of the *rest*."""
-
-    heard: Heard
-    named: dict[str, int]
-    rest: int
 
 
 class Rights:
@@ -24,22 +15,24 @@ class Rights:
         """Ask nothing yet."""
         self.agreements = agreements
         self._ask = ask
-        self._known: dict[str, _Levels] = {}
+        self._heard: dict[str, Heard] = {}
+        self._known: dict[str, dict[str, int]] = {}
 
     def __call__(self, person: str, section: str) -> int:
         """Return the bits of `hub.services.permits` for this person and section."""
-        _, named, rest = self._known.get(person) or self._levels(person)
-        bits = named.get(section)
-        if bits is None:
-            return rest if section in SHAREABLE else 0
-        return bits
+        known = self._known.get(person)
+        if known is None:
+            known = self._levels(person)
+        return known.get(section, 0)
 
-    def _levels(self, person: str) -> _Levels:
-        heard = self.agreements.heard(person, self._ask)
+    def _levels(self, person: str) -> dict[str, int]:
+        """Return the bits of every section that may be shared at all."""
+        heard = self._heard[person] = self.agreements.heard(person, self._ask)
         listed = heard.listed()
-        named = {section: _bits(heard.section(section), listed) for section in heard.named()}
-        found = self._known[person] = _Levels(heard, named, _bits(heard.rest(), listed))
-        return found
+        levels = self._known[person] = dict.fromkeys(SHAREABLE, _bits(heard.rest(), listed))
+        for section in heard.named():
+            levels[section] = _bits(heard.section(section), listed)
+        return levels
 
     def decisions(self, counted: Iterable[tuple[tuple[str, ...], str, int]]) -> frozenset[str]:
         """Return the decisions behind the (people, section, bit) that the kept leaves rest on.
@@ -52,7 +45,7 @@ class Rights:
         }
         found = set()
         for person, section, basic in cells:
-            heard = (self._known.get(person) or self._levels(person)).heard
+            heard = self._heard.get(person) or self.agreements.heard(person, self._ask)
             found.add((heard.basic(section) if basic else heard.section(section)).decision_id)
         return frozenset(decision for decision in found if decision)
 
