@@ -2,7 +2,7 @@
 # if it is missing or the lock has changed (scripts/setup).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup check fix test demo bench bench-mappings chaos conformance requirements golden wheel lock clean
+.PHONY: help setup check fix test demo bench bench-mappings chaos conformance mutation requirements golden wheel lock clean
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -42,6 +42,9 @@ bench-mappings: setup ## What mappings cost, beside hand-made work (ARGS=--peers
 chaos: setup ## Kill, cut and empty things twenty times over; nothing may be lost
 	@scripts/test-servers
 	$(PYTEST) -m slow --timeout=7200 tests/chaos $(ARGS)
+
+mutation: setup ## Change the consent core and the gate line by line: does a test notice? (hours; ARGS="--sample 20")
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 conformance: setup ## Other people's validators over what the hub writes (Java, Maven, Node, xmllint)
 	$(BIN)/python -m tests.conformance $(ARGS)

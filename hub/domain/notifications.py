@@ -253,7 +253,7 @@ _TABLE = (
         priority=Priority.CONSENT,
         audience=frozenset({Audience.LOST}),
         bases=frozenset({Basis.RECEIPT}),
-        facts=frozenset({"stop", "scope", "copies", "acknowledge_by"}),
+        facts=frozenset({"stop", "scope", "copies", "acknowledge_by", "subject_id"}),
         team_paths=frozenset({"episode_id"}),
         never="who else is affected; reasons",
     ),

@@ -17,6 +17,7 @@ from hub.domain.decision import PURPOSES, SAYS_NOTHING
 from hub.domain.entitlement import check_decision
 from hub.domain.exchange import (
     Decision,
+    Delivery,
     EpisodeHead,
     Involvement,
     Tree,
@@ -24,20 +25,20 @@ from hub.domain.exchange import (
 )
 from hub.domain.lifecycle import step
 from hub.domain.partner import Partner, Registry
-from hub.domain.regions import Facts, Regions, Role
+from hub.domain.regions import Regions
 from hub.errors import Code, Forbidden, InvalidContent, Missing
 from hub.ports import Session
 from hub.services.accept import Accepted, Incoming, Refused
 from hub.services.audit import row
+from hub.services.consent_duties import ConsentDuty
+from hub.services.consent_turn import Turn, recalls
 from hub.services.eligible import check_covered
 from hub.services.gate import people
-from hub.services.holding import holders
 from hub.services.indexing import HOLDING, OPEN, SHARING, index_change, references
 from hub.services.receipt import Receipt
-from hub.services.scope import sections_of
 from hub.services.share import Occasion, Telling, tell
 from hub.services.shelter import shield_of
-from hub.services.shielding import on_the_way, relocated
+from hub.services.shielding import relocated
 from hub.services.standing import deciding, roles
 from hub.services.strangers import REGISTER, stranger
 
@@ -85,24 +86,65 @@ class Recorder:
         self, session: Session, incoming: Incoming, episode_id: str, record: Tree
     ) -> Accepted | Refused:
         """Record one decision; raises `InvalidContent` where it is not a lawful one."""
-        now = incoming.now
         found = standing(session, episode_id, incoming.partner)
-        if record.get("episode_id") not in {None, episode_id}:
-            raise InvalidContent(Code.REFERENCE, "the decision names another episode")
-        self._may_record(incoming, found)
-        tree = None if _about_a_new_child(record, found.tree) else found.tree
-        faults = check_decision(record, earlier=found.decisions, tree=tree, at=now)
-        if faults:
-            raise InvalidContent(faults[0].code, "the decision is not a lawful one", tuple(faults))
-        if found.head is None and record.get("state") in CHANGES:
-            raise _unknown()
+        self._check(incoming, found, episode_id, record)
         if found.head is None and record.get("store_decision") != "yes":
             return self._declined(session, incoming, record)
         if found.stranger:
             raise _unknown()
         if found.head is not None:
             home = found.head.home_authority
-            check_covered(session, incoming.partner, found.head, home, now)
+            check_covered(session, incoming.partner, found.head, home, incoming.now)
+        turn = self._weighed(incoming, found, episode_id, record)
+        session.add_decision(turn.decision)
+        head = self._moved(session, found, self._stepped(found, incoming, turn), incoming, turn)
+        session.put_episode(head)
+        involvements = self._involve(
+            session, head, found.involvements, record, turn.change, incoming.now
+        )
+        session.add_audit(
+            row(
+                "consent.recorded",
+                at=incoming.now,
+                actor=incoming.partner.name,
+                code=turn.event,
+                episode_id=episode_id,
+                facts={"decision": turn.decision.decision_id, "sequence": turn.decision.sequence},
+            )
+        )
+        self._alert(session, head, found, turn, incoming.now)
+        made, in_flight, head = self._told(session, incoming, found, head, turn, involvements)
+        body: dict[str, Any] = {
+            "message_id": incoming.message_id,
+            "status": "recorded",
+            "episode_id": episode_id,
+            "consent_decision_id": turn.decision.decision_id,
+            "event": str(turn.event),
+            "state": str(head.process),
+            "in_flight": in_flight,
+        }
+        return Accepted(
+            Receipt(202 if in_flight else 201, body),
+            episode_id=episode_id,
+            offers=tuple(delivery.delivery_id for delivery in made),
+        )
+
+    @staticmethod
+    def _check(incoming: Incoming, found: Standing, episode_id: str, record: Tree) -> None:
+        """Refuse what nobody may record here, and what is not a lawful decision."""
+        if record.get("episode_id") not in {None, episode_id}:
+            raise InvalidContent(Code.REFERENCE, "the decision names another episode")
+        Recorder._may_record(incoming, found)
+        tree = None if _about_a_new_child(record, found.tree) else found.tree
+        faults = check_decision(record, earlier=found.decisions, tree=tree, at=incoming.now)
+        if faults:
+            raise InvalidContent(faults[0].code, "the decision is not a lawful one", tuple(faults))
+        if found.head is None and record.get("state") in CHANGES:
+            raise _unknown()
+
+    def _weighed(self, incoming: Incoming, found: Standing, episode_id: str, record: Tree) -> Turn:
+        """Weigh what stood against what stands with the new decision."""
+        now = incoming.now
         children, adults = self._people(found, record)
         known = circumstances(found.tree)
         before = Agreements(found.decisions, children, adults, known=known)
@@ -115,63 +157,63 @@ class Recorder:
             recorded_by=incoming.partner.name,
             recorded_at=now,
         )
-        session.add_decision(decision)
-        decisions = (*found.decisions, decision)
-        after = Agreements(decisions, children, adults, known=known)
-        head = found.head or self._new_head(incoming, episode_id)
-        event = classify(record, found.decisions, now, known)
+        after = Agreements((*found.decisions, decision), children, adults, known=known)
         services = sorted({*before.services(now, PURPOSES), *after.services(now, PURPOSES)})
         gained, lost = relocated(found.tree, before, after, services, now)
-        change = Effect(
-            gained={**gained, **effect(before, after, services, now).gained},
-            lost={**lost, **effect(before, after, services, now, PURPOSES).lost},
+        return Turn(
+            decision=decision,
+            event=classify(record, found.decisions, now, known),
+            children=children,
+            after=after,
+            change=Effect(
+                gained={**gained, **effect(before, after, services, now).gained},
+                lost={**lost, **effect(before, after, services, now, PURPOSES).lost},
+            ),
+            offered=after.services(now, ("TRANSFER",)) - before.services(now, ("TRANSFER",)),
         )
-        offered = after.services(now, ("TRANSFER",)) - before.services(now, ("TRANSFER",))
-        facts = Facts(
-            roles=frozenset({Role.CONSENT_GIVER_SYSTEM}),
-            reasons_explained=True,
-            storage_consent_given=all(after.may_store(child, now) for child in children),
-            storage_withdrawn=not all(after.may_store(child, now) for child in children),
-            index_consented=any(after.index(child, now) != "no" for child in children),
-            decision_names_a_service=bool(record.get("scope_includes")),
-            something_shared=bool(after.services(now)),
-            consent_gained=bool(change.gained),
-            consent_cut=bool(change.lost),
-            transfer_consent_gained=bool(offered),
-        )
+
+    def _stepped(self, found: Standing, incoming: Incoming, turn: Turn) -> EpisodeHead:
+        """Return the head after the step that the decision is (`domain.md` 1.2)."""
+        head = found.head or self._new_head(incoming, turn.decision.episode_id)
         was = Regions(head.process, head.resume_to, head.lead, head.index)
-        taken = step(was, event, facts)
+        taken = step(was, turn.event, turn.facts(incoming.now))
         head = replace(
             head,
             consent_version=head.consent_version + 1,
-            changed_at=now,
+            changed_at=incoming.now,
             process=taken.regions.process,
             resume_to=taken.regions.resume_to,
             lead=taken.regions.lead,
             index=taken.regions.index,
         )
         if taken.closure_reason:
-            head = replace(
-                head, facts={**(head.facts or {}), "closure_reason": taken.closure_reason}
-            )
-        head = self._moved(session, found, head, incoming, event)
-        session.put_episode(head)
-        involvements = self._involve(session, head, found.involvements, record, change, now)
-        session.add_audit(
-            row(
-                "consent.recorded",
-                at=now,
-                actor=incoming.partner.name,
-                code=event,
-                episode_id=episode_id,
-                facts={"decision": decision.decision_id, "sequence": decision.sequence},
-            )
-        )
-        tellings, in_flight = self._tellings(
-            session, found, head, offered, change, after, children, incoming
-        )
-        shown = () if shield_of(found.tree) == "full" else children
-        indexed, index_tellings, head = index_change(head, after, shown, now)
+            facts = {**(head.facts or {}), "closure_reason": taken.closure_reason}
+            head = replace(head, facts=facts)
+        return head
+
+    def _alert(
+        self, session: Session, head: EpisodeHead, found: Standing, turn: Turn, now: datetime
+    ) -> None:
+        """Tell the lead professional at once what the scheduler would find later."""
+        if head.version:
+            decisions = (*found.decisions, turn.decision)
+            for alert in ConsentDuty(self.registry).alerts(head, found.tree, decisions, now):
+                session.add_alert(alert)
+
+    def _told(
+        self,
+        session: Session,
+        incoming: Incoming,
+        found: Standing,
+        head: EpisodeHead,
+        turn: Turn,
+        involvements: Sequence[Involvement],
+    ) -> tuple[tuple[Delivery, ...], list[dict[str, str]], EpisodeHead]:
+        """Record what is told to whom; return it, what is in flight, and the indexed head."""
+        now = incoming.now
+        tellings, in_flight = self._tellings(session, found, head, turn, incoming)
+        shown = () if shield_of(found.tree) == "full" else turn.children
+        indexed, index_tellings, head = index_change(head, turn.after, shown, now)
         session.put_episode(head)
         occasion = Occasion(
             head=head,
@@ -182,25 +224,12 @@ class Recorder:
             now=now,
             registry=self.registry,
         )
-        indexed_now = list(references(head).items())
-        made = tell(session, occasion, tellings, involvements, indexed_now)
+        made = tell(session, occasion, tellings, involvements, list(references(head).items()))
         made += tell(session, occasion, index_tellings, (), indexed)
-        body: dict[str, Any] = {
-            "message_id": incoming.message_id,
-            "status": "recorded",
-            "episode_id": episode_id,
-            "consent_decision_id": decision.decision_id,
-            "event": str(event),
-            "state": str(head.process),
-            "in_flight": in_flight,
-        }
-        return Accepted(
-            Receipt(202 if in_flight else 201, body),
-            episode_id=episode_id,
-            offers=tuple(delivery.delivery_id for delivery in made),
-        )
+        return made, in_flight, head
 
-    def _may_record(self, incoming: Incoming, found: Standing) -> None:
+    @staticmethod
+    def _may_record(incoming: Incoming, found: Standing) -> None:
         if found.head is None:
             return
         held = roles(incoming.partner, found.head, found.tree, found.involvements, incoming.now)
@@ -214,7 +243,7 @@ class Recorder:
 
     @staticmethod
     def _moved(
-        session: Session, found: Standing, head: EpisodeHead, incoming: Incoming, event: str
+        session: Session, found: Standing, head: EpisodeHead, incoming: Incoming, turn: Turn
     ) -> EpisodeHead:
         """Record a version that says where the decision has brought the episode, if it moved."""
         if found.head is None or not found.head.version or found.head.process == head.process:
@@ -228,7 +257,7 @@ class Recorder:
                 episode_id=head.episode_id,
                 version=head.version,
                 tree=tree,
-                event=str(event),
+                event=str(turn.event),
                 sender=incoming.partner.name,
                 message_id=incoming.message_id,
                 recorded_at=incoming.now,
@@ -326,37 +355,26 @@ class Recorder:
         session: Session,
         found: Standing,
         head: EpisodeHead,
-        offered: frozenset[str],
-        change: Effect,
-        after: Agreements,
-        children: Sequence[str],
+        turn: Turn,
         incoming: Incoming,
     ) -> tuple[list[Telling], list[dict[str, str]]]:
         """Return N7 for who gained, N10 for who lost and had received, N11 for a new authority."""
-        tellings = []
+        tellings: list[Telling] = []
         in_flight: list[dict[str, str]] = []
-        now = incoming.now
         if found.head is not None and found.head.process in HOLDING:
-            had = holders(session, head.episode_id, change.lost)
-            for service in sorted(change.lost):
-                if service not in had:
-                    continue
-                scope = sections_of(after, service, children, now)
-                facts = {"stop": not scope, "scope": scope, "copies": "LOCK"}
-                tellings.append(Telling("N10", facts=facts, to=(service,)))
-                in_flight.extend(on_the_way(session, head.episode_id, service, had[service], now))
+            tellings, in_flight = recalls(session, head.episode_id, turn, incoming.now)
         if found.head is not None and head.process == "CLOSED" and found.head.process in OPEN:
             tellings.append(Telling("N2"))
         if head.process in SHARING:
-            gained = tuple(sorted(change.gained))
+            gained = tuple(sorted(turn.change.gained))
             if gained:
                 # The first system wrote it all; any other gains what it has not seen.
                 tellings.append(
                     Telling("N7", to=gained, to_sender=incoming.partner.name != head.owner)
                 )
-        if head.process == "TRANSFER_PENDING" and offered:
+        if head.process == "TRANSFER_PENDING" and turn.offered:
             facts = {"kind": "offer"}
-            tellings.append(Telling("N11", facts=facts, to=tuple(sorted(offered))))
+            tellings.append(Telling("N11", facts=facts, to=tuple(sorted(turn.offered))))
         return tellings, in_flight
 
 

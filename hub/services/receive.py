@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from hub.domain.circumstances import circumstances
-from hub.domain.consent import Agreements, Ask
+from hub.domain.consent import Agreements, Ask, Cell
 from hub.domain.dictionary import Leaf
 from hub.domain.difference import derive
 from hub.domain.events import Event
@@ -126,8 +126,8 @@ class Receiver:
     def _check_element(
         found: Standing, contribution: Tree, incoming: Incoming, held: frozenset[str]
     ) -> None:
-        """Refuse an element of a section that the sender may not see: whether somebody else has
-        written it already is not the sender's to learn.
+        """Refuse an element of a section that the sender may not see, or only see: whether somebody
+        else has written it already is not the sender's to learn, and the family says who writes.
         """
         element = contribution.get("element")
         if element is None or held & WRITES_ALL:
@@ -138,7 +138,7 @@ class Receiver:
         section, _ = element_rules().get(str(element.get("element")), ("", frozenset()))
         child = str(element.get("subject_id"))
         if child not in children or not any(
-            agreements.section(child, section, Ask(service.ref, purpose, incoming.now)).permitted
+            _writes(agreements.section(child, section, Ask(service.ref, purpose, incoming.now)))
             for service in incoming.partner.services
             for purpose in ("ASSESS", "PLAN")
         ):
@@ -385,3 +385,8 @@ def _receipt(
             for fault in warnings
         ]
     return body
+
+
+def _writes(cell: Cell) -> bool:
+    """Tell whether the family lets the service write there, not only see it (4.2, action)."""
+    return cell.permitted and cell.contribute

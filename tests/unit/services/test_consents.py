@@ -234,6 +234,7 @@ async def test_narrowing_recalls_from_who_lost_and_nobody_else(world: World) -> 
     assert world.take() == {"SCH-A": ["N10"]}
     assert recall == {
         "code": "N10",
+        "subject_id": "s1",
         "stop": False,
         "copies": "LOCK",
         "scope": [s for s in recall["scope"] if s != "sec.parenting"],

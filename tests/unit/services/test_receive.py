@@ -214,6 +214,26 @@ async def test_an_element_is_its_authors(world: World) -> None:
     assert "Seen at home." in repr(world.tree["subjects"][0]["elements"])
 
 
+async def test_who_may_only_view_a_section_does_not_write_there(world: World) -> None:
+    """`domain.md` 4.2, action: view is what an item means; contributing is named."""
+    await world.planned()
+    elements = [{**b.element("3.3", author=b.practitioner("p-house")), "subject_id": "s1"}]
+    await world.send(
+        "EHM-A",
+        message={"deletes": ["subjects[subject_id=s1].elements[element=3.3]"]},
+        episode=part(),
+    )
+    said = {"episode_id": "e1", "element": elements[0]}
+
+    error = await refused(world.send("HOU-A", contribution=said))
+    section = {"service": "HOU-A/HOUS", "section": "sec.env.housing", "action": "contribute"}
+    await world.decide("SCH-A", world.decision(state="WIDENED", scope_includes=[section]))
+    await world.send("HOU-A", contribution=said)
+
+    assert (error.code, error.faults[0].path) == (Code.NOT_OWNER, "/contribution/element")
+    assert "3.3" in {one["element"] for one in world.tree["subjects"][0]["elements"]}
+
+
 # Versions and keys
 
 
