@@ -6,13 +6,14 @@ it is read as a "no" to everything about that person. What is read here is one r
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from enum import IntEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from hub.domain.codes import code_list
+from hub.domain.dictionary import wire_name
 from hub.domain.exchange import Decision, Tree
 
 PURPOSES: Final = frozenset(code_list("CL-21b").codes)
@@ -251,7 +252,8 @@ def parent_of(record: Tree) -> str | None:
 def _readable(record: Tree, decision: Decision) -> bool:
     purposes = record.get("purpose")
     return (
-        record.get("state") in _STATES
+        record.keys() <= _known()
+        and record.get("state") in _STATES
         and record.get("given_by_basis") in _BASES
         and record.get("subject_id") == decision.data_subject
         and record.get("store_decision") in _YES_NO
@@ -261,6 +263,16 @@ def _readable(record: Tree, decision: Decision) -> bool:
         and _are_items(record.get("scope_includes", ()))
         and _are_items(record.get("scope_excludes", ()))
     )
+
+
+@cache
+def _known() -> frozenset[str]:
+    """Return the names that a record may have: one from a later version of the hub has others, and
+    what they say is nobody's to guess.
+    """
+    from hub.domain.messages import ConsentDecision  # noqa: PLC0415  built on this module
+
+    return frozenset(wire_name(one.name) for one in fields(ConsentDecision))
 
 
 def _are_items(scope: object) -> bool:

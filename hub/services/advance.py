@@ -14,6 +14,7 @@ from hub.services.announce import KEPT, Move
 from hub.services.indexing import references
 from hub.services.standing import service_of
 from hub.services.strangers import AT_WORK, at_work
+from hub.services.transfer_duties import noted
 
 
 def new_head(
@@ -23,7 +24,7 @@ def new_head(
     services = move.after.get("services", {})
     assessors = services.get("assessor", ())
     lead = _service(registry, move.after.get("responsible_practitioner"))
-    facts = dict(stored.facts or {})
+    facts = noted(stored.facts or {}, move.event, incoming.now)
     if move.event == "family.moved":
         facts["receiving_authority"] = move.detail.get("receiving_authority")
     if move.event == "transfer.accepted":

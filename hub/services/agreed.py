@@ -6,17 +6,14 @@ looked at, so that the record says how things stood; what cannot be read is said
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Final
 
 from hub.domain.circumstances import circumstances
 from hub.domain.consent import Agreements, Ask
 from hub.domain.decision import readable
-from hub.domain.dictionary import wire_name
 from hub.domain.exchange import Decision, Tree
-from hub.domain.messages import ConsentDecision
 from hub.ports import Session
 from hub.services.lawful import people_of
 from hub.services.registers import Registers, Unsure, heard
@@ -40,11 +37,6 @@ class Stood:
 UNREAD: Final = Stood((), verified=False)
 
 
-@cache
-def _names() -> frozenset[str]:
-    return frozenset(wire_name(one.name) for one in fields(ConsentDecision))
-
-
 def stood(session: Session, record: Tree, now: datetime, registers: Registers) -> Stood | Unsure:
     """Return how the family's consent stands now towards the recipient of a disclosure.
 
@@ -63,7 +55,7 @@ def stood(session: Session, record: Tree, now: datetime, registers: Registers) -
     content = session.version(head.episode_id, head.version) if head.version else None
     tree = content.tree if content else {}
     children, adults = people_of(tree)
-    known = all(readable(one) and one.record.keys() <= _names() for one in decisions)
+    known = all(readable(one) for one in decisions)
     agreements = Agreements(decisions, children, adults, known=circumstances(tree))
     states = tuple(
         agreements.state(str(child), str(record["disclosed_to"]), now)

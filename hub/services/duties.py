@@ -7,6 +7,7 @@ from hub.services.consent_duties import ConsentDuty
 from hub.services.people_duties import ExpiringPractitioners, VacantLeads
 from hub.services.recall_duties import RecallDuty
 from hub.services.scheduler import Duty
+from hub.services.transfer_duties import TransferDuty
 
 
 def duties(registry: Registry) -> Sequence[Duty]:
@@ -16,4 +17,5 @@ def duties(registry: Registry) -> Sequence[Duty]:
         ConsentDuty(registry),
         ExpiringPractitioners(),
         VacantLeads(registry),
+        TransferDuty(),
     )
