@@ -47,7 +47,7 @@ def _excepted(case: Case, record: Tree, request: Request) -> dict[str, Any]:
     if not may_receive(record["basis"], service):
         raise Withheld(Code.NO_RELATIONSHIP, "the recipient has no duty on this basis")
     if record["basis"] != AGREED:
-        return {**prune(case.tree, lawful(record, case.tree)), **reference}
+        return {**_whose(record, prune(case.tree, lawful(record, case.tree))), **reference}
     if case.unsure is not None:
         raise Unavailable(Code.REGISTER, case.unsure)
     agreed = agreed_rights(case.decisions, case.trees[-1], record, service, at)
@@ -56,4 +56,11 @@ def _excepted(case: Case, record: Tree, request: Request) -> dict[str, Any]:
     shown = prune(case.tree, lawful(record, case.tree, agreed=agreed))
     if not shown.keys() - {"episode_id"}:
         raise Withheld(Code.CONSENT_SCOPE, "the family agreed to none of these sections")
-    return {**shown, **reference}
+    return {**_whose(record, shown), **reference}
+
+
+def _whose(record: Tree, shown: Tree) -> Tree:
+    """Return *shown* with every named child, be it by reference alone: whom it is about is told."""
+    there = {one["subject_id"] for one in shown.get("subjects", ())}
+    bare = [{"subject_id": one} for one in record["subject_ids"] if one not in there]
+    return {**shown, "subjects": [*shown.get("subjects", ()), *bare]} if bare else shown
