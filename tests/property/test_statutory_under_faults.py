@@ -58,7 +58,7 @@ async def test_no_fault_stops_a_disclosure_and_none_lets_anything_else_out(
         vault = FileVault.create(tmp_path / "v.key")
         inner = SqlStore(f"sqlite:///{tmp_path}/e.db", vault)
     store = FaultyStore(inner)
-    world = await World(store=store).planned()  # type: ignore[arg-type]
+    world = await World(store=store).planned()
     viewer: Viewer = world.viewer
     rng = random.Random(13)
     others: Counter[str] = Counter()
@@ -74,8 +74,10 @@ async def test_no_fault_stops_a_disclosure_and_none_lets_anything_else_out(
         store.fault = READS[name]
         who = rng.choice(("SCH-A", "EHM-A"))
         told = record(rng, number, who)
-        own = {"episode": part(subjects=[b.subject()])} if who == "SCH-A" else {}
-        await world.disclose(who, told, **own)
+        if who == "SCH-A":
+            await world.disclose(who, told, episode=part(subjects=[b.subject()]))
+        else:
+            await world.disclose(who, told)
         with suppress(HubError, Broken, TimeoutError, TypeError, AttributeError, ValueError):
             await viewer.view(
                 world.partners["HV-A"], "HV-A/HV", "e1", "PLAN", "application/fhir+json"
