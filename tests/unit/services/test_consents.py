@@ -581,3 +581,58 @@ async def test_participants_read_their_own_scope_only(world: World) -> None:
     assert {s["service"] for d in mine["decisions"] for s in d["scope_includes"]} == {"HOU-A/HOUS"}
     assert "given_by_person" not in orjson.dumps(mine).decode()
     assert "given_by_person" in orjson.dumps(lead).decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "listed"),
+    [
+        ("first send", {"state": State.SENDING, "attempts": 1}, True),
+        ("retry", {"state": State.SENDING, "attempts": 3, "evidence": {"unknown": True}}, True),
+        ("offered again", {"state": State.SENDING, "attempts": 2, "lease_epoch": 4}, True),
+        ("pull", {"state": State.HANDED_OVER, "evidence": {"fetched": True}}, True),
+        ("notification", {"state": State.SENDING, "message_type": "N5"}, True),
+        ("not fetched", {"state": State.HANDED_OVER, "evidence": {}}, False),
+        ("waits to be tried again", {"state": State.PENDING, "evidence": {"unknown": True}}, False),
+        ("arrived", {"state": State.DELIVERED}, False),
+    ],
+)
+async def test_a_withdrawal_lists_what_is_in_flight_on_every_path(
+    world: World, path: str, changes: dict[str, Any], listed: bool
+) -> None:
+    """P23: whatever may still arrive after the answer is named in it, and nothing else is."""
+    await world.shared()
+    sent = world.deliveries(partner="HV-A", message_type="N7")[0]
+    world.put(sent, **changes)
+    everything = {"state": "WITHDRAWN", "withdrawal_type": "SHARE_ALL", "share_decision": "no"}
+
+    receipt = await world.decide(
+        "SCH-A", world.decision(scope_includes=[], **everything), drain=False
+    )
+
+    named = [one["delivery_id"] for one in receipt.body["in_flight"]]
+    assert (sent.delivery_id in named) is listed, path
+    assert receipt.status == (202 if named else 201)
+
+
+async def test_a_new_dispute_is_said_at_once(world: World) -> None:
+    """The lead professional does not wait for the scheduler to hear of a held service."""
+    await world.teamed()
+    refused = world.decision(
+        state="REFUSED",
+        given_by_person="c9",
+        pr_basis="FATHER_REG",
+        refusal_scope="SERVICE",
+        share_decision="no",
+        scope_includes=[],
+        scope_excludes=[{"service": "HOU-A/HOUS", "section": "all"}],
+    )
+    housing = [{"service": "HOU-A/HOUS", "section": "sec.plan"}]
+
+    await world.decide("EHM-A", refused)
+    await world.decide("EHM-A", world.decision(state="WIDENED", scope_includes=housing))
+
+    found = [one for _, one in await world.store.alerts(0, 50)]
+    assert [(one.kind, one.audience, one.service) for one in found] == [
+        ("consent.disputed", "lead:EHM-A/FSW", "HOU-A/HOUS")
+    ]
+    assert world.take().get("HOU-A", []).count("N7") == 1  # the first sharing alone
