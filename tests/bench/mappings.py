@@ -224,27 +224,28 @@ def _loading() -> str:
     )
 
 
+def _message(one: Format, raw: bytes) -> object:
+    """Return what the hub understands of a document."""
+    return one.compiled.read(one.wire.parse(raw)).message
+
+
 def _peers() -> None:
     """Compare with others' work, on documents that the hub writes of a whole family."""
     formats = ONE.catalogue.formats
-    files = {"hl7": V2, "xml": CDA}
+    files = {"json": FHIR, "hl7": V2, "xml": CDA}
     released = rehearse(WHOLE)
     documents = {kind: ONE.render(name, released, partner="").body for kind, name in files.items()}
-    one, raw = formats[V2], documents["hl7"]
-    document = one.wire.parse(raw)
-    made = {"parse": document, "parse and mapping": one.compiled.read(document).message}
-    rows = [
-        Goal("parse", lambda: one.wire.parse(raw), lambda: parse(b"{}")),
-        Goal(
-            "parse and mapping",
-            lambda: one.compiled.read(one.wire.parse(raw)),
-            lambda: parse(b"{}"),
-        ),
-    ]
-    measure(rows)
+    works: dict[tuple[str, str], Callable[[], object]] = {
+        ("json", "parse with all checks"): lambda: formats[FHIR].wire.parse(documents["json"]),
+        ("json", "parse and mapping"): lambda: _message(formats[FHIR], documents["json"]),
+        ("hl7", "parse with all checks"): lambda: formats[V2].wire.parse(documents["hl7"]),
+        ("hl7", "parse and mapping"): lambda: _message(formats[V2], documents["hl7"]),
+    }
+    rows = {told: Goal(told[1], work, lambda: parse(b"{}")) for told, work in works.items()}
+    measure(list(rows.values()))
     own = {
-        row.what: peers.Told(statistics.median(row.spent), list(peers.leaves(made[row.what])))
-        for row in rows
+        told: peers.Told(statistics.median(row.spent), list(peers.leaves(works[told]())))
+        for told, row in rows.items()
     }
     peers.compare(WHOLE, documents, own)
 

@@ -64,6 +64,15 @@ def read():
 print(json.dumps(told(read)))
 """
 )
+MODELS: Final = (
+    TIMING
+    + """
+from fhir.resources.R4B.bundle import Bundle
+def read():
+    return texts(json.loads(Bundle.model_validate_json(source).model_dump_json()))
+print(json.dumps(told(read)))
+"""
+)
 MEDPLUM: Final = """
 import { Hl7Message } from '@medplum/core';
 import { readFileSync } from 'node:fs';
@@ -100,6 +109,41 @@ public class Hapi {
 """
 
 
+HAPI_FHIR: Final = """
+import ca.uhn.fhir.context.FhirContext;
+import java.lang.management.ManagementFactory;
+import java.nio.file.*;
+public class HapiFhir {
+  public static void main(String[] args) throws Exception {
+    System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "off");
+    String source = Files.readString(Path.of(args[0]));
+    var parser = FhirContext.forR4().newJsonParser();
+    for (int n = 0; n < 100; n++) parser.parseResource(source);
+    var threads = ManagementFactory.getThreadMXBean();
+    long started = threads.getCurrentThreadCpuTime();
+    for (int n = 0; n < 100; n++) parser.parseResource(source);
+    double spent = (threads.getCurrentThreadCpuTime() - started) / 100 / 1e9;
+    System.out.println("SECONDS " + spent);
+    System.out.println(parser.encodeResourceToString(parser.parseResource(source)));
+  }
+}
+"""
+MEDPLUM_FHIR: Final = """
+import { stringify } from '@medplum/core';
+import { readFileSync } from 'node:fs';
+const source = readFileSync(process.argv[2], 'utf8');
+let bundle;
+for (let n = 0; n < 300; n++) bundle = JSON.parse(source);
+const started = process.cpuUsage();
+for (let n = 0; n < 300; n++) bundle = JSON.parse(source);
+const spent = process.cpuUsage(started);
+const texts = [];
+const note = (_, value) => (typeof value === 'string' && texts.push(value), value);
+JSON.parse(stringify(bundle), note);
+console.log(JSON.stringify({ seconds: (spent.user + spent.system) / 300 / 1e6, texts }));
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """What a peer answered."""
@@ -109,17 +153,29 @@ class Told:
 
 
 def compare(
-    tree: Mapping[str, Any], documents: Mapping[str, bytes], own: Mapping[str, Told]
+    tree: Mapping[str, Any], documents: Mapping[str, bytes], own: Mapping[tuple[str, str], Told]
 ) -> None:
-    """Print a row for each peer that can be had; *own* is what the hub makes of its v2 message."""
+    """Print a row for each peer that can be had; *own* is what the hub makes of its documents, by
+    the kind of document and what it does with it.
+    """
     with tempfile.TemporaryDirectory(prefix="ecaf-peers-") as name:
         folder = Path(name)
         files = {kind: folder / f"document.{kind}" for kind in documents}
         for kind, body in documents.items():
             files[kind].write_bytes(body)
         rows: list[tuple[str, str, Callable[[], Told]]] = [
-            *(("hl7", f"the hub: {what}", lambda told=told: told) for what, told in own.items()),
-            ("hl7", "@medplum/core: parse", lambda: _medplum(folder, files["hl7"])),
+            *(
+                (kind, f"the hub: {what}", lambda told=told: told)
+                for (kind, what), told in own.items()
+            ),
+            (
+                "json",
+                "@medplum/core: JSON.parse",
+                lambda: _medplum(folder, files["json"], MEDPLUM_FHIR),
+            ),
+            ("json", "fhir.resources: models and back", lambda: _models(folder, files["json"])),
+            ("json", "HAPI FHIR: parse", lambda: _hapi_fhir(folder, files["json"])),
+            ("hl7", "@medplum/core: parse", lambda: _medplum(folder, files["hl7"], MEDPLUM)),
             ("hl7", "HAPI HL7 v2: parse without rules", lambda: _hapi(folder, files["hl7"])),
             ("xml", "healthchain: CDA to FHIR", lambda: _python(folder, HEALTHCHAIN, files["xml"])),
             (
@@ -128,15 +184,17 @@ def compare(
                 lambda: _python(folder, CONVERTER, files["xml"]),
             ),
         ]
-        print(f"\n{'peers':40} {'µs':>8} {'kept':>6} {'lost':>6} {'invented':>9}")
+        print(f"\n{'peers':45} {'µs':>8} {'kept':>6} {'lost':>6} {'invented':>9}")
         for kind, what, ask in rows:
             try:
                 told = ask()
             except (programs.Missing, programs.Failed, subprocess.SubprocessError) as failed:
-                print(f"{what:40} NOT COMPARED: {str(failed).strip().splitlines()[-1][:90]}")
+                print(
+                    f"{kind:4} {what:40} NOT COMPARED: {str(failed).strip().splitlines()[-1][:90]}"
+                )
                 continue
             kept, lost, invented = fidelity(tree, documents[kind].decode(), told.texts)
-            print(f"{what:40} {told.seconds * 1e6:8.0f} {kept:6} {lost:6} {invented:9}")
+            print(f"{kind:4} {what:40} {told.seconds * 1e6:8.0f} {kept:6} {lost:6} {invented:9}")
 
 
 def fidelity(tree: Mapping[str, Any], document: str, texts: Sequence[str]) -> tuple[int, int, int]:
@@ -183,10 +241,14 @@ def _python(folder: Path, script: str, document: Path) -> Told:
     return _told(_run([str(home / "bin/python"), "-c", script, str(document)], folder))
 
 
-def _medplum(folder: Path, document: Path) -> Told:
+def _models(folder: Path, document: Path) -> Told:
+    return _told(_run([sys.executable, "-c", MODELS, str(document)], folder))
+
+
+def _medplum(folder: Path, document: Path, code: str) -> Told:
     programs.node()
     script = programs.NODE / "bench.mjs"  # modules are looked for beside the script
-    script.write_text(MEDPLUM)
+    script.write_text(code)
     try:
         return _told(_run(["node", str(script), str(document)], folder))
     finally:
@@ -200,6 +262,15 @@ def _hapi(folder: Path, document: Path) -> Told:
     said = _run(["java", "-cp", f"{programs.JAVA}/lib/*", str(script), str(document)], folder)
     time, _, rest = said.partition("SECONDS ")[2].partition("\n")
     return Told(float(time), re.split(r"[|^~&\n]", rest))
+
+
+def _hapi_fhir(folder: Path, document: Path) -> Told:
+    programs.java()
+    script = folder / "HapiFhir.java"
+    script.write_text(HAPI_FHIR)
+    said = _run(["java", "-cp", f"{programs.JAVA}/lib/*", str(script), str(document)], folder)
+    time, _, rest = said.partition("SECONDS ")[2].partition("\n")
+    return Told(float(time), list(leaves(json.loads(rest))))
 
 
 def _told(answer: str) -> Told:
