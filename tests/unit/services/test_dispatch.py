@@ -353,6 +353,8 @@ async def test_a_version_from_before_somebody_was_shielded_does_not_leave(world:
     await update(world, "L3")
     await world.send("SCH-A", episode=part(subjects=subject(shielding="full")))
     world.take()
+    for one in world.deliveries(message_type="N10", partner="HV-A"):
+        await world.collector.acknowledge(world.partners["HV-A"], one.delivery_id, "COPIES_LOCKED")
     await later(world)
 
     assert world.take() == {}
