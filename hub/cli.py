@@ -19,6 +19,7 @@ from hub.cli_consent import consent as consent_commands
 from hub.cli_disclosures import disclosures
 from hub.cli_errors import guarded as _guarded
 from hub.cli_forms import forms, import_history
+from hub.scenarios.faults import FAULTS
 from hub.scenarios.sentences import vocabulary
 from mappings.commands_app import File, Name, Partner, Report, Site
 from mappings.commands_app import app as mapping_commands
@@ -82,6 +83,10 @@ def scenario_run(
     tls: Annotated[
         bool, typer.Option(help="TLS and signed assertions instead of API keys.")
     ] = False,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Lay this over every step; repeatable: {', '.join(FAULTS)}."),
+    ] = None,
     keep: Annotated[bool, typer.Option(help="Keep the hub's folder for a look.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -92,12 +97,17 @@ def scenario_run(
     """
     from hub.scenarios.runner import run_scenario
 
+    unknown = sorted(set(fault or ()) - FAULTS.keys())
+    if unknown:
+        typer.echo(f"--fault is one of {', '.join(FAULTS)}", err=True)
+        raise typer.Exit(2)
     code = run_scenario(
         file,
         out=out,
         database_url=database_url,
         broker_url=broker_url,
         tls=tls,
+        faults=fault or (),
         keep=keep,
         json=as_json,
     )

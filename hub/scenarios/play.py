@@ -1,13 +1,17 @@
 """Plays a scenario step by step, and judges after each what everybody received."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 
 from hub.scenarios import asking, excepting, sending, troubling
 from hub.scenarios.checking import Checker
 from hub.scenarios.decisions import KINDS
-from hub.scenarios.judging import judge_messages
-from hub.scenarios.scenario import Action, Step
+from hub.scenarios.faults import Faults
+from hub.scenarios.judging import Answered, judge_messages
+from hub.scenarios.messages import Sent
+from hub.scenarios.scenario import Action, Scenario, Step
 from hub.scenarios.stage import Stage
+from hub.scenarios.world import World
 
 Act = Callable[[Stage, Action, Step], Awaitable[None]]
 
@@ -44,7 +48,21 @@ ACTS: Mapping[str, Act] = {
 
 
 class Player(Stage):
-    """Plays one scenario in one world."""
+    """Plays one scenario in one world, with *faults* in its way."""
+
+    def __init__(self, scenario: Scenario, world: World, faults: Faults | None = None) -> None:
+        super().__init__(scenario, world)
+        self.faults = faults or Faults()
+
+    async def send(self, sent: Sent, step: Step) -> Answered:
+        """Send a message, with what the faults make of it."""
+        answer = await super().send(sent, step)
+        await self.faults.sent(self, sent, answer, step)
+        return answer
+
+    def sending(self) -> datetime:
+        """Return the time by the sender's clock."""
+        return self.world.time() + self.faults.skew(self._step.number if self._step else 0)
 
     async def play(self) -> None:
         """Play every step, then ask every check; raises the first `Difference`."""
@@ -56,10 +74,12 @@ class Player(Stage):
         """Play one step and judge it."""
         self._step = step
         self.story.played.append(step)
+        await self.faults.before(self, step)
         for action in step.actions:
             await ACTS[action.kind](self, action, step)
         if not step.wait:
             return  # what comes of it is judged with the next step
+        await self.faults.after(self, step)
         await self.world.rest()
         fresh = await self.collect(step.number)
         for name in self.scenario.cast.participants:

@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import httpx
 from rich.console import Console
 
 from hub.positioned import PositionedError
+from hub.scenarios.faults import Faults
 from hub.scenarios.judging import Difference
 from hub.scenarios.language import load
 from hub.scenarios.play import Player
@@ -29,6 +30,7 @@ def run_scenario(
     database_url: str | None = None,
     broker_url: str | None = None,
     tls: bool = False,
+    faults: Sequence[str] = (),
     keep: bool = False,
     json: bool = False,
     console: Console | None = None,
@@ -37,7 +39,8 @@ def run_scenario(
 
     Received bytes go to *out* (kept if it is given, or with *keep*), one folder a participant.
     Without *database_url* the hub keeps SQLite in a temporary folder; a given database must be
-    empty, and so must a given broker.  Nothing started here is left running, however it ends.
+    empty, and so must a given broker.  *faults* are laid over every step (`hub.scenarios.faults`).
+    Nothing started here is left running, however it ends.
     """
     console = console or Console(width=max(Console().width, 120))
     try:
@@ -53,6 +56,7 @@ def run_scenario(
                 scenario,
                 World(scenario, folder, database_url=database_url, broker_url=broker_url, tls=tls),
                 console,
+                Faults(faults),
                 json=json,
             )
         )
@@ -72,10 +76,12 @@ def _empty(folder: Path, scenario: Scenario) -> None:
     (folder / "hub.log").unlink(missing_ok=True)
 
 
-async def _run(scenario: Scenario, world: World, console: Console, *, json: bool) -> int:
+async def _run(
+    scenario: Scenario, world: World, console: Console, faults: Faults, *, json: bool
+) -> int:
     if task := asyncio.current_task():
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    player = Player(scenario, world)
+    player = Player(scenario, world, faults)
     difference: Difference | None = None
     trouble = states = ""
     try:

@@ -21,7 +21,7 @@ async def submit(stage: Stage, action: Action, step: Step) -> None:
         sent = short(stage, action, "transfer.accepted", {}, {})
     else:
         seen = sequence(stage, who)
-        sent = message(action, stage.scenario, at=stage.world.time(), key=stage.key(who), seen=seen)
+        sent = message(action, stage.scenario, at=stage.sending(), key=stage.key(who), seen=seen)
     answer = await stage.send(sent, step)
     judge_answer(action.answer, answer, place_of(action.text))
     if answer.status < 300:
@@ -63,7 +63,7 @@ def short(
         "message": {
             "sender_org": who.organisation,
             "sender_system": f"{who.name} case system",
-            "sent_at": stage.world.time().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "sent_at": stage.sending().strftime("%Y-%m-%dT%H:%M:%SZ"),
             **acting(action, stage.scenario.cast),
         },
         "event": event,

@@ -3,6 +3,7 @@
 import base64
 import secrets
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +92,18 @@ class Stage:
         self, who: str, method: str, path: str, step: Step, *, by: str = "", **told: Any
     ) -> Answered:
         """Let *who* call the hub for the practitioner called *by*, and keep the answer."""
+        answer = await self._asked(who, method, path, step, by=by, **told)
+        self.story.answers.append(answer)
+        return answer
+
+    async def _asked(
+        self, who: str, method: str, path: str, step: Step, *, by: str = "", **told: Any
+    ) -> Answered:
         user = self.scenario.cast.user(who, by)
         if user is not None:
             told["headers"] = {"ecaf-user": user, **told.get("headers", {})}
         got = await self.world.control(who, "submit", {"method": method, "path": path, **told})
-        answer = Answered(
+        return Answered(
             participant=who,
             step=step.number,
             status=got["status"],
@@ -104,13 +112,17 @@ class Stage:
             length=got.get("length", 0),
             file=Path(got["file"]) if got.get("file") else None,
         )
-        self.story.answers.append(answer)
-        return answer
 
     async def send(self, sent: Sent, step: Step) -> Answered:
         """Send a message and remember it, so that it can be sent again."""
         self.story.sent.append((step.number, sent))
-        return await self.call(
+        answer = await self.repeat(sent, step)
+        self.story.answers.append(answer)
+        return answer
+
+    async def repeat(self, sent: Sent, step: Step) -> Answered:
+        """Send a message that is remembered already; the story keeps nothing of it."""
+        return await self._asked(
             sent.participant,
             sent.method,
             sent.path,
@@ -119,6 +131,10 @@ class Stage:
             body_base64=base64.b64encode(sent.body).decode(),
             idempotency_key=sent.key,
         )
+
+    def sending(self) -> datetime:
+        """Return the time by the sender's clock."""
+        return self.world.time()
 
     def key(self, who: str) -> str:
         """Return an idempotency key that nobody used before."""

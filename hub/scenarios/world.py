@@ -25,7 +25,7 @@ from hub.scenarios.scenario import Scenario
 from hub.scenarios.site import Seat, Site
 from hub.scenarios.vouching import Vouched
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 REST_SECONDS = 20.0
 STABLE_SECONDS = 0.15
 WAITING_SECONDS = 1.5

@@ -1,0 +1,58 @@
+"""Scenarios with faults laid over every step: what everybody receives must be the same."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from hub.cli import app
+from hub.scenarios.faults import FAULTS, Faults
+from hub.scenarios.runner import run_scenario
+
+FOLDER = Path(__file__).parents[1] / "acceptance" / "scenarios"
+SCENARIOS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+MILD = ("twice", "skew", "late")
+
+pytestmark = pytest.mark.acceptance
+
+
+def play(name: str, faults: tuple[str, ...], out: Path) -> tuple[int, str]:
+    """Play a scenario with faults in its way; return the exit code and what it printed."""
+    shown = io.StringIO()
+    file = FOLDER / f"{name}.yaml"
+    code = run_scenario(file, out=out, faults=faults, console=Console(file=shown, width=160))
+    return code, shown.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "faults"),
+    [
+        ("s1", MILD),
+        ("s3", ("crash", *MILD)),
+        *(
+            pytest.param(name, tuple(FAULTS), marks=pytest.mark.slow)
+            for name in SCENARIOS
+            if name != "s3"
+        ),
+    ],
+    ids=str,
+)
+def test_trouble_changes_nothing(name: str, faults: tuple[str, ...], tmp_path: Path) -> None:
+    """Sent twice, refused at first, by clocks that are off, through a hub that is killed."""
+    code, shown = play(name, faults, tmp_path / "out")
+
+    assert code == 0, shown
+
+
+def test_a_fault_that_nobody_knows_is_wrong_usage() -> None:
+    """Exit 2 with the names of those that there are; the same from Python."""
+    file = str(FOLDER / "s3.yaml")
+
+    result = CliRunner().invoke(app, ["scenario", "run", file, "--fault", "flood"])
+
+    assert result.exit_code == 2
+    assert "twice" in result.output
+    with pytest.raises(ValueError, match="late"):
+        Faults(["flood"])
