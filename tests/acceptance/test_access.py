@@ -26,6 +26,12 @@ OPEN: Final = ("public", "local")
 """Routes that ask nobody who they are: they know nothing of any episode."""
 
 
+@pytest.fixture(autouse=True, scope="module")
+def built() -> None:
+    """Build the ground before any loop runs: its own story runs one."""
+    door()
+
+
 def declared(app: Any) -> list[str]:
     """Return every route of an application that asks who is calling."""
     return [
