@@ -578,7 +578,7 @@ def test_sensitive_leaves_count_as_gained_and_lost() -> None:
 def test_an_all_that_is_over_speaks_for_every_section() -> None:
     """The newest decision about a cell decides it, and what has run out opens nothing older."""
     live = record(scope_includes=[item(SCH, "sec.plan")])
-    over = record("WIDENED", scope_includes=[item(SCH)], expires_at="2026-09-10")
+    over = record("WIDENED", scope_includes=[item(SCH, to="2026-09-10")])
 
     assert "sec.plan" in sections(agreed(live), SCH)
     assert not sections(agreed(live, over), SCH)
