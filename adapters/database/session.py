@@ -186,9 +186,7 @@ class SqlSession(Messages, Deliveries, Finding, Alerts, People):
 
     def decisions(self, episode_id: str) -> Sequence[Decision]:
         """Return every decision of the episode, oldest first."""
-        for row in self._load("decisions", self._sql.decisions, episode_id):
-            decision = self._rows.known(self._rows.decision, row, self._shreds[row[0]])
-            self._decisions[row[0]] = (*self._decisions.get(row[0], ()), decision)
+        self._load_agreed(episode_id)
         return self._decisions.get(episode_id, ())
 
     def add_decision(self, decision: Decision) -> None:
@@ -206,10 +204,21 @@ class SqlSession(Messages, Deliveries, Finding, Alerts, People):
 
     def involvements(self, episode_id: str) -> Sequence[Involvement]:
         """Return the services' relationships to the episode, in order of their beginning."""
-        for row in self._load("involvements", self._sql.involvements, episode_id):
-            self._involvements.setdefault(row[1], {})[row[0]] = self._rows.involvement(row)
+        self._load_agreed(episode_id)
         found = self._involvements.get(episode_id, {})
         return tuple(sorted(found.values(), key=lambda i: i.since))
+
+    def _load_agreed(self, episode_id: str) -> None:
+        """Read decisions and relationships together: whoever asks for the one needs the other."""
+        for kind, episode, *row in self._load("agreed", self._sql.agreed, episode_id, times=2):
+            number, name, about, by, at, sealed, until = row
+            if kind:
+                found = self._rows.involvement((name, episode, about, by, at, until))
+                self._involvements.setdefault(episode, {})[name] = found
+                continue
+            stored = (episode, number, name, about, sealed, by, at)
+            decision = self._rows.known(self._rows.decision, stored, self._shreds[episode])
+            self._decisions[episode] = (*self._decisions.get(episode, ()), decision)
 
     def put_involvement(self, involvement: Involvement) -> None:
         """Insert or replace one relationship."""

@@ -34,6 +34,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import Select
 
 from adapters.database import tables as t
+from adapters.database.agreed import agreed
 from hub.domain.exchange import Watch
 
 
@@ -158,8 +159,7 @@ class Statements:
                 p.episode_id == bindparam("e"), p.version == bindparam("v")
             )
         )
-        self.decisions = self._of_episodes(t.decision, t.decision.c.sequence)
-        self.involvements = self._of_episodes(t.involvement, t.involvement.c.since)
+        self.agreed = self._text(agreed(self._among), " ORDER BY 1, 3, 7")
         self.lanes = self._text(
             select(t.lane.c.episode_id, t.lane.c.partner, t.lane.c.last_sequence).where(
                 self._among(t.lane.c.episode_id)

@@ -108,15 +108,18 @@ class Transaction:
         for row in rows:
             self._heads[row[0]] = self._rows.head(row)
 
-    def _load(self, kind: str, statement: str, episode_id: str) -> Sequence[Row]:
-        """Return rows of *statement* for every named episode not read yet; none if all are read."""
+    def _load(self, kind: str, statement: str, episode_id: str, *, times: int = 1) -> Sequence[Row]:
+        """Return rows of *statement* for every named episode not read yet; none if all are read.
+
+        *times* is how often the statement wants to be told which.
+        """
         loaded = self._loaded.setdefault(kind, set())
         if episode_id in loaded:
             return ()
         self._lock({episode_id})
         wanted = self._named - loaded
         loaded |= wanted
-        self._fetch(statement, self._sql.many(sorted(wanted)))
+        self._fetch(statement, *[self._sql.many(sorted(wanted))] * times)
         rows: Sequence[Row] = self._cursor.fetchall()
         return rows
 

@@ -169,7 +169,7 @@ async def test_who_stops_waiting_does_not_stop_the_others(store: SqlStore) -> No
 @pytest.mark.parametrize(
     "question",
     ["due", "lapsed", "next_priority", "inbox_of", "stuck", "unsettled_of", "deliveries", "inbox",
-     "heads", "keys", "released", "name_heads"],
+     "heads", "keys", "released", "name_heads", "agreed"],
 )  # fmt: skip
 async def test_every_question_has_its_index(store: SqlStore, question: str) -> None:
     """No question of the hot path reads a whole table, however many rows it has."""
