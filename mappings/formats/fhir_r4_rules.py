@@ -32,7 +32,8 @@ def faults(bundle: Any) -> list[Fault]:
     """Return what is wrong with a received message Bundle, or with a resource that may stand alone:
     at most a hundred faults.
     """
-    if isinstance(bundle, dict) and bundle.get("resourceType") in ALONE:
+    kind = bundle.get("resourceType") if isinstance(bundle, dict) else None
+    if isinstance(kind, str) and kind in ALONE:
         return list(islice(_alone(bundle), MOST_FAULTS))
     found = list(islice(_faults(bundle), MOST_FAULTS))
     return found or list(islice(_across(bundle), MOST_FAULTS))
