@@ -225,7 +225,7 @@ def _refers(schema: Any) -> Iterator[str]:
             yield from _refers(item)
 
 
-ALONE: Final = frozenset({"Consent"})
+ALONE: Final = ("Consent",)  # a tuple: a stranger may put a list where the type belongs
 """What may stand by itself, in no message Bundle."""
 
 

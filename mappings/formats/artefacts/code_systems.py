@@ -47,7 +47,7 @@ def own_codes(ones: Sequence[Format], stamp: Stamp) -> dict[str, list[str]]:
             if name is not None and name not in list_ids():
                 held = found.setdefault(name, {})
                 held.update(dict.fromkeys(mentions.code_of(within)))
-        for kind in set(one.written.accepts) - ALONE:
+        for kind in set(one.written.accepts).difference(ALONE):
             found.setdefault("caf-message-event", {})[kind] = None
     return {name: sorted(codes) for name, codes in found.items()}
 

@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 import pytest
 
-from hub.errors import Rejected
+from hub.errors import InvalidContent, Malformed, Rejected
 from mappings.commands import translator
+from mappings.formats.fhir_wire import FhirWire
 from tests.acceptance.wrong_inputs import CANARY
 from tests.unit.fhir.test_rules import DIV, bundle, entry, of
 from tests.unit.fhir.wholes import decision
@@ -416,3 +417,10 @@ def test_many_faults_are_cut_at_a_hundred() -> None:
         translator().read("application/fhir+json", orjson.dumps(made), partner="")
     assert len(refused.value.faults) == 100
     assert time.process_time() - started < SECONDS
+
+
+@pytest.mark.parametrize("kind", [b"{}", b"[]", b"[[1]]", b"1", b"null"])
+def test_a_type_that_is_no_word_is_refused(kind: bytes) -> None:
+    """As a coded refusal, not as a crash."""
+    with pytest.raises((Malformed, InvalidContent)):
+        FhirWire().parse(b'{"resourceType": %b, "type": "message"}' % kind)
