@@ -1,0 +1,1 @@
+"""Hubs that are broken on purpose, and the tests that notice."""
