@@ -155,7 +155,7 @@ def all_is_sensitive_too() -> None:
 
     def cell(self: Heard, section: str) -> Cell:
         found = real(self, section)
-        return replace(found, sensitive=True) if found.permitted else found
+        return found._replace(sensitive=True) if found.permitted else found
 
     _put(Heard, "_cell", cell)
 
