@@ -13,7 +13,7 @@ from hub.domain.cells import Cell, Heard
 from hub.domain.consent import Agreements
 from hub.domain.partner import Partner
 from hub.errors import Unavailable
-from hub.services import case, consents, copying, dispatch, gate, place, registers, see
+from hub.services import case, consent_turn, copying, dispatch, gate, place, registers, see
 from hub.services import prune as pruning
 from hub.services.released import Frozen
 
@@ -182,7 +182,7 @@ def parents_overrule() -> None:
 
 def nothing_recalled() -> None:
     """Who lost consent is simply sent no more."""
-    _put(consents, "holders", lambda *_: {})
+    _put(consent_turn, "holders", lambda *_: {})
 
 
 def index_without_asking() -> None:
