@@ -95,3 +95,12 @@ def derived(merged: Tree, before: Tree, regions: Regions, now: datetime) -> dict
     if responsible is not None:
         after["responsible_practitioner"] = responsible
     return after
+
+
+def moved_home(merged: Tree, before: Tree, authority: str | None) -> Tree:
+    """Return an accepted episode at home in the receiving *authority*, unless the acceptance says
+    where it is at home now (T26).
+    """
+    if authority is None or merged.get("home_authority") != before.get("home_authority"):
+        return merged
+    return {**merged, "home_authority": authority}

@@ -29,6 +29,7 @@ from hub.services.consents import Standing, standing
 from hub.services.content import (
     check_whole,
     derived,
+    moved_home,
     sent_tree,
     without_derived,
     without_derived_but_history,
@@ -111,6 +112,8 @@ class Receiver:
                 at="/episode",
             )
             check_own(incoming.partner, held, before, merged)
+        if event == Event.TRANSFER_ACCEPTED:
+            merged = moved_home(merged, before, incoming.partner.authority)
         check_base(foreign, before, merged)
         check_whole(merged, message)
         home = merged.get("home_authority")

@@ -97,6 +97,14 @@ async def test_acceptance_brings_the_history_with_its_own_dates() -> None:
     assert world.last("EHM-A", "N11").facts["kind"] == "accepted"
 
 
+async def test_an_accepted_episode_is_at_home_in_the_receiving_authority() -> None:
+    """The head and the record both say so: protocols, co-ordinator and register are theirs now."""
+    world = await accepted()
+
+    assert world.head.home_authority == "002"
+    assert world.tree["home_authority"] == "002"
+
+
 async def test_a_refused_transfer_closes_and_nobody_is_told_why() -> None:
     """T27: the reason is kept, and neither the index nor authority B hears it."""
     world = await moved()

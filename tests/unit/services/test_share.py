@@ -372,8 +372,9 @@ async def test_social_care_closes_without_saying_so(world: World) -> None:
 
     assert world.head.process == "CLOSED"
     assert world.head.facts["closure_reason"] == "STEPPED_UP"
-    got = [one.text for one in world.inbox]
-    assert not any("STEPPED_UP" in text or "CIN" in text for text in got)
+    got = {one.partner for one in world.inbox if "STEPPED_UP" in one.text}
+    assert got == {"EHM-A"}  # who keeps the record learns why it ended (S4, step 6)
+    assert not any('"CIN"' in one.text for one in world.inbox)
     assert world.take() == dict.fromkeys(("IDX", "SCH-A", "EHM-A", "HV-A", "HOU-A"), ["N2"])
 
 
