@@ -99,13 +99,13 @@ def test_an_input_is_explained_to_where_it_went() -> None:
     assert gone[0].reason == "local; a checklist never leaves the system that wrote it (F5)"
 
 
-def test_a_value_without_a_word_is_lost_with_the_table() -> None:
-    """What only a table could say and cannot is lost, and the report names table and row."""
+def test_a_value_without_a_word_is_lost_and_another_is_kept_in_its_own_coding() -> None:
+    """A status that may not be told has no slot, and no resource is made that would need one."""
     tree = message()
     tree["episode"]["status"] = "CONSENT_SOUGHT"
     rows = report(FHIR, tree).of_input("episode.status")
     assert {row.outcome for row in rows} == {"lost"}
-    assert any("untold-status.csv" in (row.code or "") for row in rows)
+    assert {row.reason for row in rows} == {"no slot"}
     tree = message()
     relation = tree["episode"]["parents_carers"][0]["relationships"][0]
     relation["relationship"] = "CARER"
