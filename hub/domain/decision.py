@@ -30,6 +30,9 @@ and know where the family is although somebody in it is shielded (D-41)."""
 YOUNG_PERSON_BASES: Final = frozenset({"CHILD_COMPETENT", "YP_16_17", "YA_18P"})
 PARENT_BASES: Final = frozenset({"PR_HOLDER", "LA_PR"})
 
+COPIED_FROM: Final = "copied_from"
+"""What the hub adds to a decision that it copied from a register: server, resource, version."""
+
 _STATES = frozenset(code_list("CL-21a").codes)
 _BASES = frozenset(code_list("CL-21c").codes)
 QUIET_BASES = _BASES - YOUNG_PERSON_BASES
@@ -272,7 +275,7 @@ def _known() -> frozenset[str]:
     """
     from hub.domain.messages import ConsentDecision  # noqa: PLC0415  built on this module
 
-    return frozenset(wire_name(one.name) for one in fields(ConsentDecision))
+    return frozenset(wire_name(one.name) for one in fields(ConsentDecision)) | {COPIED_FROM}
 
 
 def _are_items(scope: object) -> bool:

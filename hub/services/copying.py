@@ -17,6 +17,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from hub.domain.accreditation import Protocol
+from hub.domain.decision import COPIED_FROM
 from hub.domain.exchange import Decision, EpisodeHead, Tree
 from hub.domain.partner import Delivering, Partner
 from hub.domain.register import Asked, Holding, Kept
@@ -250,7 +251,7 @@ class CopiedRegister:
             now=now,
         )
         outcome = self.recorder.record(
-            session, incoming, episode_id, {**record, "copied_from": source}
+            session, incoming, episode_id, {**record, COPIED_FROM: source}
         )
         if not isinstance(outcome, Accepted):
             raise Rejected(Code.REGISTER, "the decision was not recorded")
@@ -329,7 +330,7 @@ def _in_order(holding: Holding) -> list[Kept]:
 
 def _same(posted: Tree, record: Tree) -> bool:
     """Return whether the server keeps the very decision that was posted to the hub."""
-    plain = {name: value for name, value in posted.items() if name != "copied_from" and value != []}
+    plain = {name: value for name, value in posted.items() if name != COPIED_FROM and value != []}
     return json.dumps(plain, sort_keys=True) == json.dumps(
         {name: value for name, value in record.items() if value != []}, sort_keys=True
     )
