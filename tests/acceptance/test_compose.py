@@ -261,10 +261,24 @@ class School:
             "POST",
             path,
             content=json.dumps(told).encode(),
-            headers={"content-type": content_type, "idempotency-key": f"k{self._sent}"},
+            headers={
+                "content-type": content_type,
+                "idempotency-key": f"k{self._sent}",
+                "ecaf-user": "p-teach",
+            },
         )
         assert answer.is_success, answer.text
         return answer.json()
+
+    async def vouch(self) -> None:
+        """Say that Ms Teach is trained and checked."""
+        answer = await self._caller.call(
+            "PUT",
+            "/practitioners/p-teach",
+            content=json.dumps(vouched("p-teach")).encode(),
+            headers={"content-type": "application/json"},
+        )
+        assert answer.is_success, answer.text
 
     async def close(self) -> None:
         """Hang up."""
@@ -297,6 +311,12 @@ class Seat:
                 return got
             await asyncio.sleep(0.1)
 
+    async def vouch(self, who: str) -> None:
+        """Let the double's organisation say that somebody there may receive."""
+        told = {"method": "PUT", "path": f"/practitioners/{who}", "body": vouched(who)}
+        got = await self.ask("submit", {**told, "content_type": "application/json"})
+        assert got["status"] == 200, got["body"]
+
     def raw(self) -> str:
         """Every byte of every message that it got from the hub, headers too."""
         return "".join(path.read_text() for path in sorted(self.folder.glob("*.json")))
@@ -319,11 +339,19 @@ def decision(name: str, hours: int, **changes: Any) -> Any:
         signed_at=moment(hours=hours),
         recorded_at=moment(hours=hours - 1),
         review_by=day(90),
-        expires_at=day(365),
+        expires_at=day(360),
         **changes,
     )
     tree["competence_judgement"]["judged_at"] = moment(hours=hours + 1)
     return tree
+
+
+def vouched(who: str) -> Any:
+    """What an organisation vouches for of one of its practitioners."""
+    dated = {"from": day(-30), "expires": day(300)}
+    facts = ("training", "identity_check", "enhanced_dbs")
+    role = {"code": builders.practitioner(who)["role"], **dated}
+    return {"role": role, **dict.fromkeys(facts, dated), "may_author": True, "may_receive": True}
 
 
 TEXTS = {"1.1": "Ava has headaches.", "3.1": "The family grieves.", "3.3": "The rooms are damp."}
@@ -366,6 +394,9 @@ async def test_steps_1_to_4_of_s1(monkeypatch: pytest.MonkeyPatch) -> None:
         lead = Seat(machine, "partner-ehm-a", "EHM-A")
         housing_office = Seat(machine, "partner-hou-a", "HOU-A")
         await school.ready()
+        await school.vouch()
+        await lead.vouch("p-lead")
+        await housing_office.vouch("p-house")
 
         before = await school.send("/index/check", asked)
         store_only = decision(
@@ -413,6 +444,7 @@ async def check_until_open(partner: Seat, asked: Any) -> Any:
     deadline = time.monotonic() + SECONDS
     while True:
         told = {"path": "/index/check", "body": asked, "content_type": "application/json"}
+        told["headers"] = {"ecaf-user": "p-lead"}
         found = json.loads((await partner.ask("submit", told))["body"])
         if found.get("result") != "NONE" or time.monotonic() > deadline:
             return found

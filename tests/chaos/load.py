@@ -105,7 +105,7 @@ def _decision(episode: str, services: list[str]) -> dict[str, Any]:
         signed_at=_time(hours=2),
         recorded_at=_time(hours=1),
         review_by=_day(90),
-        expires_at=_day(365),
+        expires_at=_day(360),
     )
     tree["competence_judgement"]["judged_at"] = _time(hours=3)
     return tree
