@@ -26,7 +26,8 @@ from tests.unit.services.world import CANONICAL, Tree, World, completion, includ
 KINDS: Final = ("first send", "retry", "lease", "quarantine", "pull", "view", "notification")
 WORKERS: Final = 4
 AT_ONCE: Final = 16
-LEASE: Final = timedelta(milliseconds=60)
+LEASE: Final = timedelta(seconds=1)
+"""Longer than any send, as in a real hub: what outlives its lease is sent by two at once."""
 SERVICES: Final = ("SCH-A/SCH", "HV-A/HV", "HV-B/HV")
 CONTENT: Final = frozenset({"N6", "N7", "N9", "N5", "NOTICE", "FETCHED", "VIEW"})
 
