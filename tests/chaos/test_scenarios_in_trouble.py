@@ -29,7 +29,6 @@ def play(name: str, faults: tuple[str, ...], out: Path) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("name", "faults"),
     [
-        ("s1", MILD),
         ("s3", ("crash", *MILD)),
         *(
             pytest.param(name, tuple(FAULTS), marks=pytest.mark.slow)

@@ -1,6 +1,6 @@
 """Every gate that is broken on purpose is noticed by the test that is named for it.
 
-Issue 4: at least ten sabotaged gates.  The named test, which passes in this suite, runs once more
+The named test, which passes in this suite, runs once more
 in a forked process with the gate broken: there it must fail.
 """
 
