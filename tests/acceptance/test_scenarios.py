@@ -5,9 +5,7 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ import pytest
 from rich.console import Console
 
 from hub.scenarios.runner import run_scenario
-from tests.servers.postgres import PostgresServer, sqlalchemy_url, start_postgres
 
 FOLDER = Path(__file__).with_name("scenarios")
 SCENARIOS = sorted(FOLDER.glob("*.yaml"))
@@ -34,19 +31,6 @@ def play(path: Any, out: Any, **told: Any) -> Any:
 def test_a_scenario_passes_embedded(path: Any, tmp_path: Path) -> None:
     """One process, SQLite, no broker: everybody receives what the file says, and nothing else."""
     code, shown = play(path, tmp_path / "out")
-
-    assert code == 0, shown
-
-
-@pytest.mark.database
-@pytest.mark.broker
-@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_a_scenario_passes_on_real_servers(
-    path: Any, tmp_path: Path, durable_url: Any, empty_rabbitmq: Any
-) -> None:
-    """PostgreSQL and RabbitMQ instead: not one message more or less."""
-    out = tmp_path / "out"
-    code, shown = play(path, out, database_url=durable_url, broker_url=empty_rabbitmq.url)
 
     assert code == 0, shown
 
@@ -79,25 +63,6 @@ def test_a_scenario_passes_over_tls_with_signed_assertions(tmp_path: Path) -> No
     code, shown = play(FOLDER / "s3.yaml", tmp_path / "out", tls=True)
 
     assert code == 0, shown
-
-
-@pytest.fixture(scope="module")
-def durable_server() -> Iterator[PostgresServer]:
-    """A PostgreSQL that waits for the disk: the hub refuses to serve on any other."""
-    # Not under pytest's folders, which the user that PostgreSQL runs as may not enter.
-    with tempfile.TemporaryDirectory(prefix="ecaf-acceptance-") as folder:
-        Path(folder).chmod(0o755)
-        server = start_postgres(Path(folder) / "postgres", durable=True)
-        yield server
-        server.stop()
-
-
-@pytest.fixture
-def durable_url(durable_server: PostgresServer) -> Iterator[str]:
-    """An empty database of its own; gone afterwards."""
-    dsn = durable_server.databases.create()
-    yield sqlalchemy_url(dsn)
-    durable_server.databases.drop(dsn)
 
 
 WRONG = {

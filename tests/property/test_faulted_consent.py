@@ -1,6 +1,6 @@
 """Consent reads that fail, on every path out and with both registers: nothing leaves.
 
-`reliability.md` P22 (T), issue 4.  Each trial takes one delivery of content through one path (first
+`reliability.md` P22 (T).  Each trial takes one delivery of content through one path (first
 send, retry, fetch, view) while the decisions are read wrongly in one way; 500 trials for each store
 in the suite, 10,000 in the slow tier (``ECAF_TEST_FAULTED=10000``).  What is counted is bytes of
 content that any recipient got.
