@@ -1,0 +1,1 @@
+"""MLLP itself: frames, the header by which a message is known, and acknowledgements, as bytes."""
