@@ -61,7 +61,8 @@ class Reading:
     no more; otherwise (WIDENED) it only adds.  *narrows*: as *restates*, for every purpose.
     *refuses*: the purposes that it says no to wholesale; ``None`` is all of them, empty is none.
     *store* and *index* are ``None`` where it leaves an older answer standing. *ends*: when its
-    "yes" is over; a "no" has no end.  *superseded*: what it gave is over.  *held*:
+    "yes" is over; a "no" has no end.  *superseded*: what it gave is over.  *settled*: what it
+    refused is no dispute any more, for a later "yes" names it.  *held*:
     what it gave is not given now, for its giver may not give it any more.  *parent*: who spoke as
     one with parental responsibility; what another of them refused, that person alone does not open.
     """
@@ -83,6 +84,7 @@ class Reading:
     whole_services: bool
     supersedes: str | None
     superseded: bool = False
+    settled: bool = False
     held: bool = False
     parent: str | None = None
 

@@ -3,8 +3,8 @@
 `domain.md` 4.1: the disputed service or section is held as REFUSED until the practitioner records a
 resolution.  At least one parent must consent, so one parent's silence disputes nothing; what counts
 is an explicit no, a refusal, a withdrawal or an exclusion, that its giver has not taken back by a
-later yes and that no later decision supersedes.  The resolution is a decision record like any
-other: a parent's, that names the refusal in ``supersedes`` (D-35).  A young person who decides for
+later yes and that no later yes supersedes.  The resolution is a decision record like any other: a
+parent's yes that names the refusal in ``supersedes`` (D-35).  A young person who decides for
 themselves settles the matter.
 """
 
@@ -52,14 +52,14 @@ def _own_word(own: Iterable[Reading], ask: Ask, closed_at: datetime | None) -> t
                 no = Cell(
                     permitted=False,
                     decision_id=reading.decision_id,
-                    excluded=not reading.superseded,
+                    excluded=not reading.settled,
                 )
                 plain.say_all(no)
                 sensitive.say_all(no)
             continue
         fresh = Layer(), Layer()
         exclude(reading, ask, *fresh)
-        if reading.superseded:
+        if reading.settled:
             fresh = _settled(fresh[0]), _settled(fresh[1])
         for layer, new in zip((plain, sensitive), fresh, strict=True):
             _after(layer, new)
@@ -73,7 +73,7 @@ def _own_word(own: Iterable[Reading], ask: Ask, closed_at: datetime | None) -> t
 
 
 def _settled(layer: Layer) -> Layer:
-    """Return the same noes as no dispute any more: they were superseded."""
+    """Return the same noes as no dispute any more: they were settled."""
     cells = {name: cell._replace(excluded=False) for name, cell in layer.cells.items()}
     return Layer(cells, layer.rest and layer.rest._replace(excluded=False))
 

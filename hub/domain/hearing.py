@@ -12,8 +12,9 @@ class Hearing:
 
     A young person's come before a parent's, and newer before older.  A superseded one gives nothing
     any more and still refuses what it refused, so that replacing a decision can never open what
-    neither allows; a parent cannot supersede a young person's.  Most questions are settled by the
-    first that is heard, so the rest are not even read.
+    neither allows; a parent cannot supersede a young person's.  Only a "yes" that holds settles
+    what parents disagree about: no "no", and no record that decides nothing, may open anything
+    (P26).  Most questions are settled by the first that is heard, so the rest are not even read.
     """
 
     __slots__ = ("_adult", "_limit", "_queue", "_read", "_replaced", "parents")
@@ -29,13 +30,13 @@ class Hearing:
         self._adult = adult
         self._limit = limit
         self.parents = len({parent_of(decision.record) for decision in decisions} - {None})
-        self._replaced: dict[str, list[tuple[Voice, int]]] = {}
+        self._replaced: dict[str, list[tuple[Voice, Decision]]] = {}
         queue = []
         for decision in decisions:
             voice = _voice(decision, adult=adult)
             by = decision.record.get("supersedes")
             if isinstance(by, str):
-                self._replaced.setdefault(by, []).append((voice, decision.sequence))
+                self._replaced.setdefault(by, []).append((voice, decision))
             queue.append((voice, decision.sequence, decision))
         if len(queue) > 1:
             queue.sort(key=itemgetter(0, 1), reverse=True)
@@ -46,17 +47,28 @@ class Hearing:
         """Yield what decides something, the first heard in front."""
         for position, (voice, sequence, decision) in enumerate(self._queue):
             if position == len(self._read):
-                reading = read(decision, adult=self._adult)
+                reading = self._heard(decision)
                 if reading is not None:
-                    if self._limit is not None:
-                        self._limit(decision, reading)
-                    reading.superseded = any(
-                        by >= voice and later > sequence
-                        for by, later in self._replaced.get(decision.decision_id, ())
-                    )
+                    later = [
+                        by
+                        for louder, by in self._replaced.get(decision.decision_id, ())
+                        if louder >= voice and by.sequence > sequence
+                    ]
+                    reading.superseded = bool(later)
+                    reading.settled = any(self._says_yes(by) for by in later)
                 self._read.append(reading)
             if (known := self._read[position]) is not None:
                 yield known
+
+    def _heard(self, decision: Decision) -> Reading | None:
+        reading = read(decision, adult=self._adult)
+        if reading is not None and self._limit is not None:
+            self._limit(decision, reading)
+        return reading
+
+    def _says_yes(self, decision: Decision) -> bool:
+        reading = self._heard(decision)
+        return reading is not None and reading.gives and not reading.held and bool(reading.includes)
 
 
 def _voice(decision: Decision, *, adult: bool | None) -> Voice:

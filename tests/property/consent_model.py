@@ -125,6 +125,7 @@ def refuses(
     section: str,
     purpose: str,
     day: int,
+    life: Life,
     *,
     fine: bool,
 ) -> bool:
@@ -132,7 +133,9 @@ def refuses(
     for said in reversed(everything):
         if said.voice != "parent" or said.giver != parent:
             continue
-        settled = replaced(said, everything)
+        if said.kind == "ASKED":
+            continue
+        settled = resolved(said, everything, life)
         if said.kind in {"REFUSE", "WITHDRAW_ALL", "WITHDRAW_STORE", "BROKEN"}:
             return not settled
         sound = said.entitled and said.informed
@@ -154,6 +157,20 @@ def refuses(
 def replaced(said: Said, everything: list[Said]) -> bool:
     return any(
         other.supersedes == said.number and loud(other) >= loud(said) for other in everything
+    )
+
+
+def resolved(said: Said, everything: list[Said], life: Life) -> bool:
+    """Return whether a later yes names this no, so that parents disagree no more."""
+    return any(
+        other.supersedes == said.number
+        and loud(other) >= loud(said)
+        and other.kind in GIVING
+        and other.includes
+        and other.entitled
+        and other.informed
+        and not life.held(other)
+        for other in everything
     )
 
 
@@ -193,7 +210,7 @@ def permitted(
         answer = says(said, replaced(said, everything), *cell, life, fine=fine)
         if answer and said.voice == "parent":
             others = {s.giver for s in everything if s.voice == "parent"} - {said.giver}
-            return not any(refuses(other, everything, *cell, fine=fine) for other in others)
+            return not any(refuses(other, everything, *cell, life, fine=fine) for other in others)
         if answer is not None:
             return answer
     return False

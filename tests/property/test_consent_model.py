@@ -194,8 +194,9 @@ class Family(RuleBasedStateMachine):
             assert kind in {"SHARE", "WIDENED", "NARROWED"}
             assert entitled
             assert informed
-        stored = any(self.before.values())  # else agreeing to storing again may be what opened it
-        for service, section, *_ in risen if stored else ():
+        # Agreeing to storing again opens what was named before, and so does settling a dispute.
+        again = said.supersedes is not None or not any(self.before.values())
+        for service, section, *_ in () if again else risen:
             assert any(
                 item.service == service and (section == LISTED or item.section in {section, "all"})
                 for item in includes

@@ -212,6 +212,27 @@ def test_a_recorded_resolution_ends_the_dispute() -> None:
     assert sees(GIVEN, REFUSED, again | {"supersedes": "d1"}) == []
 
 
+@pytest.mark.parametrize(
+    "no",
+    [
+        jon("ASKED"),
+        mia("WITHDRAWN", withdrawal_type="SHARE_SECTION", scope_excludes=[item(SCH, "sec.plan")]),
+        young("WITHDRAWN", withdrawal_type="SHARE_SERVICE", scope_excludes=[item(SCH)]),
+        jon("NARROWED"),
+        jon("NARROWED", scope_includes=[item(SCH)], informed=None),
+        jon("WIDENED", scope_includes=[item(SCH)], pr_basis=None, given_by_basis="CARER_NO_PR"),
+        mia("WIDENED", scope_includes=[item(SCH)], given_by_person="lou"),
+    ],
+)
+def test_only_a_yes_that_holds_settles_a_dispute(no: dict[str, Any]) -> None:
+    """P26: no question, no withdrawal, and nobody who may not say yes opens what was refused."""
+    tree = shown(None, mia="Y", jon="Y", lou="N")
+
+    assert sees(REFUSED, GIVEN, no | {"supersedes": "d1"}, tree=tree) == []
+    yes = jon("WIDENED", scope_includes=[item(SCH)], supersedes="d1")
+    assert sees(REFUSED, GIVEN, yes, tree=tree) == ["", "plan*", "identity*"]
+
+
 def test_a_parent_takes_back_their_own_no() -> None:
     """Who refused and then agrees disputes nothing any more, even when that yes is over."""
     back = jon(scope_includes=[item(HOU, "sec.plan")])
