@@ -31,6 +31,7 @@ from hub.services.index import ChildIndex
 from hub.services.lookup import Lookup
 from hub.services.notify import Notifier
 from hub.services.override import read_lift
+from hub.services.predecessor import heads_of
 from hub.services.receipt import Receipt
 from hub.services.receive import Receiver
 from hub.services.scheduler import Scheduler
@@ -136,8 +137,9 @@ class Hub:
             told = replace(incoming, user=user)
             return self._receiver.receive(session, told, message, read.warnings)
 
-        episode_id = str(sent_tree(message)["episode_id"])
-        return await self._acceptor.accept(partner, content_type, raw, key, meaning, episode_id)
+        sent = sent_tree(message)
+        heads = heads_of(str(sent["episode_id"]), sent)
+        return await self._acceptor.accept(partner, content_type, raw, key, meaning, *heads)
 
     async def disclose(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
         """Take a decision to share without consent, or a request for one (N13)."""

@@ -71,10 +71,10 @@ class Acceptor:
         raw: bytes,
         key: str,
         meaning: Meaning,
-        episode_id: str | None = None,
+        *episodes: str | None,
     ) -> Receipt:
         """Return the receipt after the commit; raises what *meaning* raises, and then nothing is
-        kept.
+        kept.  *episodes* are those that it will read: they are locked together, in one order.
 
         The same key and content: the stored answer.  Other content: ``E_IDEMPOTENCY``.
         """
@@ -93,7 +93,7 @@ class Acceptor:
             return outcome
 
         needs = Needs(
-            inbox=((partner.name, key),), episodes=(episode_id,) if episode_id else (), hidden=True
+            inbox=((partner.name, key),), episodes=tuple(filter(None, episodes)), hidden=True
         )
         outcome = await self.store.run(unit, needs)
         if isinstance(outcome, HubError):

@@ -43,6 +43,7 @@ from hub.services.gate import people
 from hub.services.given import given
 from hub.services.index import tokens
 from hub.services.masking import element_rules
+from hub.services.predecessor import check_previous
 from hub.services.receipt import Receipt
 from hub.services.share import Occasion, tell
 from hub.services.shielding import shield_change
@@ -116,6 +117,7 @@ class Receiver:
             merged = moved_home(merged, before, incoming.partner.authority)
         check_base(foreign, before, merged)
         check_whole(merged, message)
+        check_previous(session, incoming, event, before, merged)
         home = merged.get("home_authority")
         if home != found.head.home_authority and event != Event.TRANSFER_ACCEPTED:
             check_covered(session, incoming.partner, found.head, home, incoming.now)

@@ -172,7 +172,8 @@ def _index(
         reference = known.setdefault(child, str(uuid4()))
         there = _entered(session, head.episode_id, reference)
         (changed if there else fresh).append((child, reference))
-    if fresh and new < old and head.process in OPEN:
+    if fresh and new < old and head.process in OPEN | {"CLOSED"}:
+        # Of a closed one N1 says so, and the index answers PREVIOUS as it did before (CL-23b).
         told.append((Telling("N1"), tuple(fresh)))
         head = replace(head, facts={**(head.facts or {}), "index": known})
     for child, reference in changed:

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,7 @@ from adapters.memory import MemoryStore
 from hub.domain.exchange import State, Watch
 from hub.errors import Code, Conflict, Unavailable
 from hub.ports import Needs, Session, Store
+from hub.services.predecessor import heads_of
 from tests.contract.records import (
     HOUR,
     NOW,
@@ -409,6 +411,41 @@ async def test_a_token_is_used_once(store: Store) -> None:
     assert uses.count(True) == 1
     assert await store.run(lambda s: s.use_token("EHM-A", "jti-1", NOW + HOUR)) is False
     assert await store.run(lambda s: s.use_token("SCH-A", "jti-1", NOW + HOUR)) is True
+
+
+@both_sql
+async def test_two_episodes_that_read_each_other_do_not_deadlock(
+    open_sql: Callable[..., SqlStore],
+) -> None:
+    """Who names both heads beforehand gets both locks in one order, whoever follows whom: each unit
+    runs once, for a store that finds a deadlock runs its victims again.
+    """
+    ran: list[str] = []
+    store = open_sql(connections=2, group=1)
+
+    def follow(mine: str, other: str) -> Callable[[Session], None]:
+        def unit(s: Session) -> None:
+            ran.append(mine)
+            here, before = s.episode(mine), s.episode(other)
+            assert here is not None
+            assert before is not None
+            time.sleep(0.002)
+            s.put_episode(replace(here, version=here.version + before.version))
+
+        return unit
+
+    await together(store, *(lambda s, e=e: s.put_episode(head(e)) for e in ("e1", "e2")))
+    tree = {"e1": {"previous_episode_id": "e2"}, "e2": {"previous_episode_id": "e1"}}
+    pairs = [("e1", "e2"), ("e2", "e1")] * 15
+    await asyncio.gather(
+        *(
+            store.run(follow(mine, other), Needs(episodes=heads_of(mine, tree[mine]), hidden=True))
+            for mine, other in pairs
+        )
+    )
+    await store.close()
+
+    assert sorted(ran) == ["e1"] * 15 + ["e2"] * 15
 
 
 async def test_sequences_are_gapless_whoever_fails(store: Store) -> None:

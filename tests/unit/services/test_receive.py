@@ -367,18 +367,6 @@ async def test_a_bare_first_episode_opens(world: World) -> None:
     assert world.take() == {"IDX": ["N1"]}
 
 
-async def test_a_reopened_episode_is_a_new_one(world: World) -> None:
-    """T31: it names the previous one, and the index hears of it."""
-    await world.decide("SCH-A", world.store_only())
-    receipt = await world.send(
-        "SCH-A", "episode.reopened", episode=opening(previous_episode_id="e0")
-    )
-
-    assert receipt.body["state"] == "ASSESSING"
-    assert world.tree["opened_at"]
-    assert world.take() == {"IDX": ["N1"]}
-
-
 async def test_an_episode_begins_with_opening(world: World) -> None:
     """Nothing else is a first version, consent or no consent."""
     await world.decide("SCH-A", world.store_only())

@@ -254,3 +254,45 @@ async def test_a_notice_does_not_say_where_it_comes_from_under_a_shield(world: W
     assert facts["kind"] == "attendance_concern"
     assert "from" not in facts
     assert "SCH-A" not in json.dumps(facts)
+
+
+CLOSURE = {"closure_reason": "NEEDS_MET", "closure_summary": ".", "closed_on": "2026-11-01"}
+
+
+async def after_closure(world: World, how: str) -> None:
+    """Say how Ava is shielded once nothing but her details can change any more (T17)."""
+    changed = part(subjects=subject(shielding=how))
+    await world.send("EHM-A", "demographics.changed", episode=changed)
+
+
+@pytest.mark.parametrize(
+    ("lowered", "answer"), [("none", "PREVIOUS"), ("whereabouts", "MEDIATED"), ("full", "NONE")]
+)
+async def test_the_marker_of_a_closed_episode_returns_with_the_shield_lowered(
+    world: World, lowered: str, answer: str
+) -> None:
+    """Shielded in full the index answers NONE of a closed episode too; lowered, as it did before
+    (B39: "whether one existed previously").
+    """
+    await world.send("EHM-A", "episode.closed", episode=part(closure=CLOSURE))
+    before = (await asks(world))["result"]
+    await after_closure(world, "full")
+    hidden = (await asks(world))["result"]
+    await after_closure(world, lowered)
+
+    assert (before, hidden) == ("PREVIOUS", "NONE")
+    assert (await asks(world))["result"] == answer
+    assert {one.caf_state for one in world.store._tables.index.values()} <= {"VOID", "PREVIOUS"}
+    assert world.head.index == "PREVIOUS"
+
+
+async def test_a_shield_raised_after_closure_is_lowered_where_it_was_closed_under_it(
+    world: World,
+) -> None:
+    """Closed while shielded in full: the index never heard of the closure, and then knows it."""
+    await shield(world, "full")
+    await world.send("EHM-A", "episode.closed", episode=part(closure=CLOSURE))
+    assert (await asks(world))["result"] == "NONE"
+    await after_closure(world, "none")
+
+    assert (await asks(world))["result"] == "PREVIOUS"
