@@ -19,6 +19,7 @@ from hub.cli_consent import consent as consent_commands
 from hub.cli_disclosures import disclosures
 from hub.cli_errors import guarded as _guarded
 from hub.cli_forms import forms, import_history
+from hub.cli_trace import trace
 from hub.scenarios.faults import FAULTS
 from hub.scenarios.sentences import vocabulary
 from mappings.commands_app import File, Name, Partner, Report, Site
@@ -49,6 +50,7 @@ app.add_typer(alerts, name="alerts")
 app.add_typer(consent_commands, name="consent")
 app.add_typer(disclosures, name="disclosures")
 app.command("import")(import_history)
+app.command(epilog="\b\nExample:\n  ecaf trace 0f6b… --site demo-out/hub")(trace)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 

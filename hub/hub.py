@@ -30,6 +30,7 @@ from hub.services.eligible import check_author, check_user, user_of
 from hub.services.index import ChildIndex
 from hub.services.lookup import Lookup
 from hub.services.notify import Notifier
+from hub.services.operating import Operations
 from hub.services.override import read_lift
 from hub.services.predecessor import heads_of
 from hub.services.receipt import Receipt
@@ -88,6 +89,7 @@ class Hub:
         self._discloser = Discloser(store, registry, clock, self._acceptor)
         self.registers = registers_of(external, store, self._recorder, clock, self.hints)
         self.consent = ConsentLook(store, registry, clock, self.registers)
+        self.operations = Operations(store, registry, clock)
         self._index = ChildIndex(store, digester, clock)
         self._notifier = Notifier(store, registry, digester, clock, self.hints)
         self._viewer = Viewer(store, self.renderer, digester, clock, registry, self.registers)

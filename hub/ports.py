@@ -344,6 +344,10 @@ class Renderer(Protocol):
         """Render; raises `Rejected` (``E_MAPPING``) where the format cannot say it truthfully."""
         ...
 
+    def identity(self, format_name: str, partner: str) -> str:
+        """Return name and version of the mapping, with the overlay's; empty for no such format."""
+        ...
+
     def formats(self) -> Sequence[str]:
         """Return the names of the formats that can be rendered."""
         ...

@@ -145,6 +145,11 @@ class Translator:
                 return ()
         return self._by_type.get(bare, ())
 
+    def identity(self, format_name: str, partner: str) -> str:
+        """Return ``fhir-r4/episode/1+SCH-A/3``; empty where there is no such format."""
+        one = self.catalogue.format(format_name, partner)
+        return "" if one is None else one.written.identity
+
     def render(self, format_name: str, released: Any, *, partner: str) -> Rendered:
         """Return the bytes of a released view; raises `Rejected` with ``E_MAPPING``.
 

@@ -20,6 +20,7 @@ from hub.api.facade import Hub
 from hub.api.guard import Guard
 from hub.api.limits import Limits, Load
 from hub.api.metrics import Metrics
+from hub.api.operating import Operating
 from hub.api.problem import internal, malformed, missing
 from hub.api.token_endpoint import Desk, TokenEndpoint
 from hub.errors import Code, HubError
@@ -92,6 +93,7 @@ def create_operator_app(hub: Hub, *, limits: Limits | None = None) -> FastAPI:
         (routes.OPERATOR_METRICS, do.measured),
         *Alerting(hub).for_operator(),
         *Consulting(hub).for_operator(),
+        *Operating(hub).for_operator(),
     ]
     return _application(hub, door, table, limits, measured)
 

@@ -8,6 +8,7 @@ from hub.domain.partner import Partner, Registry
 from hub.ports import Clock, Reader, Rendered, Renderer, Store
 from hub.services.alerts import Alerts
 from hub.services.consent_look import ConsentLook
+from hub.services.operating import Operations
 from hub.services.receipt import Receipt
 from hub.settings import Settings
 
@@ -48,6 +49,11 @@ class Hub(Protocol):
     @property
     def consent(self) -> ConsentLook:
         """Consent, for the operator to look up."""
+        ...
+
+    @property
+    def operations(self) -> Operations:
+        """The exchange, for the operator to look into."""
         ...
 
     async def preview_consent(self, raw: bytes) -> Tree:

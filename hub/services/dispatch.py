@@ -20,14 +20,14 @@ from hub.errors import Code, Rejected, Unavailable, Withheld
 from hub.ports import Clock, Destination, Digester, Handover, Needs, Renderer, Session, Store
 from hub.services.audit import of_delivery
 from hub.services.case import ask_gate, load_case, request_of
-from hub.services.gate import Case, Request, address, news
+from hub.services.gate import address
 from hub.services.lane import CONTENT_CLASS, following, holds, successor
 from hub.services.registers import OWN_ALONE, Registers, Unsure
 from hub.services.released import Released
 from hub.services.review import undelivered
 from hub.services.settle import envelope, format_of, settle, view_digest
 from hub.services.statutory import STATUTORY
-from hub.services.views import CONTENT
+from hub.services.unchanged import nothing_new
 from hub.services.waiting import hold
 
 log = logging.getLogger("hub.dispatch")
@@ -145,7 +145,7 @@ class Dispatcher:
         digest = view_digest(self.digester, delivery, released)
         if delivery.digest is not None and delivery.digest != digest:
             return self._supersede(session, delivery, case.head.version, now)
-        if delivery.digest is None and self._nothing_new(
+        if delivery.digest is None and nothing_new(
             session, case, request_of(delivery, case, partner, now), delivery, digest
         ):
             return self._end(session, delivery, State.SUPPRESSED, "UNCHANGED", now)
@@ -174,6 +174,9 @@ class Dispatcher:
                     "purpose": released.purpose,
                     "consent_version": case.head.consent_version,
                     "view": digest.hex(),
+                    "mapping": self.renderer.identity(
+                        format_of(partner, delivery.message_type), partner.name
+                    ),
                 },
             )
         )
@@ -190,43 +193,6 @@ class Dispatcher:
             return False
         lane = session.unsettled(delivery.episode_id, delivery.partner)
         return not any(holds(other, delivery) for other in lane)
-
-    def _nothing_new(
-        self, session: Session, case: Case, request: Request, delivery: Delivery, digest: bytes
-    ) -> bool:
-        """Return whether the recipient already has what this would show (`design.md` section 4).
-
-        What counts is the last that it was given or that waits for it, by the sequence that it
-        sees.  A copy that was recalled since, or held by who had left, is given again (N7).
-        """
-        if delivery.message_type not in CONTENT:
-            return False
-        kinds = {"N6", "N7", "N9"} if delivery.message_type == "N9" else {"N6", "N7"}
-        records = session.last_released(delivery.episode_id, delivery.service)
-        given = [
-            (told.sequence or 0, record.version, record.digest, record.released_at)
-            for record in records
-            if record.message_type in kinds
-            and (told := session.delivery(record.delivery_id)) is not None
-        ]
-        lane = session.unsettled(delivery.episode_id, delivery.partner)
-        given.extend(
-            (waiting.sequence or 0, waiting.version, waiting.digest or b"", waiting.created_at)
-            for waiting in lane
-            if waiting.state is State.HANDED_OVER
-            and waiting.service == delivery.service
-            and waiting.message_type in kinds
-        )
-        if not given:
-            return False
-        _, version, last, at = max(given)
-        if delivery.message_type == "N7":
-            gone = (
-                r.released_at for r in records if r.message_type == "N10" or r.paths == ("left",)
-            )
-            return last == digest and not any(at <= since for since in gone)
-        known = session.version(delivery.episode_id, version)
-        return known is not None and not news(case, request, known.tree)
 
     def _supersede(self, session: Session, delivery: Delivery, newest: int, now: datetime) -> Ended:
         """Consent changed since the first attempt: end this one, and let a new one say what may be
@@ -279,7 +245,10 @@ class Dispatcher:
             places = [f"{found.code.value} {found.path}" for found in fault.faults[:10]]
             log.warning("refused", extra={"delivery_id": delivery.delivery_id, "code": fault.code})
             return await self._quarantine(
-                delivery.delivery_id, fault.code.value, delivery, {"faults": places}
+                delivery.delivery_id,
+                fault.code.value,
+                delivery,
+                {"faults": places, "said": fault.detail},
             )
         except Exception as fault:
             log.exception("send failed", extra={"delivery_id": delivery.delivery_id})
@@ -321,7 +290,10 @@ class Dispatcher:
     async def _retry(self, delivery: Delivery, fault: Unavailable) -> Sequence[str]:
         wait = self.backoff(delivery.attempts, fault.retry_after)
         if wait is None:
-            return await self._quarantine(delivery.delivery_id, "ATTEMPTS", delivery, fault=fault)
+            said = {"said": fault.detail}
+            return await self._quarantine(
+                delivery.delivery_id, "ATTEMPTS", delivery, said, fault=fault
+            )
         again = self.clock.now() + timedelta(seconds=wait)
 
         def unit(session: Session) -> tuple[str, ...]:
@@ -337,8 +309,15 @@ class Dispatcher:
                 lease_until=None,
             )
             session.put_delivery(waiting)
+            said = {"said": fault.detail, "next": again.isoformat()}
             session.add_audit(
-                of_delivery("delivery.retry", waiting, at=self.clock.now(), code=fault.code.value)
+                of_delivery(
+                    "delivery.retry",
+                    waiting,
+                    at=self.clock.now(),
+                    code=fault.code.value,
+                    facts=said,
+                )
             )
             return ()
 

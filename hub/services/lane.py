@@ -28,6 +28,14 @@ def holds(other: Delivery, delivery: Delivery) -> bool:
     return ahead
 
 
+def holder(session: Session, delivery: Delivery) -> Delivery | None:
+    """Return the first delivery of its lane that *delivery* waits for, if it waits for any."""
+    if delivery.state is not State.PENDING:
+        return None
+    lane = session.unsettled(delivery.episode_id, delivery.partner)
+    return next((other for other in lane if holds(other, delivery)), None)
+
+
 def following(session: Session, ended: Delivery) -> tuple[str, ...]:
     """Return what is now at the head of the lane of *ended*."""
     lane = session.unsettled(ended.episode_id, ended.partner)

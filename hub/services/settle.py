@@ -17,6 +17,9 @@ from hub.services.views import CONTENT
 ENDED: Final = frozenset({State.SUPPRESSED, State.QUARANTINED, State.EXPIRED})
 """How a delivery ends without its recipient having taken it."""
 
+ANSWERED: Final = ("status", "acknowledged")
+"""What of the evidence is the other side's answer, and stands in the trace."""
+
 
 def envelope(delivery: Delivery, released: Released, hub: str, at: datetime) -> dict[str, Any]:
     """Return the outbound message metadata (`domain.md` 2.16): ids and codes, no personal data."""
@@ -100,5 +103,8 @@ def settle(
                 released_at=now,
             )
         )
-    session.add_audit(of_delivery(f"delivery.{state.value}", settled, at=now, code=reason or "OK"))
+    told = {name: evidence[name] for name in ANSWERED if name in evidence}
+    session.add_audit(
+        of_delivery(f"delivery.{state.value}", settled, at=now, code=reason or "OK", facts=told)
+    )
     return following(session, settled)

@@ -24,6 +24,7 @@ from hub.ports import Read, Rendered
 from hub.secrets import Secret
 from hub.services.alerts import Alerts
 from hub.services.consent_look import ConsentLook
+from hub.services.operating import Operations
 from hub.services.receipt import Receipt
 from hub.settings import Listen, Settings
 
@@ -59,6 +60,9 @@ class NoFormats:
 
     def formats(self) -> Sequence[str]:
         return ()
+
+    def identity(self, format_name: str, partner: str) -> str:
+        return ""
 
     def format_for(self, content_type: str) -> str | None:
         return None
@@ -241,6 +245,10 @@ class SmallHub:
     @property
     def consent(self) -> ConsentLook:
         return ConsentLook(self.store, self.registry, self.clock)
+
+    @property
+    def operations(self) -> Operations:
+        return Operations(self.store, self.registry, self.clock)
 
     async def preview_consent(self, raw: bytes) -> Tree:
         self.asked.append(("preview", raw))

@@ -1,0 +1,76 @@
+"""How `ecaf trace` and its kin ask: the running hub on its socket, else the store of a site."""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hub.cli_errors import guarded
+from hub.cli_operator import ask, running
+from hub.domain.exchange import Tree
+from hub.services.operating import Operations
+
+Site = Annotated[
+    Path | None, typer.Option(help="The folder of a hub that does not run, such as demo-out/hub.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+def asked(
+    path: str,
+    look: Callable[[Operations], Awaitable[Tree]],
+    site: Path | None,
+    socket: Path | None,
+    *,
+    as_json: bool,
+    query: Mapping[str, str] | None = None,
+    body: Mapping[str, Any] | None = None,
+) -> Any:
+    """Return the answer; *path* is asked of a running hub, *look* of the store at rest.
+
+    Printed already if *as_json*.  With a *body* it is a POST.
+    """
+    if site is None and (socket is not None or running(socket)):
+        method = "GET" if body is None else "POST"
+        raw = None if body is None else orjson.dumps(body)
+        found = ask(method, path, socket, query=query, body=raw, as_json=as_json)
+    else:
+        from hub.operating import at_rest
+        from hub.settings import environ_of
+
+        environ = dict(os.environ) if site is None else environ_of(site)
+        found = guarded(lambda: at_rest(environ, look), as_json=as_json)
+    if as_json:
+        typer.echo(orjson.dumps(found).decode())
+    return found
+
+
+def table(*headings: str) -> Table:
+    """Return an empty table that folds what is long and cuts nothing."""
+    made = Table(box=None, pad_edge=False)
+    for heading in headings:
+        made.add_column(heading, overflow="fold")
+    return made
+
+
+def show(made: Table) -> None:
+    """Print a table; at least so wide that ids stay whole where the output is no terminal."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(made, highlight=False)
+
+
+def say(line: str) -> None:
+    """Print one line as it is."""
+    Console(soft_wrap=True).print(line, highlight=False, markup=False)
+
+
+def day(moment: str | None) -> str:
+    """Return a moment as a column shows it: to the second, without the zone that all share."""
+    return "" if moment is None else moment[:19].replace("T", " ")

@@ -1,0 +1,87 @@
+"""`ecaf trace`: the whole way of one message."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from hub.cli_asking import Json, Site, asked, day, say, show, table
+from hub.cli_operator import Socket
+
+OWN = frozenset({"at", "what", "code", "attempt"})
+
+
+def trace(
+    message: Annotated[str, typer.Argument(help="The id of the hub's receipt, or a delivery id.")],
+    site: Site = None,
+    socket: Socket = None,
+    as_json: Json = False,
+) -> None:
+    """Show the whole way of a message: receipt, checks, version, and every delivery to its end.
+
+    Each step with its time, decisions, mapping version, attempts and answers; ids and codes, never
+    values.  Asks the running hub on its socket; without one, the store of --site (or ECAF_*).
+    """
+    found = asked(
+        f"/admin/messages/{message}/trace",
+        lambda hub: hub.trace(message),
+        site,
+        socket,
+        as_json=as_json,
+    )
+    if as_json:
+        return
+    received = found["message"]
+    if received is None:
+        say("the message itself is not a partner's: the hub made this delivery")
+    else:
+        say(
+            f"{day(received['received_at'])} from {received['partner']}: "
+            f"{received['content_type']}, answered {received['answered']} {_rest(received)}"
+        )
+    for one in found["recorded"]:
+        say(f"{day(one['at'])} {one['what']} {one['code']} {_pairs(one)}".rstrip())
+    if not found["deliveries"]:
+        say("nothing was to be told to anybody")
+    for one in found["deliveries"]:
+        _print(one)
+
+
+def _print(one: Mapping[str, Any]) -> None:
+    said = one["acknowledged"] or "-"
+    say("")
+    say(
+        f"{one['message_type']} to {one['service']} (lane {one['lane']}, place {one['place']}): "
+        f"{one['state']} {one['reason'] or ''}".rstrip()
+    )
+    say(
+        f"  delivery {one['delivery_id']}, {one['attempts']} attempts, acknowledged {said}"
+        + (f", held by {one['held_by']}" if one["held_by"] else "")
+        + (f", next {day(one['next_attempt_at'])}" if one["next_attempt_at"] else "")
+    )
+    steps = table("when", "step", "attempt", "code", "by what")
+    steps.add_row(day(one["created_at"]), "created", "", "", f"caused by {one['caused_by']}")
+    for step in one["steps"]:
+        steps.add_row(
+            day(step["at"]),
+            step["what"],
+            str(step["attempt"] or ""),
+            step["code"],
+            _pairs(step),
+        )
+    show(steps)
+
+
+def _pairs(one: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={_flat(value)}" for name, value in one.items() if name not in OWN)
+
+
+def _flat(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _rest(received: Mapping[str, Any]) -> str:
+    names = ("status", "event", "state", "code", "episode_id", "version")
+    told = " ".join(f"{name}={received[name]}" for name in names if received.get(name) is not None)
+    wrong = " ".join(f"{one['code']}@{one['path']}" for one in received["warnings"])
+    return f"{told} warnings: {wrong}" if wrong else told

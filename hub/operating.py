@@ -1,0 +1,27 @@
+"""What `ecaf trace` and its kin ask where no hub runs: the store of a site at rest."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from adapters.database.store import SqlStore
+from adapters.database.vault import FileVault
+from adapters.partners.profiles import load_registry
+from hub.bootstrap import clock_of
+from hub.domain.exchange import Tree
+from hub.services.operating import Operations
+from hub.settings import Settings
+
+
+def at_rest(environ: Mapping[str, str], ask: Callable[[Operations], Awaitable[Tree]]) -> Tree:
+    """Return what *ask* asks of the store that *environ* names; with SQLite no hub runs on it."""
+    settings = Settings.from_environ(environ)
+    registry = load_registry(settings.config_dir)
+
+    async def asked() -> Tree:
+        store = SqlStore(settings.database_url.reveal(), FileVault(settings.vault_key_file))
+        try:
+            return await ask(Operations(store, registry, clock_of(settings)))
+        finally:
+            await store.close()
+
+    return asyncio.run(asked())

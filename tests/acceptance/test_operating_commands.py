@@ -1,0 +1,56 @@
+"""`ecaf trace` and its kin on a real hub: while it runs, over its socket, and at rest."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from hub.cli import app
+from tests.acceptance.real_hub import real_hub
+from tests.acceptance.test_consent_commands import operator_socket
+from tests.acceptance.test_explain import SECRET, _delivered
+
+pytestmark = pytest.mark.acceptance
+
+
+async def test_a_running_hub_and_a_store_at_rest_answer_alike(tmp_path: Path) -> None:
+    """Each command says the same over the socket and of the folder, and never a value."""
+    site = tmp_path / "site"
+    async with real_hub(site) as one:
+        delivery = await _delivered(one)
+        async with operator_socket(one.hub, tmp_path / "operator.sock") as place:
+            running = await answers(delivery, "--socket", str(place))
+
+    rest = await answers(delivery, "--site", str(site))
+
+    assert {name: one.output for name, one in rest.items()} == {
+        name: one.output for name, one in running.items()
+    }
+    assert all(one.exit_code == 0 for name, one in rest.items() if name != "unknown")
+    (traced,) = json.loads(rest["trace"].output)["deliveries"]
+    assert (traced["delivery_id"], traced["state"]) == (delivery, "handed_over")
+    assert [step["what"] for step in traced["steps"]] == [
+        "disclosure.intended", "handed_over", "disclosure.fetched",
+    ]  # fmt: skip
+    assert delivery in rest["table"].output
+    assert (rest["unknown"].exit_code, "E_NOT_FOUND" in rest["unknown"].output) == (1, True)
+    for told in rest.values():
+        for value in (SECRET, "Ava", "Mia", "ZZ99"):
+            assert value not in told.output
+
+
+async def answers(delivery: str, *where: str) -> dict[str, Any]:
+    """Ask every question of the hub at *where*, its socket or its folder."""
+    asked = {
+        "trace": ("trace", delivery, "--json"),
+        "table": ("trace", delivery),
+        "unknown": ("trace", "nothing"),
+    }
+
+    def run(arguments: tuple[str, ...]) -> Any:
+        return CliRunner().invoke(app, [*arguments, *where])
+
+    return {name: await asyncio.to_thread(run, arguments) for name, arguments in asked.items()}
