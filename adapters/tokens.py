@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 from joserfc import jws, jwt
@@ -22,7 +22,6 @@ from joserfc.jwk import ECKey, RSAKey, import_key
 
 from hub.domain.partner import Registry
 from hub.errors import Code, Fault, Forbidden, Misconfigured, Unauthorised
-from hub.ports import TokenLedger
 from hub.secrets import Secret
 
 ASSERTION_ALGORITHMS: Final = ("ES384", "RS384")
@@ -89,6 +88,14 @@ def _moment(claims: Mapping[str, Any], name: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:
         raise _refused(f"client_assertion.{name}", "give seconds since 1970 as a number")
     return float(value)
+
+
+class TokenLedger(Protocol):
+    """Remembers which signed assertions were used, for all processes of the hub together."""
+
+    async def use(self, issuer: str, token_id: str, expires_at: float) -> bool:
+        """Return whether this is the first use; *expires_at* is wall-clock seconds since 1970."""
+        ...
 
 
 class TokenDesk:

@@ -1,6 +1,6 @@
 """What the hub needs from outside, as Protocols; adapters and mappings satisfy them by shape."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -279,14 +279,6 @@ class Store(Protocol):
         ...
 
 
-class TokenLedger(Protocol):
-    """Remembers which signed assertions were used, for all processes of the hub together."""
-
-    async def use(self, issuer: str, token_id: str, expires_at: float) -> bool:
-        """Return whether this is the first use; *expires_at* is wall-clock seconds since 1970."""
-        ...
-
-
 class Digester(Protocol):
     """Keyed digests: what leaves them tells nothing without the key."""
 
@@ -397,6 +389,3 @@ class Handover(Protocol):
     def offer(self, delivery_ids: Sequence[str]) -> None:
         """Offer committed deliveries; never blocks and never raises."""
         ...
-
-
-Deliver = Callable[[str], Awaitable[None]]
