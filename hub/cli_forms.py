@@ -57,7 +57,11 @@ def forms_check(
 
 def import_history(
     path: Annotated[
-        Path | None, typer.Argument(help="A file or a folder: .json, .csv, or a format's own.")
+        list[Path] | None,
+        typer.Argument(
+            help="One file or folder: .json, .csv (see --template), or a format's own.",
+            metavar="FILE",
+        ),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Show what would happen; nothing is sent or stored.")
@@ -89,7 +93,19 @@ def import_history(
     """
     from hub.importing.run import Options, run
 
+    given = path or []
+    if len(given) > 1:
+        *others, last = given
+        typer.echo(
+            f"one file or folder, not {len(given)}: {' '.join(map(str, others))} says nothing here."
+            "\nWhat a file holds is told from the file itself; look first, then send:"
+            f"\n  ecaf import {last} --check"
+            f"\n  ecaf import {last} --to https://hub.example:8443 --key-file key.txt"
+            "\nAn empty table for paper episodes: ecaf import --template > paper.csv",
+            err=True,
+        )
+        raise typer.Exit(2)
     options = Options(
-        path, check=check, to=to, key_file=key_file, ca_file=ca_file, site=site, partner=partner
+        given[0] if given else None, check=check, to=to, key_file=key_file, ca_file=ca_file, site=site, partner=partner
     )
     raise typer.Exit(run(options, os.environ, template=template, as_json=as_json))

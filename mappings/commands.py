@@ -8,6 +8,7 @@ standard error.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from time import perf_counter
@@ -148,7 +149,8 @@ def test_command(  # the command is called test
 ) -> int:
     """Run the cases beside the mappings and overlays, and show what differs.
 
-    *path* is a folder (the cases below it) or the name of a format; *partner* runs the cases of
+    *path* is a folder (the cases below it), the name of a format, or the first part of the names of
+    several (``fhir-r4``); *partner* runs the cases of
     this partner's overlays only.
     """
     try:
@@ -186,9 +188,14 @@ def _cases(path: Path | None, partner: str, site: Path | None) -> list[Case]:
     if path.exists():
         home = path.resolve()
         return [case for case in cases if case.folder.resolve().is_relative_to(home)]
-    if str(path) in catalogue.formats:
-        return [case for case in cases if case.format == str(path)]
-    raise Missing(Code.NOT_FOUND, f"{path} is neither a folder nor the name of a format")
+    name = str(path).strip("/")
+    if catalogue.family(name):
+        return [case for case in cases if f"{case.format}/".startswith(f"{name}/")]
+    near = get_close_matches(name, (*catalogue.families(), *catalogue.formats), 1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(catalogue.families())}"
+    raise Missing(
+        Code.NOT_FOUND, f"{path} is no folder, no format and no family of formats; {hint}"
+    )
 
 
 def _run(case: Case, site: Path | None) -> Verdict:

@@ -109,10 +109,17 @@ def spec(
     )
 
 
-@app.command("test")
+@app.command(
+    "test",
+    epilog="\b\nExamples:\n  ecaf test                        every case of every mapping\n"
+    "  ecaf test fhir-r4                all mappings whose name begins so\n"
+    "  ecaf test county/1 --site .      one mapping of a site\n"
+    "  ecaf test --partner SCH-A --site .",
+)
 def run_cases(
     path: Annotated[
-        Path | None, typer.Argument(help="A folder (the cases below it) or a format's name.")
+        Path | None,
+        typer.Argument(help="A folder (the cases below it), a format, or a family: fhir-r4."),
     ] = None,
     partner: Annotated[str, typer.Option(help="Only the cases of this partner's overlays.")] = "",
     site: Site = None,

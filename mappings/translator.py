@@ -81,8 +81,9 @@ class Translator:
         """Return the mapping *name* with the overlay of *partner*; raises `Rejected`."""
         one = self.catalogue.format(name, partner)
         if one is None:
-            near = get_close_matches(name, self.catalogue.formats, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {self._names()}"
+            family = self.catalogue.family(name.rstrip("/"))
+            near = family or get_close_matches(name, self.catalogue.formats, 1)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {self._names()}"
             raise Rejected(Code.NOT_ACCEPTABLE, f"there is no format of that name; {hint}")
         return one
 

@@ -153,6 +153,14 @@ class Catalogue:
         """Return the mapping *name* as *partner* has it; None if there is none of that name."""
         return self._overlaid.get((partner, name)) or self.formats.get(name)
 
+    def family(self, name: str) -> tuple[str, ...]:
+        """Return the mappings called *name*, or *name* and a slash and more: ``fhir-r4``."""
+        return tuple(one for one in self.formats if f"{one}/".startswith(f"{name}/"))
+
+    def families(self) -> tuple[str, ...]:
+        """Return what the names of mappings begin with, each once."""
+        return tuple(dict.fromkeys(name.partition("/")[0] for name in self.formats))
+
     def narrower(self, name: str) -> str | None:
         """Return the format in which *name*'s family tells what is told beside content; None if
         *name* is it, or its family has none.

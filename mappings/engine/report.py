@@ -16,10 +16,11 @@ from mappings.engine.canonical import all_leaves
 from mappings.engine.catalogue import Format
 from mappings.engine.marks import Mark, Origin
 from mappings.engine.model import Rule, Written
-from mappings.engine.placement import Placed, placed, slice_keys, under
+from mappings.engine.placement import Placed, placed, slice_keys
 from mappings.engine.rendering import Notes
 from mappings.engine.rules import every_rule
 from mappings.engine.trace import origins, place_of, unwrapped, wrapped
+from mappings.engine.unsaid import Unsaid, code_text, row_of, why_lost
 
 Outcome = Literal["kept", "normalised", "lost", "withheld", "invented", "unmapped"]
 
@@ -178,7 +179,7 @@ def _said(
                 origin,
                 path,
                 str(mark.rule.place),
-                _row_of(mark.rule, mark.code),
+                row_of(mark.rule, mark.code),
                 section=leaf.section if leaf else None,
             )
 
@@ -188,35 +189,24 @@ def _comes_back(mark: Mark, direction: str) -> bool:
     rule = mark.rule
     if rule.only == "out" and direction != "out":
         return False
-    return rule.codes is None or rule.codes.survives(_code(mark.code))
+    return rule.codes is None or rule.codes.survives(code_text(mark.code))
 
 
 def _derived(mark: Mark, direction: str) -> Outcome:
     return "lost" if mark.rule.only == "out" and direction != "out" else "normalised"
 
 
-def _code(value: Any) -> str:
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
-
-
-def _row_of(rule: Rule, code: Any) -> str | None:
-    if rule.codes is None:
-        return None
-    row = rule.codes.row_out(_code(code))
-    return f"{row.place.file}:{row.place.line}" if row else rule.codes.file
-
-
 def _unsaid(held: Any, said: set[str | None], notes: Notes, written: Written) -> Iterator[Row]:
     """Yield a row for every leaf of the input that stands nowhere in the output."""
     keys = _slice_keys(written)
     untabled = dict(notes.untabled)
+    reasons = Unsaid(written)
     leaves = all_leaves()
     for origin in origins(held):
         if origin.path in said:
             continue
         shown = generic(origin.path)
         leaf = leaves.get(shown)
-        rule = untabled.get(origin.path)
         item = origin.path.rpartition(".")[0]
         if shown in keys and any(path and path.startswith(f"{item}.") for path in said):
             yield Row(
@@ -227,15 +217,9 @@ def _unsaid(held: Any, said: set[str | None], notes: Notes, written: Written) ->
                 section=leaf.section if leaf else None,
             )
             continue
-        yield Row(
-            "lost",
-            origin.path,
-            None,
-            str(rule.place) if rule else None,
-            _row_of(rule, origin.value) if rule else None,
-            "the code table has no word for it" if rule else why_lost(shown, written),
-            leaf.section if leaf else None,
-        )
+        why = reasons.why(shown, origin.value, untabled.get(origin.path))
+        section = leaf.section if leaf else None
+        yield Row("lost", origin.path, None, why.rule, why.code, why.reason, section)
 
 
 def _slice_keys(written: Written) -> frozenset[str]:
@@ -252,14 +236,6 @@ def deciding(written: Written) -> frozenset[str]:
     conditions = [when for entry in entries for when in entry.when]
     conditions += [w for entry in entries for rule in every_rule(entry.rules) for w in rule.when]
     return _slice_keys(written) | {key for when in conditions for key in when.keys}
-
-
-def why_lost(path: str, written: Written) -> str:
-    """Return the declared reason for which the leaf at generic *path* is lost, or ``no slot``."""
-    for lost in written.lost:
-        if under(path, lost.path):
-            return lost.reason
-    return "no slot"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,9 @@ def write(messages: Sequence[Mapping[str, Any]], *, check: bool) -> bytes:
             faults += _lacking(message, structure, path)
         lines += _lines(message, structure, path, faults, check=check)
     if not messages:
-        faults.append(Fault(Code.MAPPING, "message", "there is nothing to say in this format"))
+        raise Rejected(
+            Code.MAPPING, "there is nothing to say in HL7 v2: no child or other person is shown"
+        )
     if faults:
         places = ", ".join(fault.path for fault in faults[:SHOWN])
         raise Rejected(Code.MAPPING, f"the message breaks HL7 v2 at {places}", tuple(faults))

@@ -250,7 +250,7 @@ def sayable(name: str, episode: Tree) -> list[Tree]:
     """Return the *episode*, or each child's part of it where the format says one child at a time
     (HL7 v2: one message for each); what all children share then goes with the first only.
     """
-    if rendered_or_refused(name, message(episode)) is not None:
+    if "subjects" not in episode or rendered_or_refused(name, message(episode)) is not None:
         return [episode]
     shared = {name: held for name, held in episode.items() if name in SHARED}
     return [
@@ -280,18 +280,15 @@ def examples(name: str) -> list[Tree]:
 
 
 def _about(episode: Tree, subject_id: str) -> Tree:
-    """Return the adults with what they are to the one child."""
-    return {
-        "parents_carers": [
-            {
-                **adult,
-                "relationships": [
-                    held for held in adult["relationships"] if held["subject_id"] == subject_id
-                ],
-            }
-            for adult in episode["parents_carers"]
-        ]
-    }
+    """Return the adults, if there are any, with what they are to the one child."""
+    if "parents_carers" not in episode:
+        return {}
+    adults = []
+    for adult in episode["parents_carers"]:
+        told = [one for one in adult.get("relationships", ()) if one["subject_id"] == subject_id]
+        rest = {name: held for name, held in adult.items() if name != "relationships"}
+        adults.append({**rest, "relationships": told} if told else rest)
+    return {"parents_carers": adults}
 
 
 def plain_notices() -> list[Tree]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mappings.engine.report import loss
+from mappings.engine.unsaid import NO_RULE
 from tests import builders
 from tests.property import laws
 from tests.property.families import (
@@ -115,4 +116,4 @@ def test_every_leaf_is_mapped_or_lost_with_a_reason(name: str) -> None:
     rows = loss(laws.FORMATS[name])
     assert len(rows) > 380
     assert [row.caf for row in rows if row.outcome != "kept" and not row.reason] == []
-    assert [row.caf for row in rows if row.reason == "no slot"] == []
+    assert [row.caf for row in rows if row.reason == NO_RULE] == []

@@ -149,6 +149,15 @@ def test_wrong_usage_is_exit_2(words: list[str]) -> None:
     assert result.stderr
 
 
+def test_a_word_too_many_is_told_what_the_command_takes() -> None:
+    """What a file holds is told from the file; the answer shows the commands that work."""
+    done = RUN.invoke(app, ["import", "paper", "x.csv"])
+    assert done.exit_code == 2
+    assert "paper says nothing here" in done.stderr
+    assert "ecaf import x.csv --check" in done.stderr
+    assert "ecaf import --template" in done.stderr
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """Exit 1, and why."""
     result = ecaf(tmp_path / "none.csv", "--check")

@@ -86,7 +86,9 @@ def test_every_command_teaches_and_has_json(command: str) -> None:
         (["read", "caf-json", "{bundle}"], "E_UNKNOWN_FIELD"),
         (["loss", "nosuch"], "E_NOT_ACCEPTABLE"),
         (["spec", "nosuch"], "E_NOT_ACCEPTABLE"),
-        (["test", "nosuch"], "nosuch is neither a folder nor the name of a format"),
+        (["test", "nosuch"], "nosuch is no folder, no format and no family of formats; there are"),
+        (["test", "fhir-r5"], "did you mean fhir-r4?"),
+        (["loss", "fhir-r4"], "fhir-r4/consent or fhir-r4/episode"),
         (["test", "{tmp}"], "no case was found: nothing has been tested"),
         (["config", "check", "{tmp}"], "configures nothing"),
         (
@@ -252,6 +254,14 @@ def test_the_cases_of_all_formats_are_run_with_a_summary() -> None:
     assert f"  {EPISODE}: " in out
     assert out.splitlines()[-1].endswith("cases pass")
     assert all(" ms" in line for line in out.splitlines() if line.startswith("ok "))
+
+
+def test_the_cases_of_a_family_of_formats_are_run_by_its_name() -> None:
+    """`ecaf test caf-xml` runs every mapping whose name begins so, and no other."""
+    code, out, _ = ecaf("test", "caf-xml")
+    assert code == 0
+    assert "ok     caf-xml/1: " in out
+    assert "fhir" not in out
 
 
 def test_a_failing_case_is_exit_code_one(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from mappings.engine.report import loss, report
 from tests import builders
 
 FHIR = translator().catalogue.formats["fhir-r4/episode"]
+SSD = translator().catalogue.formats["ssd/early-help"]
 
 
 def message(**changes: Any) -> dict[str, Any]:
@@ -100,17 +101,32 @@ def test_an_input_is_explained_to_where_it_went() -> None:
 
 
 def test_a_value_without_a_word_is_lost_and_another_is_kept_in_its_own_coding() -> None:
-    """A status that may not be told has no slot, and no resource is made that would need one."""
+    """A status that may not be told says so by the row of its table, although no resource is made
+    that would have a place for it.
+    """
     tree = message()
     tree["episode"]["status"] = "CONSENT_SOUGHT"
-    rows = report(FHIR, tree).of_input("episode.status")
-    assert {row.outcome for row in rows} == {"lost"}
-    assert {row.reason for row in rows} == {"no slot"}
+    (row,) = report(FHIR, tree).of_input("episode.status")
+    assert row.outcome == "lost"
+    assert row.reason == "the code table has no word for it: before consent: never told"
+    assert row.code == "codes/process-state.csv:5"
+    assert "fhir-r4/episode/episode.yaml" in str(row.rule)
     tree = message()
     relation = tree["episode"]["parents_carers"][0]["relationships"][0]
     relation["relationship"] = "CARER"
     path = "episode.parents_carers[0].relationships[0].relationship"
     assert [row.outcome for row in report(FHIR, tree).of_input(path)] == ["kept"]  # its own coding
+
+
+def test_what_a_rule_did_not_apply_to_says_what_the_rule_asks_for() -> None:
+    """A field that has rules, none of which held, names the conditions as the mapping has them."""
+    tree = message()
+    (row,) = report(SSD, tree).of_input("episode.subjects[0].identifiers[0].value")
+    assert row.reason == "not said here: only when identifiers[system=la-child-id]"
+    assert "ssd/early-help/mapping.yaml" in str(row.rule)
+    tree["notification"] = {"code": "N9", "plan_id": "p1"}
+    (fact,) = report(FHIR, tree).of_input("notification.plan_id")
+    assert (fact.reason, fact.rule) == ("no rule names it", None)
 
 
 def test_two_blocks_that_share_an_entry_are_both_kept() -> None:
