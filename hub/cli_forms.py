@@ -106,6 +106,12 @@ def import_history(
         )
         raise typer.Exit(2)
     options = Options(
-        given[0] if given else None, check=check, to=to, key_file=key_file, ca_file=ca_file, site=site, partner=partner
+        given[0] if given else None,
+        check=check,
+        to=to,
+        key_file=key_file,
+        ca_file=ca_file,
+        site=site,
+        partner=partner,
     )
     raise typer.Exit(run(options, os.environ, template=template, as_json=as_json))

@@ -87,9 +87,7 @@ def _wordless(rule: Rule, value: Any) -> Why | None:
     if row is None or row.wire:
         return None
     note = f": {row.note}" if row.note else ""
-    return Why(
-        f"the code table has no word for it{note}", str(rule.place), row_of(rule, value)
-    )
+    return Why(f"the code table has no word for it{note}", str(rule.place), row_of(rule, value))
 
 
 def _asked(rules: Sequence[Placed]) -> Iterator[str]:
@@ -97,4 +95,3 @@ def _asked(rules: Sequence[Placed]) -> Iterator[str]:
     if all(one.asks for one in rules):
         for one in rules:
             yield " and ".join(dict.fromkeys(one.asks))
-
