@@ -110,6 +110,6 @@ def test_an_item_cut_apart_is_taken_by_no_door() -> None:
     tree = about(laws.builders.episode())
     del tree["episode"]["subjects"][0]["identifiers"][0]["value"]
     assert not _lawful(tree)
-    with pytest.raises(HubError, match="E_MAPPING.*Identifier") as refused:
+    with pytest.raises(HubError, match=r"Identifier\[0\]") as refused:
         laws.rendered("caf-xml/1", tree)
     assert refused.value.code == "E_MAPPING"

@@ -2,6 +2,7 @@
 
 import re
 from importlib.resources import files
+from typing import Final
 
 import pytest
 
@@ -51,6 +52,25 @@ def test_every_list_that_a_field_names_exists() -> None:
     """A coded leaf whose list is missing would accept anything, or nothing."""
     named = {leaf.codes for leaf in walk(message_tree()) if leaf.codes is not None}
     assert named <= set(list_ids())
+
+
+OF_NO_FIELD: Final = {
+    "CL-01-ssd-gender": "the dataset's words, for a site's own tables: its early-help rows say no gender",
+    "CL-01-ssd-sex": "the same",
+    "CL-10-minimal": "a shorter set than CL-10, for a site's own tables",
+    "CL-25-upn-unknown": "the value of an identifier whose system is upn-unknown (CL-25)",
+    "CL-26": "name use: each of its codes is a field of its own here (preferred_name, aka …)",
+    "CL-30": "assessment factors: no field of `domain.md` section 2 asks for them, nor a form",
+    "CL-31": "headline outcomes: no field of `domain.md` section 2 asks for them, nor a form",
+    "CL-32": "codes of refusals",
+}
+"""Lists that no field of the dictionary names, and why they are here (D-50)."""
+
+
+def test_a_list_of_no_field_has_a_reason() -> None:
+    """A list that nothing can say is known, so that a field cannot lose its list unseen."""
+    named = {leaf.codes for leaf in walk(message_tree()) if leaf.codes is not None}
+    assert set(list_ids()) - named == OF_NO_FIELD.keys()
 
 
 def test_only_the_authorities_are_open() -> None:
