@@ -55,7 +55,7 @@ def test_every_list_that_a_field_names_exists() -> None:
 
 
 OF_NO_FIELD: Final = {
-    "CL-01-ssd-gender": "the dataset's words, for a site's own tables: its early-help rows say no gender",
+    "CL-01-ssd-gender": "the dataset's words, for a site's own tables",
     "CL-01-ssd-sex": "the same",
     "CL-10-minimal": "a shorter set than CL-10, for a site's own tables",
     "CL-25-upn-unknown": "the value of an identifier whose system is upn-unknown (CL-25)",
