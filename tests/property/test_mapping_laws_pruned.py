@@ -13,6 +13,7 @@ from hub.errors import HubError, InvalidContent
 from hub.services.prune import prune
 from mappings.commands import translator
 from mappings.formats.canonical_json import read_message
+from tests import builders
 from tests.property import laws
 from tests.property.families import families, message
 from tests.property.gate_model import thaw
@@ -98,7 +99,7 @@ def _lawful(tree: Tree) -> bool:
 
 def test_the_severest_cut_leaves_something_to_read() -> None:
     """The law is about cut families: this one has lost much of what it said, and is still told."""
-    whole = laws.builders.episode()
+    whole = builders.episode()
     left = released(whole, SEVERE)
     assert 0 < len(laws.by_place(left)) < len(laws.by_place(whole)) * 2 / 3
 
@@ -107,7 +108,7 @@ def test_an_item_cut_apart_is_taken_by_no_door() -> None:
     """The gate treats system and value of an identifier alike, so a half of one is nobody's
     redaction: the canonical door refuses it, and CAF XML does not write it.
     """
-    tree = about(laws.builders.episode())
+    tree = about(builders.episode())
     del tree["episode"]["subjects"][0]["identifiers"][0]["value"]
     assert not _lawful(tree)
     with pytest.raises(HubError, match=r"Identifier\[0\]") as refused:
