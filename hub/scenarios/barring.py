@@ -148,6 +148,14 @@ CHECKS: tuple[tuple[str, str, str], ...] = (
         r"the review list shows disclosures to (?P<services>.+) and nobody else",
         "the review list shows disclosures to CSC-A and POL-A and nobody else",
     ),
+    (
+        "alerted",
+        (
+            r"(?:no alert (?P<none>[a-z_.]+)|the alert (?P<alert>[a-z_.]+)) is raised"
+            r"(?: (?P<count>\d+ times|once|twice))?"
+        ),
+        "the alert shield.override is raised twice",
+    ),
     ("settled", r"nothing is left undelivered", "nothing is left undelivered"),
 )
 """The checks: kind, pattern, example."""

@@ -153,8 +153,7 @@ class Checker:
                 raise self._no(check, "not there", f"{arrival.kind} in {arrival.file}")
 
     async def _check_count(self, check: Check) -> None:
-        word = check.words["count"]
-        wanted = {"once": 1, "twice": 2}.get(word) or int(word.split()[0])
+        wanted = _count(check.words["count"])
         got = [a for a in self._of(check) if a.kind == check.words["type"]]
         if len(got) != wanted:
             raise self._no(check, f"{wanted} times", f"{len(got)} times")
@@ -242,12 +241,25 @@ class Checker:
         if got != wanted:
             raise self._no(check, ", ".join(sorted(wanted)), ", ".join(sorted(got)) or "nobody")
 
+    async def _check_alerted(self, check: Check) -> None:
+        kind = check.words.get("none") or check.words["alert"]
+        page = await self.world.operator("GET", "/admin/alerts?all=1")
+        got = sum(one["kind"] == kind for one in page["alerts"])
+        wanted = 0 if "none" in check.words else _count(check.words.get("count", ""))
+        if got != wanted:
+            raise self._no(check, f"{wanted} times", f"{got} times")
+
     async def _check_settled(self, check: Check) -> None:
         summary = await self.world.operator("GET", "/admin/summary")
         states = summary.get("states") or summary.get("deliveries") or {}
         left = {k: states.get(k, 0) for k in ("pending", "sending", "handed_over", "quarantined")}
         if any(left.values()):
             raise self._no(check, "everything settled", str(left))
+
+
+def _count(words: str) -> int:
+    """Return how often: "once" (or nothing said), "twice", "3 times"."""
+    return {"": 1, "once": 1, "twice": 2}.get(words) or int(words.split(maxsplit=1)[0])
 
 
 def _without_request(answer: Answered) -> str:

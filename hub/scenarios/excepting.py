@@ -1,9 +1,12 @@
-"""Sentences of sharing without consent: a system discloses, or asks for a disclosure (N13)."""
+"""Sentences of exceptions: a system discloses without consent, asks for that (N13), or sees past a
+shield.
+"""
 
 import json
 from datetime import timedelta
 from typing import Any
 
+from hub.scenarios.asking import VIEWS
 from hub.scenarios.judging import judge_answer
 from hub.scenarios.messages import WIRE, Sent, episode, episode_of
 from hub.scenarios.reading import Text, place_of
@@ -78,6 +81,30 @@ async def _send(stage: Stage, action: Action, step: Step, record: dict[str, Any]
     key = stage.key(participant.name)
     sent = Sent(participant.name, "POST", "/disclosures", WIRE, body, key, tree)
     judge_answer(action.answer, await stage.send(sent, step), place_of(action.text))
+
+
+async def look_past(stage: Stage, action: Action, step: Step) -> None:
+    """Ask for one view past a shield, as a system does whose practitioner has seen the warning."""
+    details, who = action.details, stage.scenario.cast.participant(action.words["who"])
+    body = {
+        "purpose": action.words.get("purpose", "PLAN"),
+        "basis": details.text("basis") or "S47",
+        "reference": details.text("reference") or f"{stage.run}-look",
+        "warned": details.text("warned") != "no",
+    }
+    reference, service = episode_of(details, stage.scenario), details.text("service") or who.service
+    answer = await stage.call(
+        who.name,
+        "POST",
+        f"/episodes/{reference}/override?service={service}",
+        step,
+        by=details.text("by"),
+        content_type="application/json",
+        accept=details.text("accept") or VIEWS.get(who.content, VIEWS["caf-json"]),
+        body=body,
+        idempotency_key=stage.key(who.name),
+    )
+    judge_answer(action.answer, answer, place_of(action.text))
 
 
 async def store(stage: Stage, action: Action, step: Step) -> None:

@@ -30,6 +30,7 @@ ACTS: Mapping[str, Act] = {
     "ask-by-law": excepting.ask,
     "consent-store": excepting.store,
     "view": asking.view,
+    "look-past": excepting.look_past,
     "consents": asking.consents,
     "http": asking.http,
     "pass": troubling.wait,

@@ -140,6 +140,13 @@ SENTENCES: tuple[Sentence, ...] = (
         "into|accept|service|by",
     ),
     _say(
+        "look-past",
+        r"{who} looks past the shield(?: for (?P<purpose>[A-Z_]+))?",
+        "CSC-A looks past the shield for PLAN",
+        "child protection sees an episode in spite of a shield, once; who may is asked by the hub",
+        "basis|reference|warned|into|accept|service|by",
+    ),
+    _say(
         "http",
         r"{who} calls (?P<method>GET|POST|PUT|DELETE) (?P<path>/\S*)",
         "SCH-A calls GET /directory",

@@ -43,14 +43,15 @@ WHAT: Final = {
     "N16": "a request for services, or its answer",
     "VIEW": "a look at the record",
     "COPY": "a copy made for the family",
+    "OVERRIDE": "a look at the record in spite of a shield, for child protection",
     "NOTICE": "a notice from a school or health system",
 }
 NOT_THEIRS: Final = frozenset({"N12", "N13", "N15"})
 """Never in a family's report by itself: whether they are told of a statutory disclosure is decided
 with it (`domain.md` 4.6), and the others are between professionals.
 """
-LOOKED: Final = frozenset({"view.released", "view.copied"})
-ASKED: Final = LOOKED | {"disclosure.intended", "disclosure.fetched"}
+LOOKED: Final = {"view.released": "VIEW", "view.copied": "COPY", "view.overridden": "OVERRIDE"}
+ASKED: Final = LOOKED.keys() | {"disclosure.intended", "disclosure.fetched"}
 ARRIVED: Final = ("carried", "fetched", "unknown")
 """What a delivery's evidence says of a body that left: an unknown outcome counts as received."""
 
@@ -103,7 +104,7 @@ def _given(session: Session, episode_id: str) -> Iterator[_Given]:
     }
     for delivery_id, row in sorted(last.items(), key=lambda one: one[1].at):
         if row.kind in LOOKED:
-            what = "VIEW" if row.kind == "view.released" else "COPY"
+            what = LOOKED[row.kind]
             yield _Given(row, what, row.service or "", int(row.facts["version"]), ())
             continue
         delivery = session.delivery(delivery_id)
@@ -160,7 +161,8 @@ def _shown(given: _Given, tree: Tree, decisions: Sequence[Decision]) -> Tree:
     rights = Rights(Agreements(then, children, adults, known=circumstances(tree)), ask)
     kind = "VIEW" if given.row.kind in LOOKED else given.what
     permits = Permits(children, adults, rights, masked(tree))
-    return prune(view(kind, sheltered(tree), given.focus), permits)
+    seen = sheltered(tree, located=given.what == "OVERRIDE")
+    return prune(view(kind, seen, given.focus), permits)
 
 
 def _about_somebody(shown: Tree) -> bool:

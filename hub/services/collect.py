@@ -28,6 +28,8 @@ from hub.services.receipt import Receipt
 from hub.services.registers import OWN_ALONE, UNSURE, Registers, Unsure
 from hub.services.released import Released
 from hub.services.settle import envelope, format_of, settle, view_digest
+from hub.services.strangers import UNTOLD, hidden
+from hub.services.waiting import waits
 
 PAGE: Final = 100
 ENDED: Final = frozenset({State.SUPPRESSED, State.QUARANTINED, State.EXPIRED, State.ERASED})
@@ -104,8 +106,9 @@ class Collector:
         return found[:count]
 
     async def fetch(self, partner: Partner, delivery_id: str) -> Rendered:
-        """Return the body of one delivery as consent allows now; raises `Missing` or `Withheld`,
-        and `Unavailable` (``E_REGISTER``) while consent cannot be confirmed.
+        """Return the body of one delivery as consent allows now; raises `Missing` or `Withheld` as
+        a view of its episode would, and `Unavailable` (``E_REGISTER``) while consent cannot be
+        confirmed.
         """
         needs = Needs(deliveries=(delivery_id,), hidden=True)
 
@@ -119,7 +122,7 @@ class Collector:
         if isinstance(outcome, Unsure):
             raise Unavailable(Code.REGISTER, UNSURE)
         if isinstance(outcome, Withheld):
-            raise outcome
+            raise hidden() if outcome.code in UNTOLD else outcome
         if outcome is None:
             self.handover.offer(await self.store.due(self.clock.now(), PAGE))
             raise _gone()
@@ -155,9 +158,8 @@ class Collector:
         try:
             released = ask_gate(case, delivery, partner, self.registry, now)
         except Withheld as withheld:
-            # Nobody there may receive it today: it waits, and is asked for again.
-            waits = withheld.code is Code.USER_NOT_ELIGIBLE
-            if delivery.state is State.HANDED_OVER and not waits:
+            # What nobody there may receive today waits, as every recall does.
+            if delivery.state is State.HANDED_OVER and not waits(delivery, withheld.code):
                 self._suppress(session, delivery, withheld.code.value)
             return withheld
         except Unavailable:

@@ -26,7 +26,7 @@ from hub.domain.exchange import (
 from hub.domain.lifecycle import step
 from hub.domain.partner import Partner, Registry
 from hub.domain.regions import Regions
-from hub.errors import Code, Forbidden, InvalidContent, Missing
+from hub.errors import Code, Forbidden, InvalidContent
 from hub.ports import Session
 from hub.services.accept import Accepted, Incoming, Refused
 from hub.services.audit import row
@@ -40,7 +40,7 @@ from hub.services.share import Occasion, Telling, tell
 from hub.services.shelter import shield_of
 from hub.services.shielding import relocated
 from hub.services.standing import deciding, roles
-from hub.services.strangers import REGISTER, stranger
+from hub.services.strangers import REGISTER, hidden, stranger
 
 CHANGES: Final = frozenset({"NARROWED", "WITHDRAWN", "EXPIRED"})
 """What a decision can say only where another stood before."""
@@ -91,7 +91,7 @@ class Recorder:
         if found.head is None and record.get("store_decision") != "yes":
             return self._declined(session, incoming, record)
         if found.stranger:
-            raise _unknown()
+            raise hidden()
         if found.head is not None:
             home = found.head.home_authority
             check_covered(session, incoming.partner, found.head, home, incoming.now)
@@ -140,7 +140,7 @@ class Recorder:
         if faults:
             raise InvalidContent(faults[0].code, "the decision is not a lawful one", tuple(faults))
         if found.head is None and record.get("state") in CHANGES:
-            raise _unknown()
+            raise hidden()
 
     def _weighed(self, incoming: Incoming, found: Standing, episode_id: str, record: Tree) -> Turn:
         """Weigh what stood against what stands with the new decision."""
@@ -234,7 +234,7 @@ class Recorder:
             return
         held = roles(incoming.partner, found.head, found.tree, found.involvements, incoming.now)
         if not held:
-            raise _unknown()
+            raise hidden()
         if not held & RECORDERS:
             raise Forbidden(
                 Code.FORBIDDEN,
@@ -385,7 +385,3 @@ def _about_a_new_child(record: Tree, tree: Tree) -> bool:
     children, adults = people(tree)
     new = record.get("subject_id") not in {*children, *adults}
     return new and record.get("state") == "STORE_ONLY"
-
-
-def _unknown() -> Missing:
-    return Missing(Code.NO_RELATIONSHIP, "no episode of this reference has a relationship to you")

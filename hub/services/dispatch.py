@@ -28,7 +28,7 @@ from hub.services.review import undelivered
 from hub.services.settle import envelope, format_of, settle, view_digest
 from hub.services.statutory import STATUTORY
 from hub.services.unchanged import nothing_new
-from hub.services.waiting import hold
+from hub.services.waiting import hold, wait, waits
 
 log = logging.getLogger("hub.dispatch")
 
@@ -133,8 +133,9 @@ class Dispatcher:
         try:
             released = ask_gate(case, delivery, partner, self.registry, now)
         except Withheld as withheld:
-            if withheld.code is Code.USER_NOT_ELIGIBLE:
-                hold(session, delivery, now, withheld.code)
+            if waits(delivery, withheld.code):
+                home = case.head.home_authority
+                wait(session, delivery, partner, home, now, withheld.code)
                 return None
             return self._end(session, delivery, State.SUPPRESSED, withheld.code.value, now)
         except Unavailable:

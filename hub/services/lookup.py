@@ -11,8 +11,9 @@ from hub.services.audit import row
 from hub.services.consents import RECORDERS, standing
 from hub.services.eligible import check_covered, check_user
 from hub.services.kin import kin_of
-from hub.services.see import KEEPERS, hidden
+from hub.services.see import KEEPERS
 from hub.services.standing import roles
+from hub.services.strangers import hidden
 
 
 @dataclass(frozen=True, slots=True)

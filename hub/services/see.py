@@ -13,7 +13,6 @@ from hub.errors import (
     Fault,
     Forbidden,
     InvalidContent,
-    Missing,
     Rejected,
     Unavailable,
     Withheld,
@@ -30,15 +29,11 @@ from hub.services.override import Lift, tell_of
 from hub.services.registers import OWN_ALONE, UNSURE, Registers, Unsure, heard
 from hub.services.released import Released
 from hub.services.standing import WRITES_ALL, roles
+from hub.services.strangers import UNTOLD, hidden
 
 KEEPERS: Final = WRITES_ALL
 """Who keeps the record with the family: it is for them to hand out copies (`domain.md` 5.3)."""
 PURPOSES: Final = ("ASSESS", "PLAN", "TRANSFER", "REQUEST_SERVICE", "PULL_THROUGH")
-
-
-def hidden() -> Missing:
-    """Return the one answer for unknown, shielded and unrelated (`domain.md` CL-32)."""
-    return Missing(Code.NO_RELATIONSHIP, "no episode of this reference has a relationship to you")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +88,7 @@ class Viewer:
         if isinstance(outcome, Unsure):
             raise Unavailable(Code.REGISTER, UNSURE)
         if isinstance(outcome, Withheld):
-            if outcome.code in {Code.NO_RELATIONSHIP, Code.SHIELDED, Code.SENSITIVE}:
+            if outcome.code in UNTOLD:
                 raise hidden()
             raise outcome
         return self.renderer.render(format_name, outcome, partner=partner.name)

@@ -21,6 +21,7 @@ from hub.domain.exchange import (
 from hub.domain.partner import Registry
 from hub.ports import Session
 from hub.services.audit import row
+from hub.services.unreached import unreached
 
 INDEX: Final = frozenset({"N1", "N2", "N3", "N4", "N5", "N14"})
 TEAM: Final = frozenset({"N2", "N3", "N4", "N5", "N6", "N8", "N9"})
@@ -123,6 +124,17 @@ def _to_service(
                 facts={"message_type": telling.code},
             )
         )
+        head = occasion.head
+        for alert in unreached(
+            telling.code,
+            service,
+            None,
+            head.home_authority,
+            occasion.message_id,
+            at=occasion.now,
+            episode_id=head.episode_id,
+        ):
+            session.add_alert(alert)
         return None
     return _record(session, occasion, telling, partner.name, service)
 

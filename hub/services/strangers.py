@@ -11,11 +11,21 @@ from typing import Any, Final
 
 from hub.domain.exchange import EpisodeHead, Involvement, Tree
 from hub.domain.partner import Partner
+from hub.errors import Code, Missing
 
 REGISTER: Final = "register"
 """The role and operation of a register of consent; no profile can have it (`OPERATIONS`)."""
 AT_WORK: Final = "at_work"
 """The head's fact that names the organisations whose people are in the episode, or were asked."""
+
+
+UNTOLD: Final = frozenset({Code.NO_RELATIONSHIP, Code.SHIELDED, Code.SENSITIVE})
+"""Refusals of the gate that a caller is told as one (`domain.md` 4.4, CL-32): `hidden`."""
+
+
+def hidden() -> Missing:
+    """Return the one answer for unknown, shielded and unrelated, on every way to an episode."""
+    return Missing(Code.NO_RELATIONSHIP, "no episode of this reference has a relationship to you")
 
 
 def at_work(tree: Tree) -> list[str]:

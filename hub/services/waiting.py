@@ -1,5 +1,5 @@
-"""Waiting for a register of consent, or for somebody who may receive: what cannot be released for
-now is neither sent nor ended.
+"""Waiting for a register of consent, for somebody who may receive, or with a recall for an
+organisation to be accredited again: what cannot be released for now is neither sent nor ended.
 
 It keeps its place at the head of its lane, is counted as no attempt, and is tried again until its
 register vouches for its decisions, somebody eligible is there (`domain.md` 1.4), or the family says
@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from hub.domain.exchange import Delivery, State
+from hub.domain.partner import Partner
 from hub.errors import Code
 from hub.ports import Session
 from hub.services.audit import of_delivery
+from hub.services.unreached import kept, unreached
 
 HOLD: Final = timedelta(seconds=5)
 """How long until a held delivery asks its register again."""
@@ -34,3 +36,34 @@ def hold(session: Session, delivery: Delivery, now: datetime, code: Code = Code.
     session.put_delivery(waiting)
     if delivery.reason != code.value:
         session.add_audit(of_delivery("delivery.held", waiting, at=now, code=code.value))
+
+
+def waits(delivery: Delivery, code: Code) -> bool:
+    """Return whether *delivery*, which the gate stops with *code*, waits rather than ends."""
+    return code is Code.USER_NOT_ELIGIBLE or kept(delivery.message_type, code)
+
+
+def wait(
+    session: Session,
+    delivery: Delivery,
+    partner: Partner,
+    authority: str | None,
+    now: datetime,
+    code: Code,
+) -> None:
+    """Leave *delivery* waiting for *code* to pass, and say so at once where it is a recall."""
+    hold(session, delivery, now, code)
+    if code is not Code.ORG_NOT_ACCREDITED:
+        return
+    about = delivery.delivery_id
+    for alert in unreached(
+        delivery.message_type,
+        delivery.service,
+        partner,
+        authority,
+        about,
+        at=now,
+        episode_id=delivery.episode_id,
+        delivery_id=about,
+    ):
+        session.add_alert(alert)

@@ -16,6 +16,8 @@ from hub.scenarios.runner import run_scenario
 
 FOLDER = Path(__file__).with_name("scenarios")
 SCENARIOS = sorted(FOLDER.glob("*.yaml"))
+FURTHER = sorted(FOLDER.with_name("further").glob("*.yaml"))
+"""Stories of this hub's own, beside those of `domain.md` section 7."""
 
 pytestmark = pytest.mark.acceptance
 
@@ -27,7 +29,7 @@ def play(path: Any, out: Any, **told: Any) -> Any:
     return code, shown.getvalue()
 
 
-@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*SCENARIOS, *FURTHER], ids=lambda path: path.stem)
 def test_a_scenario_passes_embedded(path: Any, tmp_path: Path) -> None:
     """One process, SQLite, no broker: everybody receives what the file says, and nothing else."""
     code, shown = play(path, tmp_path / "out")

@@ -9,7 +9,7 @@ import pytest
 from hub.domain.exchange import State
 from hub.domain.partner import Delivering
 from hub.errors import Code, Conflict, InvalidContent, Missing, Rejected, Unavailable, Withheld
-from tests.unit.services.world import PARTNERS, World, includes, part
+from tests.unit.services.world import CANONICAL, PARTNERS, World, includes, part, subject
 
 
 @pytest.fixture
@@ -124,6 +124,21 @@ async def test_consent_is_asked_when_it_is_fetched(world: World) -> None:
     assert refused.value.code is Code.CONSENT_SCOPE
     assert world.deliveries(delivery_id=one["delivery_id"])[0].state is State.SUPPRESSED
     assert await waiting(world) == []
+
+
+async def test_what_a_shield_hides_is_refused_in_the_words_of_a_view(world: World) -> None:
+    """One error for both ways (`domain.md` 4.4), and it does not say that anybody is shielded."""
+    (offered,) = await waiting(world)
+    mine = world.partners["HV-A"]
+    await world.send("SCH-A", episode=part(subjects=subject(shielding="full")))
+    with pytest.raises(Missing) as fetched:
+        await world.collector.fetch(mine, offered["delivery_id"])
+    with pytest.raises(Missing) as looked:
+        await world.viewer.view(mine, "HV-A/HV", "e1", "ASSESS", CANONICAL)
+
+    said = [(one.value.code, one.value.detail, one.value.faults) for one in (fetched, looked)]
+    assert said[0] == said[1]
+    assert said[0][0] is Code.NO_RELATIONSHIP
 
 
 async def test_a_narrower_view_comes_under_a_new_id(world: World) -> None:

@@ -61,6 +61,19 @@ async def test_one_view_shows_what_the_shield_hides_and_alerts_at_once(world: Wo
     assert len(alerts(world)) == 2
 
 
+async def test_the_access_report_counts_a_view_past_a_shield(world: World) -> None:
+    """A line of its own, with what was seen and on whose agreement (`domain.md` 5.2 A5)."""
+    before = await world.lookup.access_report(world.partners["EHM-A"], "e1", "c1")
+    await see(world)
+    after = await world.lookup.access_report(world.partners["EHM-A"], "e1", "c1")
+
+    (line,) = [one for one in after["disclosures"] if one not in before["disclosures"]]
+    assert line["service"] == CSC
+    assert "in spite of a shield" in line["what"]
+    assert line["sections"]
+    assert line["ground"]
+
+
 async def test_without_the_right_relationship_it_looks_like_no_episode(world: World) -> None:
     """Unrelated and unknown are refused alike, and each try is alerted without an episode."""
     stranger = replace(
