@@ -44,7 +44,7 @@ chaos: setup ## Kill, cut and empty things twenty times over; nothing may be los
 	$(PYTEST) -m slow --timeout=7200 tests/chaos $(ARGS)
 	ECAF_TEST_FAULTED=10000 $(PYTEST) --timeout=7200 tests/property/test_faulted_consent.py tests/property/test_statutory_under_faults.py
 
-mutation: setup ## Change the consent core and the gate line by line: does a test notice? (hours; ARGS="--sample 20")
+mutation: setup ## Change the consent core and the gate line by line: does a test notice? (ARGS="--changed-since main")
 	$(BIN)/python -m tests.mutation $(ARGS)
 
 conformance: setup ## Other people's validators over what the hub writes (Java, Maven, Node, xmllint)

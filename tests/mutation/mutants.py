@@ -3,7 +3,8 @@
 import ast
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import CodeType
 from typing import Final
 
 COMPARED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
@@ -14,33 +15,102 @@ COMBINED: Final[dict[type[ast.operator], type[ast.operator]]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr,
     ast.Mult: ast.Add,
 }  # fmt: skip
+_FUNCTIONS: Final = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """The changed *source* of a module, and what was changed on which line."""
+    """One change of one place of a module.
 
+    *function* is the outermost function around it, by its qualified name; ``None``: the change is
+    made when the module is imported.  *lines* are those of the statement: a test that runs none of
+    them cannot notice.  *code* is what was changed, as one line, *change* how.
+    """
+
+    module: str
+    function: str | None
     line: int
+    lines: range
+    code: str
     change: str
-    source: str
+    source: str = field(repr=False, compare=False)
+    place: int = field(repr=False)
+    which: int = field(repr=False)
+
+    def text(self) -> str:
+        """Return the changed module."""
+        tree = ast.parse(self.source)
+        _change(_places(tree)[self.place], self.which)
+        return ast.unparse(ast.fix_missing_locations(tree))
+
+    def compiled(self, filename: str) -> CodeType:
+        """Return the changed module as code that says it is from *filename*."""
+        return compile(self.text(), filename, "exec")
+
+    def __str__(self) -> str:
+        """Say where and what."""
+        return f"{self.module}:{self.line} {self.function or 'module'}: {self.code}: {self.change}"
 
 
-def mutants(source: str) -> Iterator[Mutant]:
-    """Yield every mutant of *source*, one change each, in the order of its lines."""
+def mutants(module: str, source: str) -> list[Mutant]:
+    """Return every mutant of *source*, the text of *module*, in the order of its lines."""
     tree = ast.parse(source)
-    places = [node for node in ast.walk(tree) if isinstance(node, ast.expr | ast.stmt)]
+    around = dict(_surroundings(tree))
     skipped = _declarations(tree)
-    found = []
-    for number, node in enumerate(places):
+    found: list[Mutant] = []
+    for number, node in enumerate(_places(tree)):
         if node in skipped:
             continue
-        for change in range(_changes(node)):
-            changed = copy.deepcopy(tree)
-            twins = [one for one in ast.walk(changed) if isinstance(one, ast.expr | ast.stmt)]
-            what = _change(twins[number], change)
-            text = ast.unparse(ast.fix_missing_locations(changed))
-            found.append(Mutant(node.lineno, what, text))
-    yield from sorted(found, key=lambda mutant: mutant.line)
+        function, statement = around[node]
+        found += [
+            Mutant(
+                module=module,
+                function=function,
+                line=node.lineno,
+                lines=_lines(statement),
+                code=ast.unparse(node).split("\n")[0],
+                change=_change(copy.deepcopy(node), which),
+                source=source,
+                place=number,
+                which=which,
+            )
+            for which in range(_changes(node))
+        ]
+    return sorted(found, key=lambda mutant: mutant.line)
+
+
+def _places(tree: ast.Module) -> list[ast.expr | ast.stmt]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.expr | ast.stmt)]
+
+
+def _surroundings(tree: ast.Module) -> Iterator[tuple[ast.AST, tuple[str | None, ast.stmt]]]:
+    """Yield each place with the outermost function and the innermost statement around it."""
+
+    def walk(
+        node: ast.AST, path: str, function: str | None, statement: ast.stmt | None
+    ) -> Iterator[tuple[ast.AST, tuple[str | None, ast.stmt]]]:
+        for child in ast.iter_child_nodes(node):
+            inner, name, here = path, function, statement
+            if isinstance(child, ast.stmt):
+                here = child
+            if function is None and isinstance(child, ast.ClassDef):
+                inner = f"{path}{child.name}."
+            if function is None and isinstance(child, _FUNCTIONS):
+                name = f"{path}{child.name}"
+            if here is not None:
+                yield child, (name, here)
+            yield from walk(child, inner, name, here)
+
+    yield from walk(tree, "", None, None)
+
+
+def _lines(statement: ast.stmt) -> range:
+    """Return the lines of a statement, without those of the statements in it."""
+    last = statement.end_lineno or statement.lineno
+    body = getattr(statement, "body", None)
+    if body:
+        last = max(statement.lineno, body[0].lineno - 1)
+    return range(statement.lineno, last + 1)
 
 
 def _declarations(tree: ast.Module) -> set[ast.AST]:
@@ -56,6 +126,8 @@ def _declarations(tree: ast.Module) -> set[ast.AST]:
             aside.append(node.annotation)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             aside.append(node)
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            aside += [node.test, node]
         for part in aside:
             if part is not None:
                 found.update(ast.walk(part))
@@ -106,9 +178,8 @@ def _change(node: ast.AST, which: int) -> str:
             node.value += 1
             return f"{node.value - 1} -> {node.value}"
     if isinstance(node, ast.Expr):
-        gone_call = ast.unparse(node.value)
         node.value = ast.Constant(None)
-        return f"without {gone_call[:60]}"
+        return "without the call"
     if isinstance(node, ast.If | ast.IfExp):
         node.test = ast.UnaryOp(ast.Not(), node.test)
         return "the other branch"

@@ -1,0 +1,40 @@
+"""What is changed, and which tests must notice."""
+
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+_CONSENT: Final = (
+    "tests/unit/domain/test_consent.py",
+    "tests/unit/domain/test_circumstances.py",
+    "tests/unit/domain/test_entitlement.py",
+    "tests/property/test_consent_model.py",
+)
+_GATE: Final = (
+    "tests/unit/services/test_gate.py",
+    "tests/unit/services/test_prune.py",
+    "tests/property/test_shelter.py",
+    "tests/property/test_gate.py",
+)
+TESTS: Final[dict[str, tuple[str, ...]]] = {
+    **{
+        f"hub.domain.{name}": _CONSENT
+        for name in (
+            "decision", "hearing", "consent", "cells", "scope_items", "weighing", "disputes",
+            "circumstances", "competence", "entitlement",
+        )
+    },
+    **{
+        f"hub.services.{name}": _GATE
+        for name in ("gate", "permits", "prune", "masking", "shelter")
+    },
+}  # fmt: skip
+APART: Final = {
+    "tests/unit/services/test_prune.py::test_the_code_is_the_same_whatever_the_hash_seed"
+}
+"""Tests that start a process of their own: it has the unchanged code, so they prove nothing."""
+
+
+def path_of(module: str) -> Path:
+    """Return the file of a module."""
+    return ROOT / (module.replace(".", "/") + ".py")
