@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mappings.engine.canonical import required
+from mappings.engine.chains import ODD, Chain, chain
 from mappings.engine.model import Rule
 from mappings.engine.reading import (
     AT,
@@ -26,7 +27,8 @@ from mappings.engine.reading import (
     only,
     strange,
 )
-from mappings.engine.recognise import met, quick, several, sort, sorter, told_by
+from mappings.engine.recognise import met, sort
+from mappings.engine.sorting import sort_out
 from mappings.engine.source import Source
 from mappings.engine.spots import Spot
 from mappings.engine.tree import Constant, Leaf, Listed, Object, Part, Slot
@@ -36,6 +38,7 @@ DEEPEST: Final = 14
 
 NAMES: Final[Mapping[str, Any]] = {
     "Holders": (dict, list),
+    "Odd": ODD,
     "Unhashable": TypeError,
     "Wrong": Wrong,
     "again": again,
@@ -43,7 +46,6 @@ NAMES: Final[Mapping[str, Any]] = {
     "leads": leads,
     "merge": merge,
     "only": only,
-    "quick": quick,
     "sort": sort,
     "strange": strange,
 }
@@ -76,7 +78,10 @@ class Reader:
 
     def _slot(self, slot: Slot, spot: Spot, matched: AbstractSet[str] = frozenset()) -> None:
         """Read a value that is there: not None."""
-        if isinstance(slot, Constant):
+        found = chain(self.source, slot, spot.value, spot.level, matched)
+        if found is not None:
+            self._chain(found, spot)
+        elif isinstance(slot, Constant):
             wrong = spot.inside(f"if {spot.value} != {self.source.literal(slot.value)}:")
             wrong.unknown()
         elif isinstance(slot, Leaf):
@@ -89,6 +94,24 @@ class Reader:
             self._object(slot, spot, matched, {})
         else:
             self._listed(slot, spot)
+
+    def _chain(self, found: Chain, spot: Spot) -> None:
+        """Read a chain: as it should look, or step by step."""
+        walk = f"{self.source.bind(found.walk)}({spot.value}, c, {spot.trail})"
+        holds = " and ".join(found.holds) or "True"
+        end = spot.along(found.steps, found.level + 1)
+        trying = spot.inside("try:")
+        for text in found.binds:
+            trying.line(text)
+        if found.leaf is None:
+            trying.line(f"{end.value} = {holds}")
+            spot.inside("except Odd:").line(f"{end.value} = False")
+            spot.inside(f"if not {end.value}:").line(walk)
+            return
+        trying.line(f"{end.value} = {found.end} if {holds} else None")
+        spot.inside("except Odd:").line(f"{end.value} = None")
+        there = f"if {end.value} is not None or ({end.value} := {walk}) is not None:"
+        self._leaf(found.leaf, end.inside(there))
 
     def _object(
         self, plan: Object, spot: Spot, matched: AbstractSet[str], heading: Mapping[str, Any]
@@ -134,51 +157,13 @@ class Reader:
         if alone is not None and alone.rule is not None:
             self._each(alone, alone.rule, there)
         else:
-            self._sorted(slot.sorted_parts(), there)
+            for part, items, found in sort_out(slot.sorted_parts(), there):
+                if part.rule is not None:
+                    self._each(part, part.rule, found, items)
+                else:
+                    one = found.below(IN, found.value, items, value=items)
+                    self._slot(part.content, one, met(part.where))
         spot.inside("else:").unknown()
-
-    def _sorted(self, parts: list[Part], spot: Spot) -> None:
-        """Read a list of several parts."""
-        source, found, one = self.source, spot.name("g"), f"x{spot.level + 1}"
-        told = told_by(parts)
-        if told is not None and len(parts) == 1 and type(told[1][0]) is str:
-            self._single(parts[0], told[0], told[1][0], spot)
-            return
-        names: list[Any] = list(range(len(parts))) if told is None else told[1]
-        slow = spot
-        if told is not None:
-            known, many = source.bind(frozenset(names)), source.bind(several(parts, names))
-            quick = f"quick({spot.value}, {source.literal(told[0])}, {known}, {many})"
-            slow = spot.inside(f"if ({found} := {quick}) is None:")
-        slow.line(f"{found}, strangers = {sorter(source, parts, names)}({spot.value})")
-        stranger = slow.inside("for position in strangers:").below(AT, "position")
-        stranger.unknown()
-        spot.line(f"{found} = {found}.get")
-        for name, part in zip(names, parts, strict=True):
-            there = spot.inside(f"if ({one} := {found}({source.literal(name)})) is not None:")
-            if part.rule is not None:
-                self._each(part, part.rule, there, one)
-            else:
-                self._slot(part.content, there.below(IN, spot.value, one), met(part.where))
-
-    def _single(self, part: Part, member: str, wanted: str, spot: Spot) -> None:
-        """Read a list of one part: nearly always of the one item whose *member* is *wanted*."""
-        literal, found, one = self.source.literal, spot.name("g"), f"x{spot.level + 1}"
-        value, item = spot.value, spot.name("y")
-        first = f"type({item} := {value}[0]) is dict and {item}.get({literal(member)})"
-        plain = spot.inside(f"if len({value}) == 1 and {first} == {literal(wanted)}:")
-        plain.line(f"{one} = {value if part.rule else item}")
-        slow = spot.inside("else:")
-        sorting = sorter(self.source, [part], [wanted])
-        slow.line(f"{found}, strangers = {sorting}({value})")
-        stranger = slow.inside("for position in strangers:").below(AT, "position")
-        stranger.unknown()
-        slow.line(f"{one} = {found}.get({literal(wanted)})")
-        there = spot.inside(f"if {one} is not None:")
-        if part.rule is not None:
-            self._each(part, part.rule, there, one)
-        else:
-            self._slot(part.content, there.below(IN, value, one), met(part.where))
 
     def _each(self, part: Part, rule: Rule, spot: Spot, items: str | None = None) -> None:
         """Read all items of the list at *spot*, or *items* of it, into a list."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from hub.errors import Code, Fault
@@ -55,15 +55,32 @@ Take = Callable[[Any, Any, Reading, Trail], None]
 
 AT: Final = object()
 IN: Final = object()
+FROM: Final = object()
 
 
 class Steps(tuple[Any, ...]):
     """Several steps of a trail: names, positions, and marks for what the trail holds behind them.
 
-    `AT` stands for a position, `IN` for the position in a list (first) of an item (second).
+    `AT` stands for a position, `IN` for the position in a list (first) of an item (second), `FROM`
+    for no step, but for the value from which those behind it lead on: so a `Pick` finds its item.
     """
 
     __slots__ = ()
+
+
+class Pick(NamedTuple):
+    """A step to the first item of a list whose *member* is *wanted*."""
+
+    member: str
+    wanted: str
+
+    def position(self, listed: Any) -> int:
+        """Return where it stands in *listed*."""
+        return next(
+            at
+            for at, one in enumerate(listed)
+            if type(one) is dict and one.get(self.member) == self.wanted
+        )
 
 
 Positions = dict[int, dict[int, int]]
@@ -90,9 +107,11 @@ def steps(trail: Trail, known: Positions) -> list[Any]:
 
 
 def _filled(known: Positions, steps: Steps, *marks: Any) -> Iterator[Any]:
-    left = iter(marks)
+    left, here = iter(marks), None
     for step in steps:
-        if step is AT:
+        if step is FROM:
+            here = next(left)
+        elif step is AT:
             yield next(left)
         elif step is IN:
             listed, wanted = next(left), next(left)
@@ -101,7 +120,9 @@ def _filled(known: Positions, steps: Steps, *marks: Any) -> Iterator[Any]:
                 known[id(listed)] = {id(one): len(listed) - n for n, one in places}
             yield known[id(listed)][id(wanted)]
         else:
-            yield step
+            name = step.position(here) if type(step) is Pick else step
+            here = None if here is None else here[name]
+            yield name
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,31 +25,6 @@ def told_by(parts: Sequence[Part]) -> tuple[str, list[Any]] | None:
     return (names[0], values) if len(names) == 1 else None
 
 
-def quick(
-    value: list[Any], member: str, known: AbstractSet[Any], many: AbstractSet[Any]
-) -> dict[Any, Any] | None:
-    """Return the items of *value* by what *member* says: one each, or a list for those in *many*.
-
-    None if it is not as plain as that: `sort` can tell more.
-    """
-    try:
-        if len(value) == 1:  # most lists
-            (one,) = value
-            name = one[member]
-            if name in known:
-                return {name: value if name in many else one}
-            return None
-        found = {one[member]: one for one in value}
-    except (TypeError, KeyError):
-        return None
-    if len(found) != len(value) or not found.keys() <= known:
-        return None
-    if many:
-        for name in found.keys() & many:
-            found[name] = [found[name]]
-    return found
-
-
 def sort(
     value: list[Any], recognise: Recognise, many: AbstractSet[Any]
 ) -> tuple[dict[Any, Any], list[int]]:

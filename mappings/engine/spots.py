@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mappings.engine.paths import Kind, Start, Step
-from mappings.engine.reading import Steps
+from mappings.engine.reading import FROM, Steps
 from mappings.engine.source import Block, Source
 
 
@@ -63,6 +63,20 @@ class Spot:
         level, value = self.level + 1, value or f"x{self.level + 1}"
         steps, marks = (*self.steps, step), (*self.marks, *marks)
         return Spot(self.source, self.block, value, self.item, self.home, level, steps, marks)
+
+    def along(self, steps: tuple[Any, ...], level: int) -> "Spot":
+        """Return the place of a value of *level* that *steps* lead to from here."""
+        marks = (*self.marks, self.value) if FROM in steps else self.marks
+        return Spot(
+            self.source,
+            self.block,
+            f"x{level}",
+            self.item,
+            self.home,
+            level,
+            (*self.steps, *steps),
+            marks,
+        )
 
     def holding(self, item: str) -> "Spot":
         """Return the same place, where values go into a new *item* that is made here."""
