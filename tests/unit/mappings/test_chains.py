@@ -20,7 +20,7 @@ version: 1
 format: json
 content_type: application/json
 """
-RULES: Final = [
+RULES: Final[list[dict[str, Any]]] = [
     {"caf": "message.sender_org", "wire": "a[0].b[k=1].c{s=x}.v"},
     {"caf": "message.sender_system", "wire": "who.id{s=y}.v"},
     {"const": "z", "wire": "who.kind.code"},
@@ -146,6 +146,6 @@ def test_what_looks_different_is_named_at_its_place(
 def test_a_disagreement_in_a_chain_is_told_with_its_position(tmp_path: Path) -> None:
     """The position is looked up when somebody is told of it."""
     document = {"a": [{"b": ["x", {"k": "1", "c": {"s": "x", "v": "A"}}]}]}
-    rules = [{"caf": "message.sender_org", "wire": "a0"}, RULES[0]]
+    rules: list[dict[str, Any]] = [{"caf": "message.sender_org", "wire": "a0"}, RULES[0]]
     back = compiled(tmp_path, rules).read({"a0": "B", **document})
     assert [fault.path for fault in back.faults] == ["a[0].b[1].c.v"]
