@@ -36,6 +36,7 @@ from hub.domain.exchange import (
     Version,
 )
 from hub.domain.practitioner import Assertion
+from hub.domain.search import Search
 from hub.errors import Code, Conflict, Unavailable
 from hub.ports import Needs, Unit
 
@@ -221,6 +222,11 @@ class MemorySession(MemoryPeople):
         }
         return tuple(newest[message_type] for message_type in sorted(newest))
 
+    def given(self, episode_id: str, service: str) -> Sequence[ReleasedRecord]:
+        """Return everything that *service* was given of the episode, oldest first."""
+        given = self._t.released.values()
+        return tuple(r for r in given if (r.episode_id, r.service) == (episode_id, service))
+
     def add_audit(self, row: Audited) -> None:
         """Append one audit row."""
         self._set(self._t.audit, len(self._t.audit), row)
@@ -325,6 +331,18 @@ class MemoryStore(MemoryTurns):
         ]
         found.sort(key=lambda d: (d.priority, d.lane_sequence, d.created_at, d.delivery_id))
         return tuple(found[after : after + limit])
+
+    async def search(
+        self, wanted: Search, after: int, limit: int
+    ) -> tuple[Sequence[Delivery], int | None]:
+        """Return a page of what is looked for and where the next begins."""
+        found = [d for d in self._tables.deliveries.values() if wanted.finds(d)]
+        if wanted.state is None or wanted.episode_id is not None:
+            found.reverse()
+        else:
+            found.sort(key=lambda d: d.created_at)
+        page = found[after : after + limit]
+        return page, after + limit if len(found) > after + limit else None
 
     async def stuck(self, older_than: datetime) -> Sequence[str]:
         """Return ids of unsettled deliveries created before *older_than*, oldest first."""

@@ -19,7 +19,8 @@ from hub.cli_consent import consent as consent_commands
 from hub.cli_disclosures import disclosures
 from hub.cli_errors import guarded as _guarded
 from hub.cli_forms import forms, import_history
-from hub.cli_trace import trace
+from hub.cli_lanes import lanes, messages
+from hub.cli_trace import trace, why_not
 from hub.scenarios.faults import FAULTS
 from hub.scenarios.sentences import vocabulary
 from mappings.commands_app import File, Name, Partner, Report, Site
@@ -51,6 +52,9 @@ app.add_typer(consent_commands, name="consent")
 app.add_typer(disclosures, name="disclosures")
 app.command("import")(import_history)
 app.command(epilog="\b\nExample:\n  ecaf trace 0f6b… --site demo-out/hub")(trace)
+app.command("why-not", epilog="\b\nExample:\n  ecaf why-not 3f1c… HOU-A/HOUS")(why_not)
+app.add_typer(messages, name="messages")
+app.command()(lanes)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 

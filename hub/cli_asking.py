@@ -30,10 +30,11 @@ def asked(
     as_json: bool,
     query: Mapping[str, str] | None = None,
     body: Mapping[str, Any] | None = None,
+    silent: bool = False,
 ) -> Any:
     """Return the answer; *path* is asked of a running hub, *look* of the store at rest.
 
-    Printed already if *as_json*.  With a *body* it is a POST.
+    Printed already if *as_json* and not *silent*.  With a *body* it is a POST.
     """
     if site is None and (socket is not None or running(socket)):
         method = "GET" if body is None else "POST"
@@ -45,7 +46,7 @@ def asked(
 
         environ = dict(os.environ) if site is None else environ_of(site)
         found = guarded(lambda: at_rest(environ, look), as_json=as_json)
-    if as_json:
+    if as_json and not silent:
         typer.echo(orjson.dumps(found).decode())
     return found
 

@@ -1,4 +1,4 @@
-"""`ecaf trace`: the whole way of one message."""
+"""`ecaf trace` and `ecaf why-not`: the whole way of one message, and what stops it."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -45,6 +45,44 @@ def trace(
         say("nothing was to be told to anybody")
     for one in found["deliveries"]:
         _print(one)
+
+
+def why_not(
+    episode: Annotated[str, typer.Argument(help="The episode's reference.")],
+    service: Annotated[str, typer.Argument(help="Who did not get it: HOU-A/HOUS.")],
+    site: Site = None,
+    socket: Socket = None,
+    as_json: Json = False,
+) -> None:
+    """Name the first thing that keeps a service from what is new of an episode, and what mends it.
+
+    Asked in the order in which it would stop: accreditation, relationship, shield, protocol,
+    people, state, consent, then the deliveries by their lane.  Exit 1 if something stops.
+    """
+    found = asked(
+        f"/admin/episodes/{episode}/why-not",
+        lambda hub: hub.why_not(episode, service),
+        site,
+        socket,
+        as_json=as_json,
+        query={"service": service},
+    )
+    stopped, last = found["stopped_by"], found["last"]
+    if not as_json:
+        if stopped is not None:
+            say(f"{stopped['code']}: {stopped['what']}")
+            if stopped["about"]:
+                say(f"  {_pairs(stopped['about'])}")
+            say(f"  mend: {stopped['mend']}")
+        if last is not None:
+            said = f", acknowledged {last['acknowledged']}" if last["acknowledged"] else ""
+            say(
+                f"{'last' if stopped else 'nothing stops; last'}: {last['message_type']} "
+                f"{last['state']} {last['reason'] or ''} at {day(last['at'])}{said}; "
+                f"ecaf trace {last['delivery_id']}"
+            )
+    if stopped is not None:
+        raise typer.Exit(1)
 
 
 def _print(one: Mapping[str, Any]) -> None:

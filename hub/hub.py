@@ -89,7 +89,7 @@ class Hub:
         self._discloser = Discloser(store, registry, clock, self._acceptor)
         self.registers = registers_of(external, store, self._recorder, clock, self.hints)
         self.consent = ConsentLook(store, registry, clock, self.registers)
-        self.operations = Operations(store, registry, clock)
+        self.operations = Operations(store, registry, clock, self.registers)
         self._index = ChildIndex(store, digester, clock)
         self._notifier = Notifier(store, registry, digester, clock, self.hints)
         self._viewer = Viewer(store, self.renderer, digester, clock, registry, self.registers)

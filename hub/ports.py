@@ -23,6 +23,7 @@ from hub.domain.exchange import (
 )
 from hub.domain.practitioner import Assertion
 from hub.domain.register import Asked, Holding
+from hub.domain.search import Search
 from hub.errors import Fault
 
 T = TypeVar("T")
@@ -147,6 +148,10 @@ class Session(Protocol):
         """Return the newest ledger record for each message type that *service* was given."""
         ...
 
+    def given(self, episode_id: str, service: str) -> Sequence[ReleasedRecord]:
+        """Return everything that *service* was given of the episode, oldest first."""
+        ...
+
     def add_audit(self, row: Audited) -> None:
         """Append one audit row."""
         ...
@@ -232,6 +237,15 @@ class Store(Protocol):
 
     async def inbox_of(self, partner: str, after: int, limit: int) -> Sequence[Delivery]:
         """Return what waits for *partner* to fetch, in lane order."""
+        ...
+
+    async def search(
+        self, wanted: Search, after: int, limit: int
+    ) -> tuple[Sequence[Delivery], int | None]:
+        """Return a page of deliveries and where the next begins, which is None at the end.
+
+        Newest first, in a state oldest first; bounded work, so that a page may be short.
+        """
         ...
 
     async def stuck(self, older_than: datetime) -> Sequence[str]:
@@ -346,21 +360,6 @@ class Renderer(Protocol):
 
     def format_for(self, content_type: str) -> str | None:
         """Return the format behind a content type, for `Accept`."""
-        ...
-
-
-class ConsentRegister(Protocol):
-    """Where the decisions about an episode are kept: in the hub, or on somebody else's server."""
-
-    def decisions(self, session: Session, head: EpisodeHead) -> Sequence[Decision]:
-        """Return every decision that counts now, oldest first, under the lock on *head*.
-
-        Raises `Unavailable` (``E_REGISTER``) where nobody can be sure of them: nothing is shared.
-        """
-        ...
-
-    async def refresh(self, episode_id: str) -> None:
-        """Learn what was decided since, holding no lock; what goes wrong shows in `decisions`."""
         ...
 
 

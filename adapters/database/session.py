@@ -257,6 +257,15 @@ class SqlSession(Messages, Deliveries, Finding, Alerts, People):
         found = self._newest.get((episode_id, service), {})
         return tuple(record for _, record in sorted(found.items()))
 
+    def given(self, episode_id: str, service: str) -> Sequence[ReleasedRecord]:
+        """Return everything that *service* was given of the episode, oldest first."""
+        self._lock({episode_id})
+        rows = self.rows_of(self._sql.given, self._sql.many([episode_id]))
+        shreds = self._shreds[episode_id]
+        stored = [self._rows.known(self._rows.released, row[1:], shreds) for row in rows]
+        mine, new = (episode_id, service), self._new_released.values()
+        return tuple(r for r in (*stored, *new) if (r.episode_id, r.service) == mine)
+
     def add_audit(self, row: Audited) -> None:
         """Append one audit row."""
         self._set(self._new_audit, len(self._new_audit), row)

@@ -179,6 +179,7 @@ class Statements:
             .group_by(r.episode_id, r.service, r.message_type)
         )
         self.released = self._text(select(t.released).where(r.position.in_(newest)))
+        self.given = self._of_episodes(t.released, r.position)
         self.audit = self._of_episodes(t.audit, t.audit.c.position)
         self._watching()
         i = t.index_entry.c
@@ -342,6 +343,11 @@ class Statements:
             .where(t.episode.c.episode_id == bindparam("x"))
             .values(shreds=t.episode.c.shreds + text("1"))
         )
+
+    def bound(self, query: Executable) -> tuple[Any, ...]:
+        """Return the text of a query that is made for one occasion, and its parameters."""
+        made = query.compile(dialect=self._dialect)  # type: ignore[attr-defined]
+        return str(made), *(made.params[name] for name in made.positiontup)
 
     def _text(self, statement: Executable, tail: str = "") -> str:
         return str(statement.compile(dialect=self._dialect)) + tail  # type: ignore[attr-defined]

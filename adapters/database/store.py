@@ -16,11 +16,13 @@ from adapters.database.engine import FileLock, check_postgresql, database, engin
 from adapters.database.keys import owner_of
 from adapters.database.migrate import upgrade
 from adapters.database.rows import micros
+from adapters.database.searching import search
 from adapters.database.session import SqlSession
 from adapters.database.statements import Statements, statements
 from adapters.database.vault import Vault
 from adapters.database.writer import DRIVER_ERRORS, Job, Waiting, Writer
 from hub.domain.exchange import Alert, Delivery, Watch
+from hub.domain.search import Search
 from hub.errors import Code, HubError, Misconfigured, Unavailable
 from hub.ports import Needs, Unit
 
@@ -117,6 +119,14 @@ class SqlStore:
             lambda s: s.opened(s.rows_of(self._sql.inbox_of, partner, limit, after)),
             _NOTHING,
             alone=False,
+        )
+
+    async def search(
+        self, wanted: Search, after: int, limit: int
+    ) -> tuple[Sequence[Delivery], int | None]:
+        """Return a page of what is looked for, and where the next begins (`searching`)."""
+        return await self._submit(
+            lambda s: search(s, self._sql, wanted, after, limit), _NOTHING, alone=False
         )
 
     async def stuck(self, older_than: datetime) -> Sequence[str]:

@@ -23,12 +23,12 @@ from hub.domain.partner import Delivering, Partner
 from hub.domain.register import Asked, Holding, Kept
 from hub.domain.register_copy import Copy, Seen, contradictions, digest_of, ending, record_id
 from hub.errors import Code, HubError, Rejected, Unavailable
-from hub.ports import Clock, ConsentRegister, ConsentServer, Handover, Needs, Session, Store
+from hub.ports import Clock, ConsentServer, Handover, Needs, Session, Store
 from hub.services.accept import Accepted, Incoming
 from hub.services.audit import row
 from hub.services.consents import Recorder
 from hub.services.gate import people
-from hub.services.registers import OWN, UNSURE, Registers
+from hub.services.registers import OWN, UNSURE, ConsentRegister, Registers
 from hub.services.strangers import REGISTER
 
 log = logging.getLogger("hub.register")

@@ -7,13 +7,28 @@ what it holds raises, and then nothing is shared (`reliability.md` P22).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 
 from hub.domain.exchange import Decision, EpisodeHead
 from hub.errors import Code, Unavailable
-from hub.ports import ConsentRegister, Session
+from hub.ports import Session
 
 UNSURE: Final = "consent cannot be confirmed now, so nothing is shared; it will be tried again"
+
+
+class ConsentRegister(Protocol):
+    """Where the decisions about an episode are kept: in the hub, or on somebody else's server."""
+
+    def decisions(self, session: Session, head: EpisodeHead) -> Sequence[Decision]:
+        """Return every decision that counts now, oldest first, under the lock on *head*.
+
+        Raises `Unavailable` (``E_REGISTER``) where nobody can be sure of them: nothing is shared.
+        """
+        ...
+
+    async def refresh(self, episode_id: str) -> None:
+        """Learn what was decided since, holding no lock; what goes wrong shows in `decisions`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

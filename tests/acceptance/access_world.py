@@ -190,6 +190,10 @@ def call_for(operation: str, episode: str, service: str, user: str) -> dict[str,
         path += f"?person=s1&purpose=PLAN&service={service}"
     if path.endswith("/why"):
         path += "?service=HV-A/HV&purpose=PLAN&field=conclusions.need_level"
+    if path.endswith("/why-not"):
+        path += "?service=HV-A/HV"
+    if path.endswith("/received"):
+        path += "?from=SCH-A&key=k1"
     if path.endswith("/access-report"):
         path += "?person=s1"
     body = BODIES.get(operation)

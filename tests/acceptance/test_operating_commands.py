@@ -29,7 +29,16 @@ async def test_a_running_hub_and_a_store_at_rest_answer_alike(tmp_path: Path) ->
     assert {name: one.output for name, one in rest.items()} == {
         name: one.output for name, one in running.items()
     }
-    assert all(one.exit_code == 0 for name, one in rest.items() if name != "unknown")
+    refused = {"unknown", "why", "wrong"}
+    assert {name for name, one in rest.items() if one.exit_code} == refused
+    assert "NOT_ACKNOWLEDGED" in rest["why"].output
+    assert [one["delivery_id"] for one in json.loads(rest["search"].output)["deliveries"]] == [
+        delivery
+    ]
+    (lane,) = json.loads(rest["lanes"].output)["lanes"]
+    assert (lane["depth"], lane["head"]["delivery_id"]) == (1, delivery)
+    assert "ecaf trace" in rest["sent"].output
+    assert "quarantined" in rest["wrong"].output
     (traced,) = json.loads(rest["trace"].output)["deliveries"]
     assert (traced["delivery_id"], traced["state"]) == (delivery, "handed_over")
     assert [step["what"] for step in traced["steps"]] == [
@@ -48,6 +57,13 @@ async def answers(delivery: str, *where: str) -> dict[str, Any]:
         "trace": ("trace", delivery, "--json"),
         "table": ("trace", delivery),
         "unknown": ("trace", "nothing"),
+        "why": ("why-not", "e1", "HOU-A/HOUS"),
+        "search": ("messages", "search", "--state", "handed_over", "--partner", "HOU-A", "--json"),
+        "listed": ("messages", "search", "--episode", "e1"),
+        "sent": ("messages", "search", "--from", "SCH-A", "--key", "episode.opened"),
+        "wrong": ("messages", "search", "--state", "lost"),
+        "lanes": ("lanes", "--partner", "HOU-A", "--json"),
+        "standing": ("lanes",),
     }
 
     def run(arguments: tuple[str, ...]) -> Any:

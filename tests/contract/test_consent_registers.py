@@ -1,7 +1,7 @@
 """Both registers of consent, our own and a FHIR server in a process of its own, keep one contract.
 
-Source: `hub.ports.ConsentRegister`; `design.md` section 6.  Each is tried on the memory store and
-on a real database.
+Source: `hub.services.registers.ConsentRegister`; `design.md` section 6.  Each is tried on the
+memory store and on a real database.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

@@ -23,12 +23,14 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from adapters.database import searching
 from adapters.database.migrate import upgrade
 from adapters.database.store import SqlStore
 from adapters.database.tables import APPEND_ONLY, metadata
 from adapters.database.vault import FileVault
 from adapters.memory import MemoryStore
 from hub.domain.exchange import State, Watch
+from hub.domain.search import Search
 from hub.errors import Code, Conflict, Unavailable
 from hub.ports import Needs, Session, Store
 from hub.services.predecessor import heads_of
@@ -836,6 +838,74 @@ async def test_the_newest_release_of_each_type_is_known(store: Store) -> None:
     found = await store.run(lambda s: s.last_released("e1", "HOU-A/HOUS"))
 
     assert [(r.message_type, r.digest) for r in found] == [("N5", b"2"), ("N7", b"3")]
+
+
+async def test_everything_that_a_service_was_given_is_known(store: Store) -> None:
+    """`given` has every record of the service asked for, oldest first, of this unit as well."""
+    before = [released("d1"), released("d2", service="SCH-A/CLASS"), released("d3", version=2)]
+    for record in before:
+        await store.run(lambda s, given=record: s.add_released(given))  # type: ignore[misc]
+
+    def unit(s: Session) -> list[str]:
+        s.add_released(released("d4", message_type="VIEW"))
+        return [record.delivery_id for record in s.given("e1", "HOU-A/HOUS")]
+
+    assert await store.run(unit) == ["d1", "d3", "d4"]
+    assert await store.run(lambda s: s.given("e1", "SCH-A/CLASS")) == (before[1],)
+    assert not await store.run(lambda s: s.given("e2", "HOU-A/HOUS"))
+
+
+async def found(store: Store, page: int = 2, **wanted: Any) -> list[str]:
+    """Return the ids of everything that is found, page by page."""
+    ids: list[str] = []
+    after: int | None = 0
+    while after is not None:
+        rows, after = await store.search(Search(**wanted), after, page)
+        assert len(rows) <= page
+        ids += [one.delivery_id for one in rows]
+    return ids
+
+
+async def test_deliveries_are_found_by_ids_codes_and_times(store: Store) -> None:
+    """Each condition alone and together, in pages; newest first, in a state what stands longest."""
+    await store.run(
+        putting(
+            delivery("d1", 1),
+            delivery("d2", 2, created_at=NOW + HOUR, message_type="N6"),
+            delivery("d3", 1, partner="EHM-A", service="EHM-A/FSW", state=State.QUARANTINED),
+            delivery("d4", 1, episode_id="e2", created_at=NOW - HOUR),
+            delivery("d5", 3, state=State.QUARANTINED, reason="E_MAPPING", created_at=NOW - HOUR),
+        )
+    )
+
+    assert await found(store) == ["d5", "d4", "d3", "d2", "d1"]
+    assert await found(store, episode_id="e1") == ["d5", "d3", "d2", "d1"]
+    assert await found(store, page=1, state=State.QUARANTINED) == ["d5", "d3"]
+    assert await found(store, state=State.PENDING) == ["d4", "d1", "d2"]
+    assert await found(store, partner="EHM-A") == ["d3"]
+    assert await found(store, service="HOU-A/HOUS", message_type="N6") == ["d2"]
+    assert await found(store, reason="E_MAPPING", state=State.QUARANTINED) == ["d5"]
+    assert await found(store, since=NOW, until=NOW + HOUR) == ["d3", "d1"]
+    assert await found(store, episode_id="e1", state=State.PENDING) == ["d2", "d1"]
+    assert await found(store, partner="nobody") == []
+
+
+@pytest.mark.parametrize("open_sql", ["sqlite", POSTGRES], indirect=True)
+async def test_a_search_looks_at_a_bounded_part_of_the_table(
+    open_sql: Callable[..., SqlStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page through many rows may be empty and goes on; all that there is is found in the end."""
+    monkeypatch.setattr(searching, "WINDOW", 3)
+    store = open_sql()
+    await store.run(putting(*[delivery(f"d{n}", n, message_type="N6") for n in range(1, 9)]))
+    await store.run(putting(delivery("first", 1, episode_id="e2"), delivery("x", 9)))
+
+    page, after = await store.search(Search(message_type="N8"), 0, 5)
+    names = await found(store, message_type="N6")
+    await store.close()
+
+    assert (page, after) == ((), 8)
+    assert names == [f"d{n}" for n in range(8, 0, -1)]
 
 
 async def test_the_index_is_found_by_any_token(store: Store) -> None:
