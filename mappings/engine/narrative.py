@@ -6,26 +6,27 @@ says so (`Narrating`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Protocol, runtime_checkable
 
 from hub.domain.dictionary import Node
 from hub.domain.messages import Message, message_tree
-from mappings.engine.marks import bare
 from mappings.engine.model import Rule
-from mappings.engine.narrative_blocks import Block, block, member, several
-from mappings.engine.narrative_labels import kind, label
-from mappings.engine.narrative_phrases import PHRASES, Group
-from mappings.engine.narrative_text import Item, Text, WhoIsWho, child_name
-from mappings.engine.paths import Path, Step
+from mappings.engine.narrative_blocks import NAME, block, member
+from mappings.engine.narrative_phrases import Group, Sort
+from mappings.engine.narrative_sheet import Block, Sheet
+from mappings.engine.narrative_text import WhoIsWho, child_name
+from mappings.engine.paths import Step
 from mappings.engine.shape import Shape
 
 CHILDREN: Final = ("episode", "subjects")
 """Where the children stand: what is told of each stands together, under the name of each."""
 
+Tell = Callable[[Any, WhoIsWho, Any], None]
+"""(what a path begins at, who is who, the sheet): writes what stands at the path."""
 
-NAME: Final = ("given_names", "family_name")
+Run = Callable[[Mapping[str, Any], WhoIsWho, Any], None]
+"""(message, who is who, the sheet): writes what stands at neighbouring paths."""
 
 
 @runtime_checkable
@@ -36,36 +37,44 @@ class Narrating(Protocol):
         """Return what the format writes for *block*; its texts are put in place, never read."""
         ...
 
+    def sheet(self) -> Sheet:
+        """Return what the same is written on at once, where nothing has to be remembered."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """One path of a rule, with the nodes that it leads through."""
-
-    steps: tuple[Step, ...]
-    nodes: tuple[Node, ...]
+    def prose(self, sheet: Any, tree: Callable[[], Any]) -> Any:
+        """Return what the format writes for *sheet*; *tree* makes what `narrative` would return."""
+        ...
 
 
-def narrator(rule: Rule, shape: Shape) -> Callable[[Any, Any], Any]:
-    """Return what makes the text of *rule* for one item, or None where there is nothing to tell."""
-    runs = list(_runs([_Told(path.steps, _nodes(path)) for path in rule.told]))
-    own = shape.narrative if isinstance(shape, Narrating) else None
+def narrator(rule: Rule, shape: Shape, *, recorded: bool = False) -> Callable[[Any, Any], Any]:
+    """Return what makes the text of *rule* for one item, or None where there is nothing to tell.
 
-    def narrate(_item: Any, context: Any) -> Any:
-        root = context.root
-        who = _who(context)
-        whole = Block()
-        for of_children, run in runs:
-            if of_children:
-                _children(run, root, who, whole)
-            else:
-                for one in run:
-                    _tell(one.steps, one.nodes, root, who, whole)
-        if whole.empty:
+    *recorded*: of leaves that remember where they stood; their texts do, too.
+    """
+    runs = [_run(run) for run in _runs(rule)]
+    own = shape if isinstance(shape, Narrating) else None
+
+    def told(context: Any, made: Any) -> Any:
+        root, who = context.root, _who(context)
+        for run in runs:
+            run(root, who, made)
+        return None if made.empty else made
+
+    def blocks(_item: Any, context: Any) -> Any:
+        made = told(context, Block(rule))
+        if made is None:
             return None
-        made = whole.out(rule)
-        return made if own is None else own(made)
+        return made.out() if own is None else own.narrative(made.out())
 
-    return narrate
+    if own is None or recorded:
+        return blocks
+    sheet, prose = own.sheet, own.prose
+
+    def written(item: Any, context: Any) -> Any:
+        made = told(context, sheet())
+        return None if made is None else prose(made, lambda: blocks(item, context))
+
+    return written
 
 
 def _who(context: Any) -> WhoIsWho:
@@ -76,111 +85,140 @@ def _who(context: Any) -> WhoIsWho:
     return kept["who"]
 
 
-def _nodes(path: Path) -> tuple[Node, ...]:
-    """Return the nodes on *path*, which stands for itself from the top of the message."""
-    nodes: list[Node] = []
-    here: Mapping[str, Node] = message_tree()
-    for step in path.steps:
-        nodes.append(here[step.name])
-        here = nodes[-1].children
-    return tuple(nodes)
-
-
-def _runs(told: Sequence[_Told]) -> Iterator[tuple[bool, list[_Told]]]:
+def _runs(rule: Rule) -> Iterator[list[Sequence[Step]]]:
     """Yield neighbours together that tell of the children, and neighbours that do not."""
-    run: list[_Told] = []
-    for one in told:
-        if run and _of_children(run[0]) != _of_children(one):
-            yield _of_children(run[0]), run
+    run: list[Sequence[Step]] = []
+    for path in rule.told:
+        if run and _of_children(run[0]) != _of_children(path.steps):
+            yield run
             run = []
-        run.append(one)
+        run.append(path.steps)
     if run:
-        yield _of_children(run[0]), run
+        yield run
 
 
-def _of_children(one: _Told) -> bool:
-    names = tuple(step.name for step in one.steps[: len(CHILDREN)])
-    return names == CHILDREN
+def _of_children(steps: Sequence[Step]) -> bool:
+    return tuple(step.name for step in steps[: len(CHILDREN)]) == CHILDREN
 
 
-def _children(run: list[_Told], root: Mapping[str, Any], who: WhoIsWho, whole: Block) -> None:
-    subjects = (root.get("episode") or {}).get("subjects") or ()
-    for subject in subjects:
-        made = Block()
-        for one in run:
-            rest = one.steps[len(CHILDREN) :]
-            if rest:
-                _tell(rest, one.nodes[len(CHILDREN) - 1 :], subject, who, made)
+def _run(run: Sequence[Sequence[Step]]) -> Run:
+    if _of_children(run[0]):
+        child = _message().inner["episode"].inner["subjects"]
+        return _children([_teller(steps[len(CHILDREN) :], child) for steps in run])
+    tells = [_teller(steps, _message()) for steps in run]
+
+    def tell(root: Mapping[str, Any], who: WhoIsWho, whole: Sheet) -> None:
+        for one in tells:
+            one(root, who, whole)
+
+    return tell
+
+
+def _children(tells: Sequence[Tell]) -> Run:
+    def run(root: Mapping[str, Any], who: WhoIsWho, whole: Sheet) -> None:
+        subjects = (root.get("episode") or {}).get("subjects") or ()
+        for subject in subjects:
+            made = whole.fresh()
+            for tell in tells:
+                tell(subject, who, made)
+            if made.empty:
+                continue
+            if len(subjects) > 1:
+                made.title = child_name(subject)
+                whole.inside(made)
             else:
-                made.take(_alone(block(Group(one.nodes[-1], subject, who))))
-        if made.empty:
-            continue
-        if len(subjects) > 1:
-            made.title = child_name(subject)
-            whole.parts.append(made)
-        else:
-            whole.take(made)
+                whole.take(made)
+
+    return run
 
 
-def _alone(made: Block) -> Block:
-    made.title = None
-    return made
-
-
-def _tell(
-    steps: tuple[Step, ...], nodes: tuple[Node, ...], value: Any, who: WhoIsWho, made: Block
-) -> None:
-    """Add to *made* what stands at *steps* below *value*; *nodes* are those of the steps, with the
-    one of *value* itself before them where it is no message.
+def _teller(steps: Sequence[Step], sort: Sort) -> Tell:
+    """Return what writes what stands at *steps* below an object of *sort*; of the object itself,
+    if there are none.
     """
-    above = nodes[0] if len(nodes) > len(steps) else None
-    nodes = nodes[1:] if above is not None else nodes
-    step, rest, node = steps[0], steps[1:], nodes[0]
-    held = value.get(step.name)
-    if not held and not isinstance(held, bool | int):
-        return
+    if not steps:
+        return _alone(sort)
+    step, rest = steps[0], steps[1:]
+    name = step.name
     if step.where:
-        ((where, wanted),) = step.where
-        name = where.steps[0].name
-        held = [one for one in held if bare(one.get(name)) == wanted]
+        return _some(step, _below(rest, sort, name))
     if rest:
-        for one in held if isinstance(held, (list, tuple)) else (held,):
-            _tell(rest, nodes, one, who, made)
-        return
-    if above is not None and kind(above) == "Subject" and step.name in NAME:
-        _name(value, step.name, made)
-    else:
-        _whole(above, step.name, node, held, who, made)
+        return _through(name, _below(rest, sort, name))
+    if sort.kind == "Subject" and name in NAME:
+        return _name(name)
+    return _all(name, _below((), sort, name))
 
 
-def _name(subject: Mapping[str, Any], member_name: str, made: Block) -> None:
-    """Say a child's whole name in one line, where its first part stands."""
-    first = next(one for one in NAME if subject.get(one))
-    name = child_name(subject) if member_name == first else None
-    if name is not None:
-        made.line("Name", [Item((name,))])
+def _alone(sort: Sort) -> Tell:
+    def tell(value: Any, who: WhoIsWho, made: Sheet) -> None:
+        made.take(block(Group(sort, value, who), made.fresh()))
+
+    return tell
 
 
-def _whole(
-    above: Node | None, name: str, node: Node, held: Any, who: WhoIsWho, made: Block
-) -> None:
-    entry = label(kind(above), name)
-    if node.leaf is not None or (node.kind == "object" and kind(node) in PHRASES):
-        outer = above or _message()
-        member(Group(outer, {name: held}, who), name, node, made)
-    elif node.kind == "object":
-        inner = block(Group(node, held, who))
-        if not inner.empty:
-            if entry.text:
-                inner.title = inner.title or Text(entry.text)
-                made.parts.append(inner)
-            else:
-                made.take(inner)
-    else:
-        several([Group(node, one, who) for one in held], entry.text, made)
+def _below(rest: Sequence[Step], sort: Sort, name: str) -> Tell:
+    """Return what writes the member *name*: what stands at *rest* of each, or all of it."""
+    if rest:
+        each = _teller(rest, sort.inner[name])
+
+        def tell_each(held: Any, who: WhoIsWho, made: Sheet) -> None:
+            for one in held if isinstance(held, list | tuple) else (held,):
+                each(one, who, made)
+
+        return tell_each
+    whole = member(sort, name, titled=False)
+
+    def tell_whole(held: Any, who: WhoIsWho, made: Sheet) -> None:
+        whole(held, Group(sort, {}, who), made)
+
+    return tell_whole
+
+
+def _some(step: Step, tell: Tell) -> Tell:
+    """Return what writes the items that *step* asks for."""
+    ((where, wanted),) = step.where
+    name, key = step.name, where.steps[0].name
+
+    def some(value: Any, who: WhoIsWho, made: Sheet) -> None:
+        # A recorded leaf is equal to its value.
+        found = [one for one in value.get(name) or () if one.get(key) == wanted]
+        if found:
+            tell(found, who, made)
+
+    return some
+
+
+def _through(name: str, tell: Tell) -> Tell:
+    def through(value: Any, who: WhoIsWho, made: Sheet) -> None:
+        if held := value.get(name):
+            tell(held, who, made)
+
+    return through
+
+
+def _all(name: str, tell: Tell) -> Tell:
+    def whole(value: Any, who: WhoIsWho, made: Sheet) -> None:
+        held = value.get(name)
+        if held or isinstance(held, bool | int):
+            tell(held, who, made)
+
+    return whole
+
+
+def _name(name: str) -> Tell:
+    """Return what says a child's whole name in one line, where its first part stands."""
+
+    def tell(subject: Any, _who: WhoIsWho, made: Sheet) -> None:
+        if not subject.get(name) or name != next(one for one in NAME if subject.get(one)):
+            return
+        said = child_name(subject)
+        if said is not None:
+            made.line("Name", [((said,), ())])
+
+    return tell
 
 
 @cache
-def _message() -> Node:
-    """Return the node of the message itself."""
-    return Node("", "", "object", True, message_tree(), None, None, Message)
+def _message() -> Sort:
+    """Return what there is to know of the message itself."""
+    return Sort(Node("", "", "object", True, message_tree(), None, None, Message))

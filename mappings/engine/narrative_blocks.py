@@ -1,35 +1,34 @@
-"""Blocks: a title, and in the order of the form labelled lines, people's own words, tables, and
-blocks inside.
+"""What stands in a block of text for people: a title, and in the order of the form labelled lines,
+people's own words, tables, and blocks inside.
 
-A block is a plain dictionary, so that the engine can record every text in it::
-
-    {"title": text, "parts": [part], "foot": [text]}
-
-with *part* one of ``{"lines": [{"label": str, "items": [item]}]}``, ``{"words": {"who": text,
-"text": [paragraph]}}``, ``{"table": {"label": str, "columns": [str], "rows": [{"cells": [{"items":
-[item]}]}]}}`` and ``{"block": block}``; *item* is ``{"text": [paragraph], "detail": [text]}``.
-What is not there leaves no member, no heading and nothing that says so.
+What there is to do for a member of a class is worked out once (`tells`): a text goes through what
+is there and nothing else.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from hub.domain.dictionary import Leaf, Node
-from mappings.engine.marks import bare
-from mappings.engine.model import Rule
-from mappings.engine.narrative_labels import label
-from mappings.engine.narrative_phrases import PHRASES, Group, in_passing, service_text
+from hub.domain.dictionary import Leaf
+from mappings.engine.narrative_labels import Label
+from mappings.engine.narrative_phrases import (
+    PHRASES,
+    Group,
+    Sort,
+    in_passing,
+    sayer,
+    service_text,
+)
+from mappings.engine.narrative_sheet import Sheet
 from mappings.engine.narrative_text import (
     Item,
-    Text,
     WhoIsWho,
     child_name,
     joined,
     paragraphs,
     plain,
+    text,
 )
-from mappings.engine.narrative_words import words
+from mappings.engine.narrative_words import speech
 
 TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "HouseholdMember": ("name", "relationship", "present_in_home", "dob", "gender", "school"),
@@ -57,276 +56,274 @@ WORDS: Final[Mapping[str, str]] = {
 }
 """Classes that hold somebody's own words, and the member that says whose."""
 
+NAME: Final = ("given_names", "family_name")
+"""A child's whole name is said in one line."""
+
 FOOT: Final = ("author", "authored_at")
 """Who wrote a block, and when: said at its end."""
 
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What somebody said, in their own words."""
-
-    who: Text | None
-    said: tuple[Text, ...]
+Tell = Callable[[Any, Group, Sheet], None]
+"""(value, the object that it is a member of, what to write on)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of one kind of thing; a column stands only where some row has something for it."""
-
-    label: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[tuple[Item, ...], ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """Labels with what there is to say."""
-
-    lines: list[tuple[str | Text, list[Item]]]
-
-
-@dataclass(slots=True)
-class Block:
-    """One block under construction."""
-
-    title: Text | None = None
-    parts: "list[Lines | Words | Table | Block]" = field(default_factory=list)
-    foot: list[Text] = field(default_factory=list)
-
-    @property
-    def empty(self) -> bool:
-        """Return whether it says nothing; a title alone says nothing."""
-        return not (self.parts or self.foot)
-
-    def line(self, name: str | Text, items: list[Item]) -> None:
-        """Add a line; neighbouring lines stand together."""
-        if self.parts and isinstance(last := self.parts[-1], Lines):
-            last.lines.append((name, items))
-        else:
-            self.parts.append(Lines([(name, items)]))
-
-    def take(self, other: "Block") -> None:
-        """Add what *other*, which needs no title of its own, says."""
-        for part in other.parts:
-            if isinstance(part, Lines):
-                for name, items in part.lines:
-                    self.line(name, items)
-            else:
-                self.parts.append(part)
-        self.foot += other.foot
-
-    def out(self, rule: Rule) -> dict[str, Any]:
-        """Return the block as a plain dictionary, its texts marked if the message was recorded."""
-        made: dict[str, Any] = {}
-        if self.title is not None:
-            made["title"] = self.title.out(rule)
-        if self.parts:
-            made["parts"] = [_part(one, rule) for one in self.parts]
-        if self.foot:
-            made["foot"] = [one.out(rule) for one in self.foot]
-        return made
-
-
-def _part(one: Lines | Words | Table | Block, rule: Rule) -> dict[str, Any]:
-    if isinstance(one, Block):
-        return {"block": one.out(rule)}
-    if isinstance(one, Words):
-        spoken = {"text": [text.out(rule) for text in one.said]}
-        return {"words": spoken if one.who is None else {"who": one.who.out(rule), **spoken}}
-    if isinstance(one, Lines):
-        return {
-            "lines": [
-                {
-                    "label": name if isinstance(name, str) else name.out(rule),
-                    "items": [_item(item, rule) for item in items],
-                }
-                for name, items in one.lines
-            ]
-        }
-    rows = [
-        {"cells": [{"items": [_item(item, rule) for item in cell]} for cell in row]}
-        for row in one.rows
-    ]
-    return {"table": {"label": one.label, "columns": list(one.columns), "rows": rows}}
-
-
-def _item(one: Item, rule: Rule) -> dict[str, Any]:
-    made = {"text": [text.out(rule) for text in one.text]}
-    return {**made, "detail": [text.out(rule) for text in one.detail]} if one.detail else made
-
-
-def leaf_items(leaf: Leaf, value: Any, who: WhoIsWho, shown: str) -> list[Item]:
-    """Return the value (or each value of a list) of *leaf*; nothing where it has no words."""
-    values = value if isinstance(value, (list, tuple)) else (value,)
-    found: list[Item] = []
-    for one in values:
-        if leaf.form == "ref" and shown != "number":
-            name = who.goal(one) if leaf.path.endswith("outcome_id") else who.person(one)
-            text = name
-        elif leaf.form == "service":
-            text = service_text(one, who)
-        else:
-            text = Text(words(leaf, bare(one)), (one,))
-        if text is not None:
-            found.append(Item(tuple(paragraphs(text))))
-    return found
-
-
-def block(group: Group) -> Block:
-    """Return the block of *group*: its members in the order of the form."""
-    made = Block()
-    if group.kind == "Subject":
+def block(group: Group, made: Sheet) -> Sheet:
+    """Return *made* with what *group* says: its members in the order of the form."""
+    held, sort = group.held, group.sort
+    if sort.kind == "Subject":
         _named(group, made)
-    for name, node in group.node.children.items():
-        value = group.held.get(name)
-        if value is None or (group.kind == "Subject" and name in {"given_names", "family_name"}):
-            continue
-        entry = label(group.kind, name)
-        if entry.shown == "title":
-            made.title = _title(group, name)
-        elif entry.shown != "never":
-            member(group, name, node, made)
+    for name, tell in sort.tells or _tells(sort):
+        value = held.get(name)
+        if value is not None:
+            tell(value, group, made)
     return made
 
 
-def _named(group: Group, made: Block) -> None:
+def _tells(sort: Sort) -> list[tuple[str, Tell]]:
+    """Return what tells of each member of a class, in the order of the form; looked up once."""
+    sort.tells = [
+        (name, member(sort, name))
+        for name, entry in sort.labels.items()
+        if entry.shown != "never" and not (sort.kind == "Subject" and name in NAME)
+    ]
+    return sort.tells
+
+
+def member(sort: Sort, name: str, *, titled: bool = True) -> Tell:
+    """Return what tells of the member *name* of a class; *titled*: if it can be a title, as one."""
+    entry, leaf = sort.labels[name], sort.children[name].leaf
+    if titled and entry.shown == "title":
+        return _titled(sort, name)
+    if name in FOOT and "commentary" in sort.children:
+        return _foot(sort, name)
+    if leaf is not None:
+        return _leaf(leaf, entry)
+    return _object(sort, name) if sort.children[name].kind == "object" else _list(sort, name)
+
+
+def _named(group: Group, made: Sheet) -> None:
     name = child_name(group.held)
     if name is not None:
-        made.line("Name", [Item((name,))])
+        made.line("Name", [((name,), ())])
 
 
-def _title(group: Group, name: str) -> Text | None:
-    text = group.text(name)
-    if text is not None and group.kind == "Review":
-        return Text("Review on ") + text
-    return text
+def _titled(sort: Sort, name: str) -> Tell:
+    review, say = sort.kind == "Review", sort.says.get(name)
+
+    def tell(value: Any, _group: Group, made: Sheet) -> None:
+        said = None if say is None else say(value)
+        made.title = text(f"Review on {said}", said) if review and said is not None else said
+
+    return tell
 
 
-def member(group: Group, name: str, node: Node, made: Block) -> None:
-    """Add to *made* what the member *name* of *group* says."""
-    entry, value = label(group.kind, name), group.held[name]
-    if name in FOOT and "commentary" in group.node.children:
-        _foot(group, name, made)
-    elif node.leaf is not None:
-        if items := leaf_items(node.leaf, value, group.who, entry.shown):
-            made.line(entry.text, items)
-    elif node.kind == "object":
-        _object(group, name, made)
+def _leaf(leaf: Leaf, entry: Label) -> Tell:
+    name, items = entry.text, leaf_items(leaf, entry.shown)
+    simple = not (leaf.form == "service" or (leaf.form == "ref" and entry.shown != "number"))
+    say = speech(leaf)
+
+    def tell(value: Any, group: Group, made: Sheet) -> None:
+        if simple and type(value) is str:
+            said = say(value)
+            made.line(name, [((said,) if "\n" not in said else paragraphs(said), ())])
+        elif found := items(value, group.who):
+            made.line(name, found)
+
+    return tell
+
+
+def leaf_items(leaf: Leaf, shown: str) -> Callable[[Any, WhoIsWho], list[Item]]:
+    """Return what makes the value (or each value of a list) of *leaf*; nothing where it has no
+    words.
+    """
+    say: Callable[[Any, WhoIsWho], str | None]
+    if leaf.form == "ref" and shown != "number":
+        say = _goal if leaf.path.endswith("outcome_id") else _person
+    elif leaf.form == "service":
+        say = service_text
     else:
-        several(group.groups(name), entry.text, made)
+        words = sayer(leaf)
+        say = lambda one, _who: words(one)  # noqa: E731
+
+    def items(value: Any, who: WhoIsWho) -> list[Item]:
+        values = value if isinstance(value, list | tuple) else (value,)
+        return [(paragraphs(said), ()) for one in values if (said := say(one, who)) is not None]
+
+    return items
 
 
-def _foot(group: Group, name: str, made: Block) -> None:
-    inner = group.group(name) if name == "author" else None
-    item = None if inner is None else in_passing(inner)
-    text = joined(item.text) if item is not None else group.text(name)
-    if text is not None:
-        made.foot.append(Text(f"{label(group.kind, name).text} ") + text)
+def _goal(one: Any, who: WhoIsWho) -> str | None:
+    return who.goal(one)
 
 
-def _object(group: Group, name: str, made: Block) -> None:
-    entry, inner = label(group.kind, name), group.group(name)
-    if inner is None:
+def _person(one: Any, who: WhoIsWho) -> str | None:
+    return who.person(one)
+
+
+def _foot(sort: Sort, name: str) -> Tell:
+    prefix, say = f"{sort.labels[name].text} ", sort.says.get(name)
+
+    def tell(value: Any, group: Group, made: Sheet) -> None:
+        if say is not None:
+            said = say(value)
+        else:
+            item = in_passing(Group(sort.inner[name], value, group.who)) if value else None
+            said = None if item is None else joined(item[0])
+        if said is not None:
+            made.foot.append(text(prefix + said, said))
+
+    return tell
+
+
+def _object(sort: Sort, name: str) -> Tell:
+    entry, below = sort.labels[name], sort.inner[name]
+    phrase = in_passing if entry.shown == "brief" else PHRASES.get(below.kind)
+
+    def tell(value: Any, group: Group, made: Sheet) -> None:
+        if not value:
+            return
+        inner = Group(below, value, group.who)
+        if phrase is not None:
+            item = phrase(inner)
+            if item is not None:
+                made.line(entry.text, [item])
+            return
+        within(block(inner, made.fresh()), entry.text, made)
+
+    return tell
+
+
+def within(inner: Sheet, name: str, made: Sheet) -> None:
+    """Put the block *inner*, called *name*, into *made*: under its title, or for itself."""
+    if inner.empty:
         return
-    phrase = in_passing if entry.shown == "brief" else PHRASES.get(inner.kind)
-    if phrase is not None:
-        item = phrase(inner)
-        if item is not None:
-            made.line(entry.text, [item])
-        return
-    within = block(inner)
-    if within.empty:
-        return
-    if entry.text:
-        within.title = within.title or Text(entry.text)
-        made.parts.append(within)
+    if name:
+        inner.title = name if inner.title is None else inner.title
+        made.inside(inner)
     else:
-        made.take(within)
+        made.take(inner)
 
 
-def several(groups: list[Group], name: str, made: Block) -> None:
-    """Add the items of a list, called *name*, to *made*."""
-    if not groups:
-        return
-    kind = groups[0].kind
+def _list(sort: Sort, name: str) -> Tell:
+    below, several = sort.inner[name], listed(sort.inner[name], sort.labels[name].text)
+
+    def tell(value: Any, group: Group, made: Sheet) -> None:
+        who = group.who
+        if value:
+            several([Group(below, held, who) for held in value], made)
+
+    return tell
+
+
+def listed(sort: Sort, name: str) -> Callable[[list[Group], Sheet], None]:
+    """Return what adds the items of a list, called *name*, to a block."""
+    kind = sort.kind
     if kind == "Identifier":
-        for one in groups:
-            _identifier(one, made)
-    elif kind in PHRASES:
-        items = [item for one in groups if (item := PHRASES[kind](one)) is not None]
+        return _identifiers
+    if kind in PHRASES:
+        return _phrases(PHRASES[kind], name)
+    if kind in WORDS:
+        return _spoken
+    return _tabled(sort, name) if kind in TABLES else _blocks(sort, name)
+
+
+def _identifiers(groups: list[Group], made: Sheet) -> None:
+    for one in groups:
+        item, called = PHRASES["Identifier"](one), one.text("system")
+        if item is not None:
+            made.line("Number" if called is None else called, [item])
+
+
+def _phrases(
+    phrase: Callable[[Group], Item | None], name: str
+) -> Callable[[list[Group], Sheet], None]:
+    def several(groups: list[Group], made: Sheet) -> None:
+        items = [item for one in groups if (item := phrase(one)) is not None]
         if items:
             made.line(name, items)
-    elif kind in WORDS:
-        made.parts += [said for one in groups if (said := _spoken(one)) is not None]
-    elif kind in TABLES:
-        _tabled(groups, name, made)
-    else:
-        _blocks(groups, name, made)
+
+    return several
 
 
-def _identifier(one: Group, made: Block) -> None:
-    item, kind = PHRASES["Identifier"](one), one.text("system")
-    if item is not None:
-        made.line(kind or "Number", [item])
-
-
-def _spoken(one: Group) -> Words | None:
-    text = one.text("text")
-    if text is None:
-        return None
-    key = WORDS[one.kind]
-    ref = one.held.get(key)
-    who = None if ref is None else plain(ref) if key == "holder" else one.who.person(ref)
-    return Words(who, tuple(paragraphs(text)))
-
-
-def _tabled(groups: list[Group], name: str, made: Block) -> None:
-    kind = groups[0].kind
-    rows = [[_cell(one, column) for column in TABLES[kind]] for one in groups]
-    used = [at for at in range(len(TABLES[kind])) if any(row[at] for row in rows)]
-    filled = tuple(tuple(tuple(row[at]) for at in used) for row in rows if any(row))
-    if filled:
-        columns = tuple(label(kind, TABLES[kind][at]).text for at in used)
-        made.parts.append(Table(name, columns, filled))
-
-
-def _cell(one: Group, column: str) -> list[Item]:
-    """Return what stands in one cell: the member, and beneath it what belongs to it."""
-    beneath = [
-        inner
-        for name in BENEATH.get(one.kind, {}).get(column, ())
-        if name in one.held
-        for inner in _said(one, name)
-    ]
-    items = [] if column not in one.held else _said(one, column)
-    detail = tuple(text for item in beneath for text in (*item.text, *item.detail))
-    if not items:
-        return [Item(detail[:1], detail[1:])] if detail else []
-    last = items[-1]
-    return [*items[:-1], Item(last.text, (*last.detail, *detail))]
-
-
-def _said(one: Group, name: str) -> list[Item]:
-    node, shown = one.node.children[name], label(one.kind, name).shown
-    if node.leaf is not None:
-        items = leaf_items(node.leaf, one.held[name], one.who, shown)
-        if name in {"previous_caf", "aka", "action_closed_on", "contact_tel", "sensitive"}:
-            return [Item(tuple(one.labelled(name)))]
-        if name == "organisation":
-            return [Item((one.who.organisation(one.held[name]),))]
-        return items
-    inner = one.group(name)
-    item = None if inner is None else PHRASES[inner.kind](inner)
-    return [] if item is None else [item]
-
-
-def _blocks(groups: list[Group], name: str, made: Block) -> None:
+def _spoken(groups: list[Group], made: Sheet) -> None:
     for one in groups:
-        inner = block(one)
-        if one.kind == "Relationship" and len(groups) == 1:
-            made.take(inner)
-        elif not inner.empty:
-            if one.kind == "Relationship":
-                inner.title = one.who.person(one.held.get("subject_id"))
-            inner.title = inner.title or (Text(name) if name else None)
-            made.parts.append(inner)
+        said = one.text("text")
+        if said is None:
+            continue
+        key = WORDS[one.sort.kind]
+        ref = one.held.get(key)
+        who = None if ref is None else plain(ref) if key == "holder" else one.who.person(ref)
+        made.words(who, paragraphs(said))
+
+
+def _tabled(sort: Sort, name: str) -> Callable[[list[Group], Sheet], None]:
+    cells = [_cell(sort, column) for column in TABLES[sort.kind]]
+    columns = [sort.labels[column].text for column in TABLES[sort.kind]]
+
+    def several(groups: list[Group], made: Sheet) -> None:
+        rows = [[cell(one) for cell in cells] for one in groups]
+        used = [at for at in range(len(cells)) if any(row[at] for row in rows)]
+        filled = [[row[at] for at in used] for row in rows if any(row)]
+        if filled:
+            made.table(name, [columns[at] for at in used], filled)
+
+    return several
+
+
+def _cell(sort: Sort, column: str) -> Callable[[Group], Sequence[Item]]:
+    """Return what stands in one cell: the member, and beneath it what belongs to it."""
+    said = _said(sort, column)
+    beneath = [(name, _said(sort, name)) for name in BENEATH.get(sort.kind, {}).get(column, ())]
+
+    def cell(one: Group) -> Sequence[Item]:
+        held = one.held
+        items = said(one) if column in held else []
+        detail: list[str] = []
+        for name, inner in beneath:
+            if name in held:
+                for item in inner(one):
+                    detail += (*item[0], *item[1])
+        if not detail:
+            return items
+        if not items:
+            return [((detail[0],), tuple(detail[1:]))]
+        last = items[-1]
+        return [*items[:-1], (last[0], (*last[1], *detail))]
+
+    return cell
+
+
+def _said(sort: Sort, name: str) -> Callable[[Group], list[Item]]:
+    leaf = sort.children[name].leaf
+    if leaf is None:
+        phrase = PHRASES[sort.inner[name].kind]
+
+        def phrased(one: Group) -> list[Item]:
+            inner = one.group(name)
+            item = None if inner is None else phrase(inner)
+            return [] if item is None else [item]
+
+        return phrased
+    if name in {"previous_caf", "aka", "action_closed_on", "contact_tel", "sensitive"}:
+        return lambda one: [(tuple(one.labelled(name)), ())]
+    if name == "organisation":
+        return lambda one: [((one.who.organisation(one.held[name]),), ())]
+    items = leaf_items(leaf, sort.labels[name].shown)
+    return lambda one: items(one.held[name], one.who)
+
+
+def _blocks(sort: Sort, name: str) -> Callable[[list[Group], Sheet], None]:
+    related = sort.kind == "Relationship"
+
+    def several(groups: list[Group], made: Sheet) -> None:
+        for one in groups:
+            inner = block(one, made.fresh())
+            if related and len(groups) == 1:
+                made.take(inner)
+            elif not inner.empty:
+                if related:
+                    inner.title = one.who.person(one.held.get("subject_id"))
+                if inner.title is None and name:
+                    inner.title = name
+                made.inside(inner)
+
+    return several

@@ -1,78 +1,115 @@
 """Phrases: what people say in one breath: a person with her role, an address, a number."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
-from hub.domain.dictionary import Node
-from mappings.engine.marks import bare
-from mappings.engine.narrative_labels import BRIEF, label
-from mappings.engine.narrative_text import Item, Text, WhoIsWho, joined, plain
-from mappings.engine.narrative_words import identifier_words, service_words, words
+from hub.domain.dictionary import Leaf, Node
+from mappings.engine.canonical import FREE
+from mappings.engine.marks import Origin, bare
+from mappings.engine.narrative_labels import BRIEF, kind, label
+from mappings.engine.narrative_text import Item, WhoIsWho, joined, plain, text
+from mappings.engine.narrative_words import identifier_words, service_words, speech
+
+Say = Callable[[Any], str | None]
+"""A value, recorded or not, to its words."""
 
 
-@dataclass(slots=True)
+class Sort:
+    """What there is to know of a place in the dictionary, looked up once: its class, and for each
+    member how it is called, what its value says, and what is inside.
+    """
+
+    __slots__ = ("children", "inner", "kind", "labels", "node", "prefixes", "says", "tells")
+
+    def __init__(self, node: Node) -> None:
+        """Look up *node* and everything below it."""
+        self.node, self.kind, self.children = node, kind(node), node.children
+        named = {name: label(self.kind, name) for name in node.children if name not in FREE}
+        self.labels = named
+        self.prefixes = {name: f"{entry.text}: " for name, entry in named.items()}
+        leaves = {name: child.leaf for name, child in node.children.items() if child.leaf}
+        self.says = {name: sayer(leaf) for name, leaf in leaves.items()}
+        below = {name: child for name, child in node.children.items() if child.leaf is None}
+        self.inner = {name: Sort(child) for name, child in below.items() if name not in FREE}
+        self.tells: list[tuple[str, Any]] | None = None
+
+
+def sayer(leaf: Leaf) -> Say:
+    """Return what turns the value of *leaf*, recorded or not, into words; a list into one text."""
+    say = speech(leaf)
+
+    def said(value: Any) -> str | None:
+        held = type(value)
+        if held is str or held is bool or held is int:
+            return say(value)
+        if held is Origin:
+            return text(say(value.value), value)
+        if held is list or held is tuple:
+            return joined([one for each in value if (one := said(each)) is not None])
+        return say(value)
+
+    return said
+
+
 class Group:
     """One object of the canonical tree, with what the dictionary says of its members; never
     changed.
     """
 
-    node: Node
-    held: Mapping[str, Any]
-    who: WhoIsWho
+    __slots__ = ("held", "sort", "who")
 
-    @property
-    def kind(self) -> str:
-        """Return the name of the class."""
-        return "" if self.node.type is None else self.node.type.__name__
+    def __init__(self, sort: Sort, held: Mapping[str, Any], who: WhoIsWho) -> None:
+        """Take them."""
+        self.sort, self.held, self.who = sort, held, who
 
-    def text(self, name: str) -> Text | None:
+    def text(self, name: str) -> str | None:
         """Return the value of the leaf *name* in words; None if it is not there."""
         value = self.held.get(name)
-        node = self.node.children[name]
-        if value is None or node.leaf is None:
-            return None
-        if isinstance(value, (list, tuple)):
-            return joined([Text(words(node.leaf, bare(one)), (one,)) for one in value])
-        return Text(words(node.leaf, bare(value)), (value,))
+        return None if value is None else self.sort.says[name](value)
 
-    def texts(self, *names: str) -> list[Text]:
+    def texts(self, *names: str) -> list[str]:
         """Return the values of the leaves *names* that are there."""
-        return [text for name in names if (text := self.text(name)) is not None]
-
-    def labelled(self, *names: str) -> list[Text]:
-        """Return ``Label: value`` of the leaves *names* that are there."""
+        held, says = self.held, self.sort.says
         return [
-            Text(f"{label(self.kind, name).text}: {text.said}", text.sources)
+            said
             for name in names
-            if (text := self.text(name)) is not None
+            if (value := held.get(name)) is not None and (said := says[name](value)) is not None
+        ]
+
+    def labelled(self, *names: str) -> list[str]:
+        """Return ``Label: value`` of the leaves *names* that are there."""
+        prefixes = self.sort.prefixes
+        return [
+            text(prefixes[name] + said, said)
+            for name in names
+            if (said := self.text(name)) is not None
         ]
 
     def group(self, name: str) -> "Group | None":
         """Return the object *name*; None if it is not there."""
         held = self.held.get(name)
-        return None if not held else Group(self.node.children[name], held, self.who)
+        return None if not held else Group(self.sort.inner[name], held, self.who)
 
     def groups(self, name: str) -> "list[Group]":
         """Return the items of the list *name*."""
-        node = self.node.children[name]
-        return [Group(node, held, self.who) for held in self.held.get(name) or ()]
+        inner = self.sort.inner[name]
+        return [Group(inner, held, self.who) for held in self.held.get(name) or ()]
 
 
-def _bracketed(text: Text | None, within: list[Text]) -> Text | None:
+def _bracketed(said: str | None, within: list[str]) -> str | None:
     aside = joined(within)
-    if text is None or aside is None:
-        return text or aside
-    return Text(f"{text.said} ({aside.said})", (*text.sources, *aside.sources))
+    if said is None or aside is None:
+        return aside if said is None else said
+    return text(f"{said} ({aside})", said, aside)
 
 
-def _lines(text: Text | None, detail: list[Text]) -> Item | None:
-    if text is None:
-        return Item((detail[0],), tuple(detail[1:])) if detail else None
-    return Item((text,), tuple(detail))
+def _lines(said: str | None, detail: list[str]) -> Item | None:
+    if said is None:
+        return ((detail[0],), tuple(detail[1:])) if detail else None
+    return (said,), tuple(detail)
 
 
-def _practising(one: Group, *, brief: bool) -> tuple[list[Text], list[Text]]:
+def _practising(one: Group, *, brief: bool) -> tuple[list[str], list[str]]:
     organisation = one.held.get("organisation")
     known = [one.who.organisation(organisation)] if organisation is not None else []
     said = [*one.texts("name", "role"), *known, *one.texts("service_type")]
@@ -91,7 +128,7 @@ def practitioner(one: Group) -> Item | None:
 def in_passing(one: Group) -> Item | None:
     """Return name, role and organisation only (`narrative_labels.BRIEF`)."""
     known = {name: value for name, value in one.held.items() if name in BRIEF}
-    said, _detail = _practising(Group(one.node, known, one.who), brief=True)
+    said, _detail = _practising(Group(one.sort, known, one.who), brief=True)
     return _lines(joined(said, once=True), [])
 
 
@@ -107,7 +144,7 @@ def _identifier(one: Group) -> Item | None:
     said = None
     if value is not None:
         system = one.held.get("system")
-        said = Text(identifier_words(str(bare(system)), str(bare(value))), (value, system))
+        said = text(identifier_words(str(bare(system)), str(bare(value))), value, system)
     return _lines(said, one.labelled("verified", "valid_from", "valid_to"))
 
 
@@ -117,10 +154,10 @@ def _other_name(one: Group) -> Item | None:
 
 def _organisation(one: Group) -> Item | None:
     numbers = [
-        Text(f"{kind.said}: {number.said}", (*kind.sources, *number.sources))
+        text(f"{called}: {number}", called, number)
         for inner in one.groups("identifiers")
-        if (item := _identifier(inner)) is not None and (kind := inner.text("system")) is not None
-        for number in item.text
+        if (item := _identifier(inner)) is not None and (called := inner.text("system")) is not None
+        for number in item[0]
     ]
     return _lines(
         joined(one.texts("name", "organisation_type")), [*one.labelled("contact_tel"), *numbers]
@@ -140,7 +177,7 @@ def _universal(one: Group) -> Item | None:
     where = None if address is None else _address(address)
     return _lines(
         one.text("name"),
-        [*one.labelled("contact_tel"), *(() if where is None else (*where.text, *where.detail))],
+        [*one.labelled("contact_tel"), *(() if where is None else (*where[0], *where[1]))],
     )
 
 
@@ -169,28 +206,28 @@ def _owner(one: Group) -> Item | None:
     item = None if inner is None else in_passing(inner)
     ref = one.held.get("person_id")
     name = None if ref is None else one.who.person(ref)
-    parts = [*(item.text if item else ()), *([name] if name else [])]
+    parts = [*(item[0] if item else ()), *([name] if name else [])]
     asked = service(one, "service")
     whole = joined(parts)
     if whole is None or asked is None:
         return _lines(whole or asked, [])
-    known = set(whole.said.split(", "))
-    if all(word in known for word in asked.said.removesuffix(")").split(" (")):
-        return Item((Text(whole.said, (*whole.sources, *asked.sources)),))
+    known = set(whole.split(", "))
+    if all(word in known for word in asked.removesuffix(")").split(" (")):
+        return (text(whole, whole, asked),), ()
     return _lines(whole, [asked])
 
 
-def service(one: Group, name: str) -> Text | None:
+def service(one: Group, name: str) -> str | None:
     """Return the service that the leaf *name* names, with its organisation."""
     value = one.held.get(name)
     return None if value is None else service_text(value, one.who)
 
 
-def service_text(value: Any, who: WhoIsWho) -> Text:
+def service_text(value: Any, who: WhoIsWho) -> str:
     """Return ``ORGANISATION/TYPE`` as people call it."""
-    kind, organisation = service_words(str(bare(value)))
+    named, organisation = service_words(str(bare(value)))
     known = who.organisation(organisation)
-    return Text(f"{plain(kind).said} ({known.said})", (value, *known.sources[:-1]))
+    return text(f"{plain(named)} ({known})", value, known)
 
 
 PHRASES: Final[Mapping[str, Callable[[Group], Item | None]]] = {

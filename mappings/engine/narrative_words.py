@@ -133,13 +133,14 @@ _WORDS: Final[Mapping[Form, Callable[[Any], str]]] = {
 }
 
 
-def words(leaf: Leaf, value: Any) -> str:
-    """Return the value of *leaf* as people write it."""
+def speech(leaf: Leaf) -> Callable[[Any], str]:
+    """Return what writes a value of *leaf* as people do."""
     if leaf.form == "code":
-        return settled(display(leaf.codes, str(value)))
-    return _WORDS.get(leaf.form, settled_text)(value)
+        called = {code: settled(said) for code, said in _displays(leaf.codes).items()}
+        return lambda value: called.get(value) or settled(str(value))
+    return _WORDS.get(leaf.form, settled_text)
 
 
 def settled_text(value: Any) -> str:
     """Return free text, harmless and otherwise as it was written."""
-    return settled(str(value))
+    return settled(value if type(value) is str else str(value))

@@ -184,7 +184,8 @@ class Renderer:
         if rule.refer_all:
             return None, scope.start("item")
         if rule.narrate:
-            return None, f"{source.bind(narrator(rule, self.shape))}({scope.start('item')}, c)"
+            tell = narrator(rule, self.shape, recorded=self.trace is not None)
+            return None, f"{source.bind(tell)}({scope.start('item')}, c)"
         if rule.seek:
             found = f"{source.bind(seeker(rule.seek))}({scope.start('item')}, c)"
         else:

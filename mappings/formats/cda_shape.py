@@ -14,9 +14,10 @@ from hub.domain.fields import Form
 from mappings.engine.narrative_words import settled
 from mappings.engine.shape import Member, Words
 from mappings.formats.cda_finish import finished
-from mappings.formats.cda_narrative import struc_doc
+from mappings.formats.cda_narrative import Page, struc_doc
 from mappings.formats.cda_structure import TYPE, grammar, structure
 from mappings.formats.xml_shape import XmlShape
+from mappings.formats.xml_write import Prose
 
 NAMESPACE: Final = uuid.UUID("0f2a6a7e-6d0c-5f58-9a37-3c1d5b0e8b41")
 """The root under which ids of documents and episodes are derived (UUID version 5)."""
@@ -75,6 +76,14 @@ class CdaShape(XmlShape):
     def narrative(self, block: dict[str, Any]) -> Any:
         """Return the human text of a section."""
         return struc_doc(block)
+
+    def sheet(self) -> Page:
+        """Return what the text of a section is written on."""
+        return Page()
+
+    def prose(self, sheet: Page, tree: Callable[[], Any]) -> Prose:
+        """Return the text of a section, written."""
+        return Prose(f"<text>{sheet.text()}</text>", tree)
 
     def addresses(self, seed: str) -> Callable[[str], str]:
         """Return what makes the UUIDs of one child's document: *seed* as `View` has it."""

@@ -17,6 +17,7 @@ from typing import Any, Final
 from hub.errors import Code, Fault
 from mappings.engine.shape import Member
 from mappings.formats.xml_grammar import CONTENT, TEXT, Content, Grammar
+from mappings.formats.xml_write import unfolded
 
 NAMESPACE: Final = "urn:hl7-org:v3"
 ROOT: Final = "ClinicalDocument"
@@ -91,7 +92,7 @@ def grammar() -> Grammar:
 
 def faults(document: Mapping[str, Any]) -> list[Fault]:
     """Return everything in *document* that CDA R2 forbids, with its place."""
-    return list(_faults(document, ROOT, ROOT))
+    return list(_faults(unfolded(document), ROOT, ROOT))
 
 
 def _faults(value: Any, kind: str, path: str) -> Iterator[Fault]:

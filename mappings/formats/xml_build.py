@@ -16,7 +16,7 @@ from hub.errors import Code, Fault, Rejected
 from mappings.formats.xml_grammar import CONTENT, Grammar
 from mappings.formats.xml_guard import SCHEMA_INSTANCE
 from mappings.formats.xml_text import unlawful
-from mappings.formats.xml_write import TYPE, Unwritable, Writer, Written
+from mappings.formats.xml_write import TYPE, Unwritable, Writer, Written, unfolded
 
 Node = Any
 INSTANCE: Final = {"xsi": SCHEMA_INSTANCE}
@@ -29,6 +29,7 @@ _PARSER: Final = {
     "no_network": True,
     "load_dtd": False,
     "huge_tree": False,
+    "collect_ids": False,  # nobody looks elements up by id, and the table costs as much as parsing
 }
 
 
@@ -88,7 +89,7 @@ def _writer(grammar: Grammar) -> Writer:
 
 
 def _refusal(document: Mapping[str, Node], kind: str, grammar: Grammar) -> Rejected:
-    path, why = next(_wrong(document, kind, grammar, ""), ("", "XML cannot hold it"))
+    path, why = next(_wrong(unfolded(document), kind, grammar, ""), ("", "XML cannot hold it"))
     return Rejected(Code.MAPPING, f"{path}: {why}", (Fault(Code.MAPPING, path, why),))
 
 

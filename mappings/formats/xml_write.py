@@ -27,6 +27,23 @@ class Unwritable(ValueError):
     """Something in the document has no place in the schema; where, the slow pass will say."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """One element that is written already: its *text*, and how to have it as a *tree* instead."""
+
+    text: str
+    tree: Callable[[], Node]
+
+
+def unfolded(value: Node) -> Node:
+    """Return *value* with every `Prose` in it as a tree, for whoever has to look into it."""
+    if isinstance(value, Prose):
+        return value.tree()
+    if isinstance(value, Mapping):
+        return {name: unfolded(held) for name, held in value.items()}
+    return [unfolded(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 class Written(list[str]):
     """The text of one document in pieces; *agrees* until an element contradicts itself."""
 
@@ -79,7 +96,7 @@ class Writer:
 
     def put(self, value: Node, kind: str, begin: str, end: str, out: Written) -> None:
         """Append one element that starts with *begin* (``<Name``, its bracket still open)."""
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):
             out.append(f"{begin}>{escaped(said(value))}{end}")
             return
         key = (begin, value.get(TYPE, kind), *value)
@@ -125,6 +142,8 @@ class Writer:
                         out.append(f"{child.whole}{escaped(item)}{child.end}")
                     else:
                         self.put(item, child.kind, child.begin, child.end, out)
+            elif type(held) is Prose:
+                out.append(held.text)
             elif held is None:
                 del out[mark:]
                 self._without_nothing(value, kind, begin, end, out)
@@ -156,7 +175,7 @@ class Writer:
         for part in parts or ():
             if type(part) is str:
                 out.append(escaped(part))
-            elif isinstance(part, Mapping):
+            elif type(part) is dict or isinstance(part, Mapping):
                 for name, held in part.items():
                     child = known.get(name)
                     if child is None:

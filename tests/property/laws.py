@@ -20,6 +20,7 @@ from mappings.engine.catalogue import Format
 from mappings.engine.model import Entry, Rule
 from mappings.engine.report import Report, report
 from mappings.engine.rules import every_rule
+from mappings.formats.xml_write import unfolded
 from tests import builders
 from tests.property.families import TOLD, message, reworded
 
@@ -225,7 +226,7 @@ def _said(name: str, tree: Tree) -> tuple[dict[str, Any], dict[str, set[str]]]:
     for row in report(one, tree).rows:
         if row.wire is not None:
             rows.setdefault(row.wire, set()).add(row.outcome)
-    return dict(leaves(one.compiled.render(freeze(tree)))), rows
+    return dict(leaves(unfolded(one.compiled.render(freeze(tree))))), rows
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -16,7 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.errors import Rejected
+from hub.services.released import freeze
 from mappings.engine.report import report
+from mappings.formats.xml_write import unfolded
 from tests import builders
 from tests.property import laws
 from tests.property.families import coded, message, messages, notices
@@ -94,6 +97,19 @@ def test_what_was_cut_cannot_be_told_from_what_never_was(name: str, data: st.Dat
     named = {row.caf for row in rows if row.caf} - left
     items = {place for place in named if any(leaf.startswith(f"{place}.") for leaf in left)}
     assert named == items, f"says something of {sorted(named - items)}"
+
+
+@laws.about(6)
+@given(tree=messages())
+def test_text_for_people_is_the_same_written_at_once_as_from_a_tree(tree: dict[str, Any]) -> None:
+    """What a section of a clinical document says does not depend on the way that it was made."""
+    one = laws.FORMATS["cda-r2/document"]
+    try:
+        document = one.compiled.render(freeze(tree))
+        body = one.wire.write(document, check=True)
+    except Rejected:
+        return
+    assert one.wire.write(unfolded(document), check=True) == body
 
 
 CANARY = "Qzvxcanary"

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from mappings.commands import translator
 from mappings.engine.narrative_words import settled
+from mappings.formats.xml_write import unfolded
 from tests.unit.documents.documents import (
     CDA,
     HTML,
@@ -17,6 +19,7 @@ from tests.unit.documents.documents import (
     family,
     page,
     rendered,
+    two_children,
     with_text,
 )
 from tests.unit.documents.test_html import strict
@@ -115,6 +118,17 @@ def test_a_clinical_document_says_what_was_written_and_stays_valid(text: str) ->
     assert words in "".join("".join(one.itertext()) for one in texts).replace(" ", "").replace(
         "\n", ""
     ).replace("\t", "").replace("\u00a0", "").replace("\u2028", "").replace("\u2029", "")
+
+
+@pytest.mark.parametrize("text", [*HOSTILE.values(), None], ids=[*HOSTILE, "two children"])
+def test_text_that_is_written_at_once_is_the_text_of_its_tree(text: str | None) -> None:
+    """Both ways to a section's text give the same bytes, whatever people wrote."""
+    tree = two_children() if text is None else with_text(text)
+    one = translator().catalogue.formats[CDA]
+    document = one.compiled.render(tree)
+    whole = unfolded(document)
+    assert whole != document
+    assert one.wire.write(whole, check=True) == one.wire.write(document, check=True)
 
 
 @pytest.mark.parametrize("name", [CDA, HTML])

@@ -20,6 +20,7 @@ from mappings.engine.cases import find
 from mappings.engine.catalogue import HOME, Format
 from mappings.engine.placement import named
 from mappings.engine.report import STRUCTURE, deciding, generic, leaves_of, report
+from mappings.formats.xml_write import unfolded
 from tests import builders
 
 Tree = dict[str, Any]
@@ -53,7 +54,7 @@ def outputs(one: Format, tree: Tree) -> tuple[dict[str, Any], list[str]] | None:
     mapping refuses the message.
     """
     try:
-        document = one.compiled.render(tree)
+        document = unfolded(one.compiled.render(tree))
     except Rejected:
         return None
     addresses = [entry["fullUrl"] for entry in document.get("entry", ())]
