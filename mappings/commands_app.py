@@ -161,11 +161,13 @@ def diff(
 @app.command(
     "new-mapping",
     epilog="\b\nExamples:\n  ecaf new-mapping county/2 --format json --site .\n"
-    "  ecaf new-mapping county/2 --format xml --from rows.csv --site .",
+    "  ecaf new-mapping county/2 --format caf-xml --from rows.csv --site .",
 )
 def new_mapping(
     name: Annotated[str, typer.Argument(help="Its name, which is its folder: county/2.")],
-    wire: Annotated[str, typer.Option("--format", help="A wire format: json, fhir-r4, xml …")],
+    wire: Annotated[
+        str, typer.Option("--format", help="A wire format: json, fhir-r4, caf-xml, hl7v2 …")
+    ],
     rows: Annotated[
         Path | None,
         typer.Option("--from", help="CSV with the columns source,target,table (and note)."),

@@ -16,6 +16,7 @@ from hub.ports import Read, Rendered
 from hub.services.released import Released, genuine
 from mappings.engine.catalogue import Catalogue, Format
 from mappings.engine.shape import Document
+from mappings.engine.unread import untold
 from mappings.formats.blanks import blanks
 from mappings.formats.fhir_consents import doubts
 from mappings.formats.json_strict import parse
@@ -114,10 +115,10 @@ class Translator:
             unmapped.append(FACTS)
         try:
             checked, warnings = self._read_canonical(orjson.dumps(message))
-        except InvalidContent:
+        except InvalidContent as wrong:
             blank = blanks(message)
             if not blank:
-                raise
+                raise untold(wrong, one.written) from None
             unmapped += [f"{place} {BLANK}" for place in blank]
             checked, warnings = self._read_canonical(orjson.dumps(message))
         if one.head.format == FHIR and (doubtful := doubts(document, message, unmapped)):

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.positioned import Place
+from mappings.commands import read_command, translator
 from mappings.commands import test_command as run_test_command
-from mappings.commands import translator
 from mappings.commands_codes import export_command, import_command, list_command
 from mappings.commands_new import new_mapping_command
 from mappings.concept_map import NotAConceptMap, concept_map, rows_of
@@ -64,6 +64,21 @@ def test_the_starters_family_is_lawful() -> None:
     message = json.loads((HOME / "starters" / "input.json").read_bytes())
     del message["notification"]
     assert read_message(json.dumps(message).encode())[1] == []
+
+
+def test_a_field_that_no_rule_reads_is_the_mappings_fault(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Children without the key that every child has: the refusal names the rule that is missing."""
+    rows = write(tmp_path, "rows.csv", ROWS)
+    assert new_mapping_command("county/1", "json", rows=rows, site=tmp_path) == 0
+    written = write(tmp_path, "wire.json", '{"episode": "e1", "Child": [{"Sex": "female"}]}')
+    translator.cache_clear()
+    capfd.readouterr()
+    assert read_command("county/1", written, site=tmp_path) == 1
+    told = capfd.readouterr().err
+    assert "E_REQUIRED /episode/subjects/0/subject_id: required; no rule of county/1 reads" in told
+    assert "episode.subjects[].subject_id: write one, or say direction: out" in told
 
 
 def test_rows_of_a_spreadsheet_become_rules(tmp_path: Path) -> None:
