@@ -16,7 +16,7 @@ from mappings.commands_new import new_mapping_command
 from mappings.concept_map import NotAConceptMap, concept_map, rows_of
 from mappings.engine.catalogue import HOME
 from mappings.engine.sketch import UNDONE
-from mappings.engine.tables import ANY, CodeRow, read_rows
+from mappings.engine.tables import ANY, CodeRow, read_rows, table_of
 from mappings.formats.canonical_json import read_message
 from mappings.formats.wires import WIRES
 from mappings.site import site_catalogue
@@ -193,6 +193,20 @@ def as_rows(cells: list[Cells]) -> list[CodeRow]:
     return [CodeRow(*one, place=Place("x", 1, 1)) for one in cells]
 
 
+def lawful(cells: list[Cells]) -> list[Cells]:
+    """The rows that a table may hold together: one for each code and word in each direction."""
+    said: set[tuple[str, str]] = set()
+    kept = []
+    for row in cells:
+        caf, way, wire, _note = row
+        keys = {(">", caf)} if way in "=>" else set()
+        keys |= {("<", wire)} if way in "=<" else set()
+        if not keys & said:
+            said |= keys
+            kept.append(row)
+    return kept
+
+
 @given(
     st.lists(row_cells.filter(lambda one: not one[0] == one[2] == ANY), min_size=1, max_size=9),
     st.one_of(st.none(), st.tuples(st.integers(0, 9), codes)),
@@ -201,9 +215,10 @@ def test_a_concept_map_says_all_that_a_table_says(
     cells: list[Cells], passing: tuple[int, str] | None
 ) -> None:
     """There and back every row is the same, in the same order: ways, notes, silence, passing."""
+    cells = lawful(cells)
     if passing is not None:
-        cells = [*cells]
         cells.insert(min(passing[0], len(cells)), (ANY, "=", ANY, passing[1]))
+    table_of("try", "x", as_rows(cells))  # such a table loads
     made = json.loads(json.dumps(concept_map("try", as_rows(cells))))
     assert rows_of(made) == cells
 
