@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
@@ -14,7 +14,17 @@ from hub.domain.exchange import Alert, State, Tree
 from hub.domain.partner import Partner, Registry
 from hub.errors import Code, Fault, Forbidden, InvalidContent, Malformed, Unavailable
 from hub.logging import log
-from hub.ports import Clock, Destination, Digester, Reader, Rendered, Renderer, Session, Store
+from hub.ports import (
+    Clock,
+    Destination,
+    Digester,
+    Needs,
+    Reader,
+    Rendered,
+    Renderer,
+    Session,
+    Store,
+)
 from hub.relaying import HintSource
 from hub.services.accept import Accepted, Acceptor, Incoming, Refused
 from hub.services.alerts import Alerts
@@ -50,6 +60,8 @@ DOORS: Final = (
     ("disclosure", "disclose"),
 )
 """Payloads that have doors of their own, and the operation that each of these needs."""
+CONTENT: Final = ("episode", "contribution", "acknowledgement")
+"""Payloads of the common door; beside one of the others an episode only goes with it."""
 CANONICAL: Final = "application/vnd.ecaf.message+json"
 FAMILY_PAGE: Final = "text/html"
 
@@ -111,8 +123,9 @@ class Hub:
         read = self.reader.read(content_type, raw, partner=partner.name)
         message = read.message
         # A message may carry what has doors of its own; it needs the same permission as there.
-        for payload, operation in DOORS:
-            if payload in message and operation not in partner.operations:
+        doors = [door for door in DOORS if door[0] in message]
+        for payload, operation in doors or [(one, "submit") for one in CONTENT if one in message]:
+            if operation not in partner.operations:
                 raise Forbidden(
                     Code.FORBIDDEN,
                     "the partner's profile does not allow this",
@@ -142,6 +155,15 @@ class Hub:
         sent = sent_tree(message)
         heads = heads_of(str(sent["episode_id"]), sent)
         return await self._acceptor.accept(partner, content_type, raw, key, meaning, *heads)
+
+    async def taken_at(self, partner: Partner, key: str) -> datetime | None:
+        """Return when the message that *partner* sent under *key* was recorded, if one was."""
+
+        def unit(session: Session) -> datetime | None:
+            kept = session.inbox(partner.name, key) or session.notice(partner.name, key)
+            return None if kept is None else kept.received_at
+
+        return await self.store.run(unit, Needs(inbox=((partner.name, key),)))
 
     async def disclose(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
         """Take a decision to share without consent, or a request for one (N13)."""

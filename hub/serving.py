@@ -12,6 +12,7 @@ from hub.api.app import create_app, create_operator_app
 from hub.api.auth import refuse_unsafe_start
 from hub.api.serving import listening
 from hub.bootstrap import Role, compose, token_desk
+from hub.doors import mllp_door, refuse_unfit_senders
 from hub.logging import configure, log
 from hub.settings import Settings
 
@@ -21,7 +22,9 @@ def run(environ: Mapping[str, str], role: str) -> None:
     settings = Settings.from_environ(environ)
     configure(settings.log_level)
     # Before anything is composed: a hub that must not run must not even begin to send.
-    refuse_unsafe_start(settings, load_registry(settings.config_dir))
+    registry = load_registry(settings.config_dir)
+    refuse_unsafe_start(settings, registry)
+    refuse_unfit_senders(settings, registry)
     chosen: Role = "api" if role == "api" else "worker" if role == "worker" else "all"
     uvloop.run(_serve(settings, chosen))
 
@@ -50,10 +53,13 @@ async def _serve(settings: Settings, role: Role) -> None:
             return
         desk = token_desk(hub)
         app = create_app(hub, recogniser=desk, desk=desk)
-        async with listening(
-            app,
-            settings,
-            support_contact=hub.registry.support_contact,
-            operator=create_operator_app(hub),
+        async with (
+            mllp_door(hub, settings),
+            listening(
+                app,
+                settings,
+                support_contact=hub.registry.support_contact,
+                operator=create_operator_app(hub),
+            ),
         ):
             await stop.wait()

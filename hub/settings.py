@@ -7,6 +7,7 @@ variable and what would put it right; values are never repeated, because some of
 import difflib
 import ipaddress
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,11 @@ NAMES: Final = (
     "ECAF_CANONICAL_URL",
     "ECAF_LEASE_SECONDS",
     "ECAF_LOG_LEVEL",
+    "ECAF_MLLP_LISTEN",
+    "ECAF_MLLP_CERT_FILE",
+    "ECAF_MLLP_KEY_FILE",
+    "ECAF_MLLP_CA_FILE",
+    "ECAF_MLLP_PLAIN",
 )
 # Read by the test suite itself (tests/README.md), never by the hub.
 _NOT_OURS: Final = "ECAF_TEST_"
@@ -92,12 +98,24 @@ def is_loopback(host: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class MllpListen:
+    """Where the MLLP door listens, with what certificate, and whose client certificates it
+    believes; without the three files it is plain, on loopback.
+    """
+
+    at: Listen
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything the environment says.
 
     *broker_url* absent means embedded: no broker.  *token_key_file* absent means that no partner
-    can ask for tokens (API keys on loopback only).  Passwords are inside the two URLs, so both are
-    secrets.
+    can ask for tokens (API keys on loopback only), *mllp* absent that there is no such door.
+    Passwords are inside the two URLs, so both are secrets.
     """
 
     config_dir: Path
@@ -114,6 +132,7 @@ class Settings:
     canonical_url: str = "https://ecaf.example/fhir"
     lease_seconds: int = 60
     log_level: str = "info"
+    mllp: MllpListen | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -183,6 +202,7 @@ class _Reading:
             ).rstrip("/"),
             lease_seconds=self._number("ECAF_LEASE_SECONDS", 60, low=1, high=3_600),
             log_level=self._choice("ECAF_LOG_LEVEL", "info", LOG_LEVELS),
+            mllp=self._mllp(),
         )
         if self._faults:
             names = ", ".join(dict.fromkeys(fault.path for fault in self._faults))
@@ -228,6 +248,35 @@ class _Reading:
         except ValueError:
             self._fault("ECAF_LISTEN", "give host:port, or unix:/absolute/path")
             return None
+
+    def _mllp(self) -> MllpListen | None:
+        names = [name for name in NAMES if name.startswith("ECAF_MLLP_")]
+        if "ECAF_MLLP_LISTEN" not in self._given:
+            for name in names:
+                if name in self._given:
+                    self._fault(name, "means nothing without ECAF_MLLP_LISTEN")
+            return None
+        at: Listen | None = None
+        with suppress(ValueError):
+            at = Listen.parse(self._given["ECAF_MLLP_LISTEN"])
+        if at is None or at.unix is not None:
+            self._fault("ECAF_MLLP_LISTEN", "give host:port")
+        files = [name for name in names if name.endswith("_FILE")]
+        if "ECAF_MLLP_PLAIN" in self._given:
+            if self._given["ECAF_MLLP_PLAIN"] != "loopback" or (at is not None and not at.local):
+                self._fault("ECAF_MLLP_PLAIN", "only loopback, where ECAF_MLLP_LISTEN is loopback")
+            for name in files:
+                if name in self._given:
+                    self._fault(name, "means nothing with ECAF_MLLP_PLAIN")
+            return None if at is None else MllpListen(at)
+        for name in files:
+            if name not in self._given:
+                remedy = "required: MLLP is TLS with client certificates, or ECAF_MLLP_PLAIN"
+                self._fault(name, remedy)
+        cert, key, ca = (self._file(name, secret=name.endswith("KEY_FILE")) for name in files)
+        if at is None or cert is None or key is None or ca is None:
+            return None
+        return MllpListen(at, cert, key, ca)
 
     def _split(self, name: str, schemes: tuple[str, ...]) -> SplitResult | None:
         try:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from adapters.partners.accreditations import Accredited, read_accredited
 from adapters.partners.jwks import read_jwks, thumbprint
+from adapters.partners.mllp import alone, read_mllp
 from adapters.partners.values import authority, coded, day, line, matching, optional_line
 from hub.domain.codes import Standing, check
 from hub.domain.partner import (
@@ -290,7 +291,7 @@ def _secret_file(value: Value, config_dir: Path) -> Path:
 def _credentials(value: Value | None, config_dir: Path) -> Credentials:
     if value is None:
         return Credentials()
-    told = value.mapping("api_keys", "jwks_file")
+    told = value.mapping("api_keys", "jwks_file", "mllp")
     keys: list[ApiKey] = []
     listed = told.get("api_keys")
     for item in listed.sequence() if listed else ():
@@ -306,12 +307,13 @@ def _credentials(value: Value | None, config_dir: Path) -> Credentials:
             key.need("id").error("is given twice")
         if len(keys) > _LIVE_KEYS:
             item.error("at most two keys, so that one can replace the other")
-    jwks = told.get("jwks_file")
+    jwks, over = told.get("jwks_file"), told.get("mllp")
+    sender = None if over is None else read_mllp(over)
     if jwks is None:
-        return Credentials(api_keys=tuple(keys))
+        return Credentials(api_keys=tuple(keys), mllp=sender)
     path = _file(jwks, config_dir)
     try:
-        return Credentials(api_keys=tuple(keys), keys=read_jwks(path))
+        return Credentials(api_keys=tuple(keys), keys=read_jwks(path), mllp=sender)
     except ValueError as wrong:
         jwks.error(str(wrong))
 
@@ -341,6 +343,8 @@ def _across(profiles: Mapping[str, _Profile], problems: Problems) -> None:
             for public in profile.credentials.keys:
                 if used.setdefault(thumbprint(public), name) != name:
                     profile.deliver.error("another partner has the same key: one for each system")
+            if (over := profile.credentials.mllp) is not None:
+                alone(name, over, used, profile.deliver)
         with problems.kept():
             one = profile.partner
             known = administrators.setdefault(one.organisation, str(one.administrator))

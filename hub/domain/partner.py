@@ -131,13 +131,32 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True)
+class MllpSender:
+    """As whom a partner may come to the MLLP door.
+
+    *names* are its pairs of application and facility (MSH-3, MSH-4).  It proves itself by a client
+    certificate: of this SHA-256 (lower-case hex), or for one of these DNS names; *plain* instead
+    lets it come without one, on loopback.  *acting* is the practitioner for whom its system acts
+    where a message names nobody; *referrals* says how an accepted REF^I12 is answered.
+    """
+
+    names: frozenset[tuple[str, str]]
+    fingerprints: frozenset[str] = frozenset()
+    hosts: frozenset[str] = frozenset()
+    plain: bool = False
+    acting: str | None = None
+    referrals: Literal["ack", "rri"] = "ack"
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
-    """By what a partner proves who it is: API keys (loopback only) and public keys (JWK
-    members).
+    """By what a partner proves who it is: API keys (loopback only), public keys (JWK members), and
+    certificates at the MLLP door.
     """
 
     api_keys: tuple[ApiKey, ...] = ()
     keys: tuple[Mapping[str, Any], ...] = ()
+    mllp: MllpSender | None = None
 
 
 @dataclass(frozen=True, slots=True)

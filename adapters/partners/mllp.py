@@ -1,0 +1,82 @@
+"""As whom a partner may come to the MLLP door: the part ``credentials.mllp`` of its profile.
+
+A certificate belongs to one partner, and so does a pair of names (MSH-3, MSH-4): who holds the one
+may use the other, and nobody else (`reliability.md` 5.6).
+"""
+
+import re
+from collections.abc import MutableMapping
+from typing import Final
+
+from adapters.partners.values import matching
+from hub.domain.partner import MllpSender
+from hub.positioned import Value
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/@+-]{0,179}", re.ASCII)
+_HOST: Final = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+", re.ASCII
+)
+_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_USER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
+_LIVE: Final = 2
+
+
+def read_mllp(value: Value) -> MllpSender:
+    """Return the sender that a profile describes; every fault has its place."""
+    told = value.mapping("senders", "certificates", "plain", "acting", "referrals")
+    names: set[tuple[str, str]] = set()
+    place = told.need("senders")
+    for item in place.sequence():
+        pair = item.mapping("application", "facility")
+        name = (_named(pair.need("application")), _named(pair.need("facility")))
+        if name in names:
+            item.error("is listed twice")
+        names.add(name)
+    if not names:
+        place.error("name at least one application and facility (MSH-3, MSH-4)")
+    fingerprints: set[str] = set()
+    hosts: set[str] = set()
+    listed, plain = told.get("certificates"), told.get("plain")
+    for item in listed.sequence() if listed else ():
+        one = item.mapping("sha256", "dns")
+        digest, host = one.get("sha256"), one.get("dns")
+        if (digest is None) == (host is None):
+            item.error("give either sha256 or dns")
+        if digest is not None:
+            fingerprints.add(matching(digest, _SHA256, "64 lower-case hex digits"))
+        if host is not None:
+            hosts.add(matching(host, _HOST, "a whole name in small letters, without wildcards"))
+        if len(fingerprints) + len(hosts) > _LIVE:
+            item.error("at most two certificates, so that one can replace the other")
+    if plain is not None:
+        plain.one_of("loopback")
+        if listed is not None:
+            plain.error("is for partners without certificates: give one or the other")
+    elif not fingerprints and not hosts:
+        value.error("needs certificates (or plain: loopback, for this machine only)")
+    acting, referrals = told.get("acting"), told.get("referrals")
+    answers = "ack" if referrals is None else referrals.one_of("ack", "rri")
+    return MllpSender(
+        names=frozenset(names),
+        fingerprints=frozenset(fingerprints),
+        hosts=frozenset(hosts),
+        plain=plain is not None,
+        acting=None if acting is None else matching(acting, _USER, "a reference, never a name"),
+        referrals="rri" if answers == "rri" else "ack",
+    )
+
+
+def _named(value: Value) -> str:
+    return matching(value, _NAME, "letters, digits and . _ : / @ + -, as in MSH")
+
+
+def alone(partner: str, one: MllpSender, used: MutableMapping[str, str], place: Value) -> None:
+    """Check that nobody else has the partner's names or certificates; *used* says who has what."""
+    proofs = [f"sha256 {found}" for found in one.fingerprints]
+    proofs += [f"dns {found}" for found in one.hosts]
+    for proof in sorted(proofs):
+        if used.setdefault(f"mllp {proof}", partner) != partner:
+            place.error("another partner has the same certificate at the MLLP door")
+    for application, facility in sorted(one.names):
+        if used.setdefault(f"mllp {application}|{facility}", partner) != partner:
+            place.error("another partner sends under the same application and facility (MLLP)")
