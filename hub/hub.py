@@ -43,6 +43,7 @@ from hub.services.notify import Notifier
 from hub.services.operating import Operations
 from hub.services.override import read_lift
 from hub.services.predecessor import heads_of
+from hub.services.pull import read_pull
 from hub.services.receipt import Receipt
 from hub.services.receive import Receiver
 from hub.services.scheduler import Scheduler
@@ -64,6 +65,8 @@ CONTENT: Final = ("episode", "contribution", "acknowledgement")
 """Payloads of the common door; beside one of the others an episode only goes with it."""
 CANONICAL: Final = "application/vnd.ecaf.message+json"
 FAMILY_PAGE: Final = "text/html"
+EXTRACT: Final = "caf-json"
+"""The format of an extract: provenance names the places of the canonical model."""
 
 
 class Hub:
@@ -248,6 +251,18 @@ class Hub:
         lift = read_lift(partner, service, self._object(raw))
         view = self._viewer.view
         return await view(partner, service, episode_id, lift.purpose, accept, lift=lift)
+
+    async def pull_through(
+        self, partner: Partner, service: str, episode_id: str, raw: bytes
+    ) -> Rendered:
+        """Render named sections for a social care assessment, with where each field is from."""
+        pull = read_pull(partner, service, self._object(raw))
+        seen = await self._viewer.pull(partner, service, episode_id, pull)
+        rendered = self.renderer.render(EXTRACT, seen, partner=partner.name)
+        sources = json.dumps(seen.tree["provenance"], ensure_ascii=False).encode()
+        # One document, so that the places in the provenance are pointers into what holds them.
+        body = rendered.body.rstrip().removesuffix(b"}") + b',"provenance":' + sources + b"}"
+        return Rendered("application/json", body, rendered.mapping)
 
     async def family_copy(
         self,

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hub.api import lifting, openapi, routes, routes_people
+from hub.api import lifting, openapi, pulling, routes, routes_people
 from hub.api.alerting import Alerting
 from hub.api.auth import Authenticator, Recogniser
 from hub.api.consulting import Consulting
@@ -55,6 +55,7 @@ def create_app(
         (routes.EPISODE, do.episode),
         (routes.FAMILY_COPY, do.family_copy),
         (lifting.OVERRIDE, do.override),
+        (pulling.PULL, do.pull_through),
         (routes.ACCESS_REPORT, do.access_report),
         (routes.CONSENT, do.record_consent),
         (routes.CONSENTS, do.consents),

@@ -86,6 +86,11 @@ class Endpoints:
             await self._hub.override(call.partner, service, ref, call.body, call.accept)
         )
 
+    async def pull_through(self, call: Call) -> Response:
+        """Hand out named sections for a social care assessment, with where each field is from."""
+        service, ref = self._service(call), call.path["ref"]
+        return _rendered(await self._hub.pull_through(call.partner, service, ref, call.body))
+
     async def family_copy(self, call: Call) -> Response:
         """Make the copy for one member of the family."""
         purpose, person = _required(call, "purpose", PURPOSE), _required(call, "person", PERSON)

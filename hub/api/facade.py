@@ -115,6 +115,12 @@ class Hub(Protocol):
         """Render what *service* may see of an episode in spite of a shield, once."""
         ...
 
+    async def pull_through(
+        self, partner: Partner, service: str, episode_id: str, raw: bytes
+    ) -> Rendered:
+        """Render named sections for a social care assessment, with where each field is from."""
+        ...
+
     async def family_copy(
         self,
         partner: Partner,

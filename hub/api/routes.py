@@ -8,6 +8,7 @@ from hub.api import metrics
 from hub.api.declared import Declared
 from hub.api.documented import BODY, CODE, JSON, PARTNER, documented
 from hub.api.lifting import OVERRIDE
+from hub.api.pulling import PULL
 from hub.api.routes_people import PRACTITIONER, VOUCH
 
 SUBMIT: Final = Declared(
@@ -348,6 +349,7 @@ PARTNER_ROUTES: Final = (
     EPISODE,
     FAMILY_COPY,
     OVERRIDE,
+    PULL,
     ACCESS_REPORT,
     CONSENT,
     CONSENTS,

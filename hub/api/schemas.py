@@ -7,7 +7,7 @@ that every reader of this page needs.  The people in the examples are invented.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hub.api import disclosing
+from hub.api import disclosing, pulling
 from hub.api.lifting import SHIELD_OVERRIDE
 from hub.api.schemas_people import DIRECTORY, PRACTITIONER, PRACTITIONER_EXAMPLE
 from hub.domain.codes import code_list
@@ -115,6 +115,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         description="What the hub promises after the commit: the message cannot be lost any more.",
     ),
     **disclosing.SCHEMAS,
+    **pulling.SCHEMAS,
     "ConsentDecision": _object(
         {
             "consent_decision_id": _REFERENCE,
@@ -289,6 +290,7 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "Alerts": {"alerts": [_ALERT_EXAMPLE]},
     "Receipt": {"message_id": "01J9ZX", "status": "accepted", "episode_id": "ep-0001"},
     **disclosing.EXAMPLES,
+    **pulling.EXAMPLES,
     "ConsentDecision": {
         "consent_decision_id": "c-0001",
         "subject_id": "child-1",

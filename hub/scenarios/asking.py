@@ -117,6 +117,25 @@ async def view(stage: Stage, action: Action, step: Step) -> None:
     judge_answer(action.answer, answer, place_of(action.text))
 
 
+async def pull(stage: Stage, action: Action, step: Step) -> None:
+    who = stage.scenario.cast.participant(action.words["who"])
+    reference = episode_of(action.details, stage.scenario)
+    service = action.details.text("service") or who.service
+    answer = await stage.call(
+        who.name,
+        "POST",
+        f"/episodes/{reference}/pull-through?service={service}",
+        step,
+        by=action.details.text("by"),
+        content_type="application/json",
+        body={
+            "sections": list(action.ready["sections"]),
+            "reference": action.words.get("reference", "CFA-0001"),
+        },
+    )
+    judge_answer(action.answer, answer, place_of(action.text))
+
+
 async def consents(stage: Stage, action: Action, step: Step) -> None:
     reference = episode_of(action.details, stage.scenario)
     path, by = f"/episodes/{reference}/consents", action.details.text("by")

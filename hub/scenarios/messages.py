@@ -13,6 +13,7 @@ from hub.scenarios.reading import Fields, Text
 from hub.scenarios.scenario import Action, Scenario
 
 WIRE = "application/vnd.ecaf.message+json"
+OPENING = ("episode.opened", "episode.reopened")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +107,13 @@ def episode(
     details, cast = action.details, scenario.cast
     as_is = details.yes("as is")
     tree: dict[str, Any] = {"episode_id": episode_of(details, scenario)}
-    if event == "episode.opened" and not as_is:
+    if event in OPENING and not as_is:
         tree |= _opening(cast, who, moment)
     people = [str(name) for name in details.items_of("people")]
     if people == ["no"]:
         tree.pop("subjects", None)
         tree.pop("parents_carers", None)
-    elif people or (event == "episode.opened" and not as_is):
+    elif people or (event in OPENING and not as_is):
         tree |= _family(cast, people)
     if details.text("from"):
         tree = merged(tree, scenario.documents[details.text("from")])

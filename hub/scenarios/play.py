@@ -29,6 +29,7 @@ ACTS: Mapping[str, Act] = {
     "disclose": excepting.disclose,
     "ask-by-law": excepting.ask,
     "consent-store": excepting.store,
+    "pull": asking.pull,
     "view": asking.view,
     "look-past": excepting.look_past,
     "consents": asking.consents,

@@ -127,6 +127,13 @@ SENTENCES: tuple[Sentence, ...] = (
         DISCLOSURE,
     ),
     _say(
+        "pull",
+        r"{who} pulls (?P<sections>.+?) into its assessment(?: (?P<reference>\S+))?",
+        "CSC-A pulls sec.identity and sec.parenting into its assessment CFA-117",
+        "social care takes named sections, with where each field is from; `answer` says what came",
+        "into|service|by",
+    ),
+    _say(
         "consent-store",
         r"the consent store (?P<what>fails|is back)",
         "the consent store fails",

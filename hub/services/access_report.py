@@ -22,7 +22,8 @@ from hub.services.kin import Kin
 from hub.services.masking import masked
 from hub.services.permits import Permits
 from hub.services.prune import prune
-from hub.services.rights import Rights
+from hub.services.pull import PULL
+from hub.services.rights import Rights, named_alone
 from hub.services.share import INDEX_SERVICE
 from hub.services.shelter import sheltered
 from hub.services.views import view
@@ -44,13 +45,20 @@ WHAT: Final = {
     "VIEW": "a look at the record",
     "COPY": "a copy made for the family",
     "OVERRIDE": "a look at the record in spite of a shield, for child protection",
+    "PULL": "parts taken into a social care assessment",
     "NOTICE": "a notice from a school or health system",
 }
 NOT_THEIRS: Final = frozenset({"N12", "N13", "N15"})
 """Never in a family's report by itself: whether they are told of a statutory disclosure is decided
 with it (`domain.md` 4.6), and the others are between professionals.
 """
-LOOKED: Final = {"view.released": "VIEW", "view.copied": "COPY", "view.overridden": "OVERRIDE"}
+LOOKED: Final = {
+    "view.released": "VIEW",
+    "view.copied": "COPY",
+    "view.overridden": "OVERRIDE",
+    "view.pulled": PULL,
+}
+"""Looks by what the audit calls them, and what each is called here."""
 ASKED: Final = LOOKED.keys() | {"disclosure.intended", "disclosure.fetched"}
 ARRIVED: Final = ("carried", "fetched", "unknown")
 """What a delivery's evidence says of a body that left: an unknown outcome counts as received."""
@@ -104,8 +112,8 @@ def _given(session: Session, episode_id: str) -> Iterator[_Given]:
     }
     for delivery_id, row in sorted(last.items(), key=lambda one: one[1].at):
         if row.kind in LOOKED:
-            what = LOOKED[row.kind]
-            yield _Given(row, what, row.service or "", int(row.facts["version"]), ())
+            what, named = LOOKED[row.kind], tuple(row.facts.get("sections", ()))
+            yield _Given(row, what, row.service or "", int(row.facts["version"]), named)
             continue
         delivery = session.delivery(delivery_id)
         if delivery is None:
@@ -159,8 +167,10 @@ def _shown(given: _Given, tree: Tree, decisions: Sequence[Decision]) -> Tree:
     children, adults = people(tree)
     ask = Ask(given.service, str(facts["purpose"]), given.row.at)
     rights = Rights(Agreements(then, children, adults, known=circumstances(tree)), ask)
-    kind = "VIEW" if given.row.kind in LOOKED else given.what
-    permits = Permits(children, adults, rights, masked(tree))
+    pulled = given.what == PULL
+    kind = "VIEW" if given.row.kind in LOOKED and not pulled else given.what
+    open_to = named_alone(rights, given.focus) if pulled else rights
+    permits = Permits(children, adults, open_to, masked(tree))
     seen = sheltered(tree, located=given.what == "OVERRIDE")
     return prune(view(kind, seen, given.focus), permits)
 

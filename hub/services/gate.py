@@ -23,7 +23,7 @@ from hub.services.permits import SECTION, SENSITIVE, Permits
 from hub.services.prune import prune
 from hub.services.released import Frozen, Released, _mint, freeze
 from hub.services.relevance import visible_facts
-from hub.services.rights import Rights
+from hub.services.rights import Rights, named_alone
 from hub.services.shelter import (
     REWRITE,
     Shield,
@@ -44,7 +44,7 @@ TOLD: Final = frozenset({("left",), ("accepted",), ("answer",), ("withdrawn",), 
 CONTENT_LEAVES: Final = frozenset({"ASSESSED", "TEAM_FORMING", "PLAN_ACTIVE", "IN_REVIEW"})
 """Where content may leave at all (`domain.md` 1.1, last column)."""
 
-CONTENT: Final = frozenset({"N6", "N7", "N9", "N16", "VIEW"})
+CONTENT: Final = frozenset({"N6", "N7", "N9", "N16", "VIEW", "PULL"})
 OVER: Final = frozenset({"VOID", "DECLINED", "ARCHIVED", "PURGED"})
 
 BEFORE_PLAN: Final = frozenset({"ASSESSING", "ASSESSED", "TEAM_FORMING"})
@@ -249,7 +249,8 @@ def _consented(case: Case, request: Request, coordinator: Tree | None) -> Releas
             raise Withheld(
                 Code.CONSENT_SCOPE, "no decision lets this service be told of such a notice"
             )
-    permits = Permits(children, adults, rights, case.masked())
+    open_to = named_alone(rights, request.focus) if request.message_type == "PULL" else rights
+    permits = Permits(children, adults, open_to, case.masked())
     knows = _knows(case, request)
     whole, focus, telling = case.open(case.tree, located=knows), request.focus, request.facts
     if case.shield != "none" and not knows:
@@ -267,7 +268,7 @@ def _consented(case: Case, request: Request, coordinator: Tree | None) -> Releas
         shown = Frozen({**shown, "responsible_practitioner": freeze(coordinator)})
         facts = {**facts, "mediated": True} if request.message_type == "N3" else facts
     tree: dict[str, Any] = {"episode": shown}
-    if request.message_type != "VIEW":
+    if request.message_type not in {"VIEW", "PULL"}:
         tree["notification"] = freeze({"code": request.message_type, **facts})
     return _mint(
         Frozen(tree),
@@ -310,12 +311,12 @@ def news(case: Case, request: Request, told: Tree) -> bool:
     return was != now
 
 
-def address(released: Released, message: Tree) -> Released:
+def address(released: Released, message: Tree, **beside: Any) -> Released:
     """Return the same view under its envelope: ids, sequence, purpose; nothing of the episode is
-    added.
+    added.  *beside* is what is said about it (where each field comes from).
     """
     return _mint(
-        Frozen({"message": freeze(message), **released.tree}),
+        Frozen({"message": freeze(message), **released.tree, **freeze(beside)}),
         recipient=released.recipient,
         purpose=released.purpose,
         decisions=released.decisions,

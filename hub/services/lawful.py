@@ -6,25 +6,13 @@ leaves, the checklist, who works for a sensitive service) an exception does not 
 to say it says it in the concern, in so many words.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from hub.domain.exchange import Tree
 from hub.services.masking import NOBODY, Masked
 from hub.services.permits import BASIC, SECTION, SENSITIVE, Permits, Rights
-from hub.services.views import take
-
-MEMBERS: Final[Mapping[str, str]] = {
-    "parents_carers": "sec.family",
-    "family": "sec.family",
-    "services": "sec.services",
-    "assessment": "sec.assess_meta",
-    "conclusions": "sec.conclusions",
-    "plan": "sec.plan",
-    "reviews": "sec.review",
-    "closure": "sec.closure",
-}
-"""Where the sections are, besides in a child; nothing of the episode's own state is among them."""
+from hub.services.views import of_sections
 
 UNNAMED: Final = ("",)
 """Stands for the adults whom something is about, where the section that names them stays out."""
@@ -66,6 +54,4 @@ def sections(record: Tree, tree: Tree) -> dict[str, Any]:
     """Return the part of an episode that the disclosure *record* can be cut from: not even who
     works with the family goes with a section that is not named.
     """
-    named = frozenset(record["disclosed_sections"])
-    open_to = (name for name, section in MEMBERS.items() if section in named)
-    return take(tree, ("episode_id", "subjects", *open_to))
+    return of_sections(tree, frozenset(record["disclosed_sections"]))

@@ -49,7 +49,8 @@ def read_lift(partner: Partner, service: str, body: Tree) -> Lift:
     faults = [Fault(Code.UNKNOWN_FIELD, "", "remove it") for name in body if name not in FIELDS]
     if body.get("basis") not in bases:
         faults.append(Fault(Code.CODELIST, "basis", "say on what ground", "CL-21f", bases))
-    if not REFERENCE.fullmatch(str(body.get("reference", ""))):
+    reference = body.get("reference")
+    if not isinstance(reference, str) or not REFERENCE.fullmatch(reference):
         remedy = "your own reference to the reason, without spaces and names"
         faults.append(Fault(Code.REQUIRED, "reference", remedy))
     if partner.acting is None:
@@ -58,7 +59,7 @@ def read_lift(partner: Partner, service: str, body: Tree) -> Lift:
         faults.append(Fault(Code.REQUIRED, "warned", WARNING))
     if faults:
         raise InvalidContent(faults[0].code, "a shield is not lifted like this", tuple(faults))
-    return Lift(str(body.get("purpose", "")), str(body["basis"]), str(body["reference"]))
+    return Lift(str(body.get("purpose", "")), str(body["basis"]), str(reference))
 
 
 def tell_of(

@@ -352,6 +352,7 @@ class Receiver:
                 episode_id=head.episode_id,
                 facts={
                     "message": incoming.message_id,
+                    **({} if incoming.user is None else {"user": incoming.user}),
                     "version": version,
                     "transitions": list(move.transitions),
                     "deliveries": len(made),

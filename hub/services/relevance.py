@@ -37,7 +37,7 @@ def visible_facts(
         case "N5":
             changed = _changed(tree, tuple(focus), shown, permits)
             return {**facts, "changed": changed} if changed else None
-        case "N6" | "N7":
+        case "N6" | "N7" | "PULL":
             tells = bool(permits.counted)
         case "N8":
             return _team_facts(facts, permits)

@@ -1,11 +1,12 @@
 """What the agreements let one recipient see, cell by cell, and by which decisions."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from hub.domain.cells import Cell, Heard
 from hub.domain.consent import Agreements, Ask
 from hub.domain.decision import SHAREABLE
 from hub.services.permits import BASIC, SECTION, SENSITIVE
+from hub.services.permits import Rights as RightsOf
 
 
 class Rights:
@@ -48,6 +49,11 @@ class Rights:
             heard = self._heard.get(person) or self.agreements.heard(person, self._ask)
             found.add((heard.basic(section) if basic else heard.section(section)).decision_id)
         return frozenset(decision for decision in found if decision)
+
+
+def named_alone(rights: RightsOf, sections: Collection[str]) -> RightsOf:
+    """Return *rights* in these *sections*, and none in any other."""
+    return lambda person, section: rights(person, section) if section in sections else 0
 
 
 def _bits(cell: Cell, listed: Cell) -> int:

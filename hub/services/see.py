@@ -1,8 +1,9 @@
 """The caller's consented view of an episode, now, through the gate (`GET /episodes/{ref}`)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from hub.domain.exchange import ReleasedRecord, Tree
@@ -26,6 +27,8 @@ from hub.services.kin import kin_of, whereabouts_hidden
 from hub.services.lane import recalled
 from hub.services.masking import masked
 from hub.services.override import Lift, tell_of
+from hub.services.pull import PULL, Pull, provenance
+from hub.services.pull import PURPOSE as PULLING
 from hub.services.registers import OWN_ALONE, UNSURE, Registers, Unsure, heard
 from hub.services.released import Released
 from hub.services.standing import WRITES_ALL, roles
@@ -33,7 +36,39 @@ from hub.services.strangers import UNTOLD, hidden
 
 KEEPERS: Final = WRITES_ALL
 """Who keeps the record with the family: it is for them to hand out copies (`domain.md` 5.3)."""
-PURPOSES: Final = ("ASSESS", "PLAN", "TRANSFER", "REQUEST_SERVICE", "PULL_THROUGH")
+PURPOSES: Final = ("ASSESS", "PLAN", "TRANSFER", "REQUEST_SERVICE")
+"""What a whole view is for; what is pulled into another assessment names its sections."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One look: by whom, at what, for what; a copy for *person*, past a shield (*lift*), or an
+    extract (*pull*).
+    """
+
+    partner: Partner
+    service: str
+    episode_id: str
+    purpose: str
+    person: str | None = None
+    lift: Lift | None = None
+    pull: Pull | None = None
+
+    @property
+    def kind(self) -> str:
+        """What the audit calls it."""
+        if self.pull:
+            return "view.pulled"
+        return "view.overridden" if self.lift else "view.copied" if self.person else "view.released"
+
+    def noted(self) -> Mapping[str, Any]:
+        """Return what the audit says of it besides: codes and references."""
+        if self.pull:
+            asked = {"reference": self.pull.reference, "practitioner": self.partner.acting}
+            return {"sections": list(self.pull.sections), **asked}
+        if self.lift:
+            return {"basis": self.lift.basis}
+        return {} if self.person is None else {"person": self.person}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +106,18 @@ class Viewer:
         format_name = self.renderer.format_for(accept)
         if format_name is None:
             raise Rejected(Code.NOT_ACCEPTABLE, "no mapping renders the accepted types")
+        asked = _Asked(partner, service, episode_id, purpose, person, lift)
+        return self.renderer.render(format_name, await self._seen(asked), partner=partner.name)
+
+    async def pull(self, partner: Partner, service: str, episode_id: str, pull: Pull) -> Released:
+        """Return the extract of the sections that *pull* names, with ``provenance`` beside it;
+        raises as `view`.
+        """
+        return await self._seen(_Asked(partner, service, episode_id, PULLING, pull=pull))
+
+    async def _seen(self, asked: "_Asked") -> Released:
+        """Return what the gate lets through, once it is on record; raises as `view`."""
+        partner, service, episode_id = asked.partner, asked.service, asked.episode_id
         if not partner.serves(service):
             raise hidden()
         if not partner.accredited(self.clock.now().date()):
@@ -78,7 +125,7 @@ class Viewer:
             raise Withheld(Code.ORG_NOT_ACCREDITED, "your organisation is not accredited today")
 
         def unit(session: Session) -> Released | Withheld | Unsure:
-            return self._release(session, partner, service, episode_id, purpose, person, lift)
+            return self._release(session, asked)
 
         needs = Needs(episodes=(episode_id,), hidden=True)
         outcome = await self.store.run(unit, needs)
@@ -91,19 +138,12 @@ class Viewer:
             if outcome.code in UNTOLD:
                 raise hidden()
             raise outcome
-        return self.renderer.render(format_name, outcome, partner=partner.name)
+        return outcome
 
-    def _release(
-        self,
-        session: Session,
-        partner: Partner,
-        service: str,
-        episode_id: str,
-        purpose: str,
-        person: str | None,
-        lift: Lift | None,
-    ) -> Released | Withheld | Unsure:
+    def _release(self, session: Session, asked: "_Asked") -> Released | Withheld | Unsure:
         now = self.clock.now()
+        partner, service, episode_id = asked.partner, asked.service, asked.episode_id
+        person, lift, pull = asked.person, asked.lift, asked.pull
         check_user(session, partner, partner.acting, "receive", now)
         head = session.episode(episode_id)
         involvements = session.involvements(episode_id)
@@ -139,10 +179,10 @@ class Viewer:
         request = Request(
             partner=partner,
             service=service,
-            message_type="VIEW",
-            focus=(),
+            message_type=PULL if pull else "VIEW",
+            focus=pull.sections if pull else (),
             facts={},
-            purpose=purpose,
+            purpose=asked.purpose,
             at=now,
             lifted=lift is not None,
         )
@@ -167,12 +207,16 @@ class Viewer:
             )
             told(withheld.code.value, episode_id=episode_id)
             return withheld
+        beside = {}
+        if pull:
+            found = provenance(session, self.registry, case, request, released)
+            beside = {"provenance": found}
         view_id = str(uuid4())
         told("SHOWN", episode_id=episode_id, view_id=view_id)
         digest = self.digester.digest_tree(released.tree)
         session.add_audit(
             row(
-                "view.overridden" if lift else "view.copied" if person else "view.released",
+                asked.kind,
                 at=now,
                 actor=partner.name,
                 episode_id=episode_id,
@@ -180,11 +224,10 @@ class Viewer:
                 delivery_id=view_id,
                 facts={
                     "decisions": list(released.decisions),
-                    "purpose": purpose,
+                    "purpose": asked.purpose,
                     "consent_version": here.consent_version,
                     "version": here.version,
-                    **({} if person is None else {"person": person}),
-                    **({} if lift is None else {"basis": lift.basis}),
+                    **asked.noted(),
                 },
             )
         )
@@ -210,10 +253,10 @@ class Viewer:
             "sender_system": "urn:ecaf:hub",
             "sent_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "recipients": [service],
-            "purpose": purpose,
+            "purpose": asked.purpose,
             "consent_decision_id": list(released.decisions),
         }
-        return address(released, message)
+        return address(released, message, **beside)
 
 
 def _view(case: Case, request: Request, person: str | None, known: Tree | None) -> Released:

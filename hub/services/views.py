@@ -3,7 +3,7 @@
 The lists of `domain.md` 1.5 ("payload, complete list") as selections of the canonical tree.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 from hub.domain.difference import DEMOGRAPHIC, DEMOGRAPHIC_CHARACTERISTICS
@@ -16,6 +16,17 @@ PLAN: Final = ("episode_id", "status", "responsible_practitioner", "plan", "revi
 PLAN_IDS: Final = ("plan_id", "plan_version", "plan_date")
 SETTLED: Final = ("lead_professional", "lp_state", "lp_from", "lp_to", "lp_change_reason")
 NEVER: Final = frozenset({"checklists", "safeguarding"})
+MEMBERS: Final[Mapping[str, str]] = {
+    "parents_carers": "sec.family",
+    "family": "sec.family",
+    "services": "sec.services",
+    "assessment": "sec.assess_meta",
+    "conclusions": "sec.conclusions",
+    "plan": "sec.plan",
+    "reviews": "sec.review",
+    "closure": "sec.closure",
+}
+"""Where the sections are, besides in a child; nothing of the episode's own state is among them."""
 
 INDEX_SUBJECT: Final = (
     "subject_id",
@@ -95,6 +106,14 @@ def _envelope(tree: Tree, _focus: tuple[str, ...]) -> dict[str, Any]:
     return take(tree, ENVELOPE)
 
 
+def of_sections(tree: Tree, named: Collection[str]) -> dict[str, Any]:
+    """Return the part of an episode that the sections *named* can be cut from: the children, and
+    not even who works with the family where that section is not named.
+    """
+    open_to = (name for name, section in MEMBERS.items() if section in named)
+    return take(tree, ("episode_id", "subjects", *open_to))
+
+
 def _plan(tree: Tree, _focus: tuple[str, ...]) -> dict[str, Any]:
     return take(tree, PLAN)
 
@@ -166,6 +185,7 @@ VIEWS: Final[Mapping[str, Callable[[Tree, tuple[str, ...]], dict[str, Any]]]] = 
     "N14": _envelope,
     "N16": _request,
     "NOTICE": _contact,
+    "PULL": of_sections,
     "VIEW": _content,
 }
 

@@ -249,6 +249,8 @@ BODIES: Final = {
     "POST /alerts/{alert_id}/ack": lambda _r, _u: {},
     "POST /episodes/{ref}/override": lambda _r, _u: {
         "purpose": "PLAN", "basis": "S47", "reference": "REF-0001", "warned": True},
+    "POST /episodes/{ref}/pull-through": lambda _r, _u: {
+        "sections": ["sec.identity"], "reference": "REF-0001"},
     "POST /disclosures": _disclosure,
     "POST /admin/consent/preview": _decision,
 }  # fmt: skip

@@ -179,6 +179,12 @@ class SmallHub:
         self.asked.append(("override", service, episode_id, raw, accept))
         return await self.view(partner, service, episode_id, "PLAN", accept)
 
+    async def pull_through(
+        self, partner: Partner, service: str, episode_id: str, raw: bytes
+    ) -> Rendered:
+        self.asked.append(("pull_through", service, episode_id, raw))
+        return await self.view(partner, service, episode_id, "PULL_THROUGH", "*/*")
+
     async def family_copy(
         self,
         partner: Partner,
