@@ -63,6 +63,7 @@ class SqlSession(Messages, Deliveries, Finding, Alerts, People):
         self._versions: dict[tuple[str, int], Version | None] = {}
         self._sizes: dict[tuple[str, int], int] = {}
         self._decisions: dict[str, tuple[Decision, ...]] = {}
+        self._unopened: dict[str, list[Row]] = {}
         self._involvements: dict[str, dict[str, Involvement]] = {}
         self._newest: dict[tuple[str, str], dict[str, ReleasedRecord]] = {}
 
@@ -187,6 +188,9 @@ class SqlSession(Messages, Deliveries, Finding, Alerts, People):
     def decisions(self, episode_id: str) -> Sequence[Decision]:
         """Return every decision of the episode, oldest first."""
         self._load_agreed(episode_id)
+        for stored in self._unopened.pop(episode_id, ()):
+            opened = self._rows.known(self._rows.decision, stored, self._shreds[episode_id])
+            self._decisions[episode_id] = (*self._decisions.get(episode_id, ()), opened)
         return self._decisions.get(episode_id, ())
 
     def add_decision(self, decision: Decision) -> None:
@@ -209,7 +213,11 @@ class SqlSession(Messages, Deliveries, Finding, Alerts, People):
         return tuple(sorted(found.values(), key=lambda i: i.since))
 
     def _load_agreed(self, episode_id: str) -> None:
-        """Read decisions and relationships together: whoever asks for the one needs the other."""
+        """Read decisions and relationships together: whoever asks for the one needs the other.
+
+        Decisions are opened when they are asked for: who has no relationship is refused before, in
+        the time that an unknown episode takes.
+        """
         for kind, episode, *row in self._load("agreed", self._sql.agreed, episode_id, times=2):
             number, name, about, by, at, sealed, until = row
             if kind:
@@ -217,8 +225,7 @@ class SqlSession(Messages, Deliveries, Finding, Alerts, People):
                 self._involvements.setdefault(episode, {})[name] = found
                 continue
             stored = (episode, number, name, about, sealed, by, at)
-            decision = self._rows.known(self._rows.decision, stored, self._shreds[episode])
-            self._decisions[episode] = (*self._decisions.get(episode, ()), decision)
+            self._unopened.setdefault(episode, []).append(stored)
 
     def put_involvement(self, involvement: Involvement) -> None:
         """Insert or replace one relationship."""

@@ -6,6 +6,8 @@ The laws (`design.md` section 4):
 * A sent leaf that equals the stored one changes nothing; one that differs replaces it, if the
   sender may write that leaf, and is `E_NOT_OWNER` otherwise.
 * So a redacted copy posted back changes nothing.
+* A leaf that the sender may write and was never given stays as it is, whatever it sends there, and
+  it is answered as if nothing stood there: neither a loss nor an answer tells of it.
 
 **Lists of values** (telephone numbers, goals) are one leaf: the sent list replaces the stored one.
 
@@ -64,6 +66,7 @@ class _Merge:
     writable: Writable
     given: Given | None
     at: str
+    untouched: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     free: dict[str, bool] = field(default_factory=dict)
 
@@ -91,11 +94,17 @@ class _Merge:
     def leaf(self, stored: Any, sent: Any, leaf: Leaf, where: Where, at: Where) -> Any:
         if not self.writable(leaf):
             # To somebody who was never given the leaf, a right guess must look like a wrong one.
-            unseen = self.given is not None and not self.given(leaf, pointer(at))
-            if sent != stored or unseen:
+            if sent != stored or not self.knows(leaf, at):
                 self.refuse(where)
             return stored
+        if sent != stored and not self.knows(leaf, at):
+            self.untouched.append(leaf.path)
+            return stored
         return sent
+
+    def knows(self, leaf: Leaf, at: Where) -> bool:
+        """Tell whether the sender was ever given what is stored there."""
+        return self.given is None or self.given(leaf, pointer(at))
 
     # What becomes of it
 
@@ -126,6 +135,9 @@ class _Merge:
             lost = (leaf for leaf, _ in _leaves(stored, node, where))
             if len(self.faults) == refused and not all(map(self.writable, lost)):
                 self.refuse(where)
+            if not all(self.knows(leaf, place) for leaf, place in _leaves(stored, node, at)):
+                self.untouched.append(node.path)
+                return stored
             return sent
         return self.item(stored, sent, node.children, where, at)
 
@@ -233,6 +245,7 @@ def merge(
     deletes: Sequence[str] = (),
     writable: Writable,
     given: Given | None = None,
+    untouched: list[str] | None = None,
     at: str = "",
 ) -> Tree:
     """Return what *sent* makes of *before*; neither is changed, and what is alike is shared.
@@ -240,9 +253,10 @@ def merge(
     *writable* says which leaves the sender may write, *given* which stored leaves it was ever given
     (``None``: all).  Raises `Conflict` with every fault: `E_NOT_OWNER` for a leaf that is not the
     sender's to change, `E_REFERENCE` for a deletion that does not name exactly one thing.  *at* is
-    put before every path into *sent*.
+    put before every path into *sent*.  To *untouched* the dictionary's path is added of everything
+    that the sender would have changed without having been given it.
     """
-    merging = _Merge(writable, given, at)
+    merging = _Merge(writable, given, at, [] if untouched is None else untouched)
     merged = merging.item(before or {}, sent, episode_tree(), (), ())
     if before:
         merged = _born(sent, merged)

@@ -4,14 +4,13 @@ One unit of work under the lock on the episode's head: check the sender's standi
 sent, take the step, derive what changed, record the version and one delivery per recipient.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from hub.domain.circumstances import circumstances
-from hub.domain.consent import Agreements, Ask, Cell
-from hub.domain.dictionary import Leaf
+from hub.domain.consent import Agreements
 from hub.domain.difference import derive
 from hub.domain.events import Event
 from hub.domain.exchange import EpisodeHead, State, Tree, Version
@@ -40,13 +39,12 @@ from hub.services.contribute import changed_paths, check_base, contribute, not_y
 from hub.services.eligible import check_covered, check_lead, is_administrator
 from hub.services.facts import Evidence, facts_of
 from hub.services.gate import people
-from hub.services.given import given
 from hub.services.index import tokens
-from hub.services.masking import element_rules
 from hub.services.predecessor import check_previous
 from hub.services.receipt import Receipt
 from hub.services.share import Occasion, tell
 from hub.services.shielding import shield_change
+from hub.services.sight import check_element, sight, untouched
 from hub.services.standing import WRITES_ALL, check_own, deciding, roles, writable
 from hub.services.vacancy import filled, hand_on
 
@@ -99,9 +97,10 @@ class Receiver:
         if not held & WRITES_ALL:
             sent = without_shield(without_form(sent))
         merged: Tree
+        kept: list[str] = []
         foreign = self._foreign(session, found.head, message, incoming)
         if "contribution" in message:
-            self._check_element(found, message["contribution"], incoming, held)
+            check_element(found, message["contribution"], incoming, held)
             merged = contribute(before, message["contribution"], incoming.partner)
         else:
             merged = merge(
@@ -109,7 +108,8 @@ class Receiver:
                 sent,
                 deletes=tuple(message.get("message", {}).get("deletes", ())),
                 writable=writable(held, event),
-                given=self._given(found, incoming, held),
+                given=sight(session, found, incoming, held),
+                untouched=kept,
                 at="/episode",
             )
             check_own(incoming.partner, held, before, merged)
@@ -125,41 +125,11 @@ class Receiver:
         if administrates and {change.code for change in derive(before, merged)} - {"N4"}:
             raise Conflict(Code.NOT_OWNER, "an administrator changes contact details only")
         move = self._move(found.head, found, incoming, message, before, merged, held)
+        parts = (incoming.partner, incoming.message_id, kept, incoming.now)
+        told = untouched(found.head, self.registry, *parts)
+        if told is not None:
+            session.add_alert(told)
         return self._commit(session, incoming, message, found.head, found, move, warnings)
-
-    @staticmethod
-    def _check_element(
-        found: Standing, contribution: Tree, incoming: Incoming, held: frozenset[str]
-    ) -> None:
-        """Refuse an element of a section that the sender may not see, or only see: whether somebody
-        else has written it already is not the sender's to learn, and the family says who writes.
-        """
-        element = contribution.get("element")
-        if element is None or held & WRITES_ALL:
-            return
-        children, adults = people(found.tree)
-        known = circumstances(found.tree)
-        agreements = Agreements(found.decisions, children, adults, known=known)
-        section, _ = element_rules().get(str(element.get("element")), ("", frozenset()))
-        child = str(element.get("subject_id"))
-        if child not in children or not any(
-            _writes(agreements.section(child, section, Ask(service.ref, purpose, incoming.now)))
-            for service in incoming.partner.services
-            for purpose in ("ASSESS", "PLAN")
-        ):
-            raise not_yours("/contribution/element")
-
-    def _given(
-        self, found: Standing, incoming: Incoming, held: frozenset[str]
-    ) -> Callable[[Leaf, str], bool] | None:
-        """Return what the sender was given, or None for those who see the whole episode."""
-        if held & WRITES_ALL or found.head is None or not found.head.version:
-            return None
-        children, adults = people(found.tree)
-        known = circumstances(found.tree)
-        agreements = Agreements(found.decisions, children, adults, known=known)
-        services = [service.ref for service in incoming.partner.services]
-        return given(found.tree, agreements, services, incoming.now)
 
     def _may_keep(self, found: Standing, now: datetime, sent: Tree) -> bool:
         """Return whether storage consent lets the hub keep this (`domain.md` 4.4, store only)."""
@@ -391,8 +361,3 @@ def _receipt(
             for fault in warnings
         ]
     return body
-
-
-def _writes(cell: Cell) -> bool:
-    """Tell whether the family lets the service write there, not only see it (4.2, action)."""
-    return cell.permitted and cell.contribute

@@ -168,8 +168,11 @@ def knowing(world: World, service: str, person: str = "s1", **changes: Any) -> T
 
 
 async def test_who_is_allowed_to_know_keeps_the_place(world: World) -> None:
-    """A service that the family named for it is not recalled, and is told of the next move."""
+    """A service that the family named for it is not recalled, and is told of the next move by
+    another that knows the place.
+    """
     await world.decide("EHM-A", knowing(world, "HV-A/HV"))
+    await world.decide("EHM-A", knowing(world, "EHM-A/FSW"))
     await shield(world, "whereabouts")
     assert "N10" not in {got.type for got in world.inbox if got.partner == "HV-A"}
     world.inbox.clear()
