@@ -32,6 +32,9 @@ WAITING_SECONDS = 1.5
 """How long nothing may change while deliveries wait: for a partner that is down, for the broker."""
 LEASE_SECONDS = 5
 
+_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Trusts no certificate, and costs nothing to make: for what speaks no TLS."""
+
 
 class Trouble(Exception):
     """The world does not work: a process ended, a port is closed, nothing comes to rest."""
@@ -67,9 +70,9 @@ class World:
         self.paused = False
         self.now = scenario.starts_at
         self._moved_at = time.monotonic()
-        self._clients: list[httpx.AsyncClient] = []
-        self._operator: httpx.AsyncClient | None = None
-        self._control = httpx.AsyncClient(trust_env=False, timeout=60)
+        socket = httpx.AsyncHTTPTransport(uds=str(self._socket), verify=_NOBODY, retries=1)
+        self._operator = httpx.AsyncClient(transport=socket, timeout=10)
+        self._control = httpx.AsyncClient(trust_env=False, timeout=60, verify=_NOBODY)
 
     # Starting and ending -------------------------------------------------------------------
 
@@ -105,8 +108,7 @@ class World:
         await asyncio.gather(*(process.stop() for process in processes), return_exceptions=True)
         if self.proxy is not None:
             await self.proxy.close()
-        if self._operator is not None:
-            await self._operator.aclose()
+        await self._operator.aclose()
         await self._control.aclose()
         if keep is not None:
             self._keep(keep)
@@ -194,9 +196,9 @@ class World:
                 [sys.executable, "-m", "hub.cli", "serve"], self._environ(), self.out / "hub.log"
             )
         await self.hub.start()
-        verify: Any = str(self.site.ca) if self.site.ca else True
+        verify = ssl.create_default_context(cafile=self.site.ca) if self.site.ca else _NOBODY
         deadline = time.monotonic() + START_SECONDS
-        async with httpx.AsyncClient(trust_env=False, verify=_context(verify), timeout=2) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=verify, timeout=2) as client:
             while time.monotonic() < deadline:
                 if not self.hub.alive:
                     raise Trouble(f"the hub ended at its start:\n{self.hub.tail()}")
@@ -228,11 +230,9 @@ class World:
 
     async def operator(self, method: str, path: str) -> Any:
         """Call the operator's socket."""
-        transport = httpx.AsyncHTTPTransport(uds=str(self._socket))
-        async with httpx.AsyncClient(transport=transport, timeout=10) as client:
-            answer = await client.request(method, f"http://operator{path}")
-            answer.raise_for_status()
-            return answer.json() if answer.content else {}
+        answer = await self._operator.request(method, f"http://operator{path}")
+        answer.raise_for_status()
+        return answer.json() if answer.content else {}
 
     async def broker(self, what: str) -> str:
         """Stop or start the broker; return what was really done, for the table."""
@@ -350,7 +350,3 @@ class World:
             and not states.get("sending", 0)
             and all(not one["busy"] and not one["fetched"] for one in settled),
         }
-
-
-def _context(verify: Any) -> Any:
-    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify

@@ -43,9 +43,12 @@ class Caller:
     def __init__(self, hub: str, credentials: Credentials) -> None:
         self._hub = hub.rstrip("/")
         self._credentials = credentials
-        verify: ssl.SSLContext | bool = True
         if credentials.ca_file is not None:
             verify = ssl.create_default_context(cafile=str(credentials.ca_file))
+        elif self._hub.startswith("https:"):
+            verify = ssl.create_default_context()
+        else:  # no TLS: nobody to trust, and nothing to load
+            verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._client = httpx.AsyncClient(
             verify=verify, timeout=30, trust_env=False, follow_redirects=False
         )
