@@ -8,11 +8,28 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
 
 from tests.sabotage.gates import NONE, SABOTAGES
 from tests.unit.services.world import World
+
+
+class Unshrunk:
+    """Ends a property at its first failure: what breaks it is known, the smallest case is not asked
+    for, and looking for it takes minutes.
+    """
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Take the shrinking out of every property's settings."""
+        for item in items:
+            test: Any = getattr(item, "obj", None)
+            if getattr(test, "is_hypothesis_test", False):
+                test._hypothesis_internal_use_settings = settings(
+                    test._hypothesis_internal_use_settings, phases=[Phase.explicit, Phase.generate]
+                )
 
 
 def outcome(test: str, sabotage: str, said: Path) -> int:
@@ -28,7 +45,7 @@ def outcome(test: str, sabotage: str, said: Path) -> int:
             if sabotage != NONE:
                 SABOTAGES[sabotage][0]()
             asked = ["-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=line"]
-            code = int(pytest.main([*asked, test]))
+            code = int(pytest.main([*asked, test], plugins=[Unshrunk()]))
         except BaseException:  # noqa: BLE001  a fork must end here, whatever happened
             traceback.print_exc()
         finally:
