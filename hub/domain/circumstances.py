@@ -43,7 +43,7 @@ class Circumstances:
         basis = record.get("given_by_basis")
         if not isinstance(basis, str) or basis not in _STAND_INS:
             return
-        if basis == "PR_HOLDER" and (reading.parent or "", child) in self.without:
+        if basis == "PR_HOLDER" and (reading.parent, child) in self.without:
             reading.held = True  # what they refused still holds others back: no merge widens
         adult_from = self.eighteen.get(child)
         if adult_from is not None:

@@ -126,7 +126,11 @@ class Agreements:
         return self._store(person, at).permitted
 
     def index(self, person: str, at: datetime) -> IndexConsent:
-        """Return whether the child index may know of the episode; silence is no."""
+        """Return whether the child index may know of the episode; silence is no, and so is an
+        episode that may not be stored.
+        """
+        if not self.may_store(person, at):
+            return "no"
         for reading in self._readings.get(person, ()):
             if reading.index is not None:
                 if at >= reading.ends or reading.index == "no":

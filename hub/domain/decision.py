@@ -7,7 +7,7 @@ it is read as a "no" to everything about that person. What is read here is one r
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import MAXYEAR, UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime
 from enum import IntEnum
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -41,7 +41,6 @@ SAYS_NOTHING: Final = frozenset({"NOT_ASKED", "ASKED"})
 GIVING_STATES: Final = frozenset({"SHARE", "NARROWED", "WIDENED"})
 _SHARE_WITHDRAWALS = frozenset({"SHARE_ALL", "SHARE_SERVICE", "SHARE_SECTION"})
 _ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
-_A_YEAR: Final = timedelta(days=365)
 _YES_NO: Final = frozenset({"yes", "no"})
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -69,7 +68,6 @@ class Reading:
 
     decision_id: str
     sequence: int
-    voice: Voice
     state: str
     gives: bool
     restates: bool
@@ -82,7 +80,6 @@ class Reading:
     includes: Sequence[Tree]
     excludes: Sequence[Tree]
     whole_services: bool
-    supersedes: str | None
     superseded: bool = False
     settled: bool = False
     held: bool = False
@@ -125,12 +122,6 @@ def a_year_after(start: datetime) -> datetime:
         return start.replace(year=start.year + 1)
     except ValueError:  # 29 February
         return start.replace(year=start.year + 1, month=3, day=1)
-
-
-def _ending(signed: datetime, expires: datetime) -> datetime:
-    if expires - signed <= _A_YEAR:
-        return expires
-    return min(expires, a_year_after(signed))
 
 
 def period(item: Tree) -> tuple[datetime, datetime] | None:
@@ -223,13 +214,10 @@ def _index(record: Tree, *, sound: bool) -> str | None:
 
 
 def _unreadable(decision: Decision, record: Tree) -> Reading:
-    """Read what cannot be understood: no to everything, as loudly as its giver may have spoken."""
-    basis = record.get("given_by_basis")
-    parent = isinstance(basis, str) and basis in QUIET_BASES
+    """Read what cannot be understood: no to everything."""
     return Reading(
         decision_id=decision.decision_id,
         sequence=decision.sequence,
-        voice=Voice.PARENT if parent else Voice.YOUNG_PERSON,
         state="REFUSED",
         gives=False,
         restates=False,
@@ -242,7 +230,6 @@ def _unreadable(decision: Decision, record: Tree) -> Reading:
         includes=(),
         excludes=(),
         whole_services=False,
-        supersedes=None,
         parent=parent_of(record),
     )
 
@@ -319,7 +306,7 @@ def _understood(decision: Decision, record: Tree, *, adult: bool | None) -> Read
     may = entitled(record, adult=adult)
     signed, expires = moment(record.get("signed_at")), moment(record.get("expires_at"))
     sound = _informed(record) and signed is not None and expires is not None
-    ends = _NEVER if signed is None or expires is None else _ending(signed, expires)
+    ends = _NEVER if signed is None or expires is None else min(expires, a_year_after(signed))
     excludes = record.get("scope_excludes", ())
     refuses = _wholesale(record, excludes)
     gives = state in GIVING_STATES and refuses == _NOTHING
@@ -328,14 +315,11 @@ def _understood(decision: Decision, record: Tree, *, adult: bool | None) -> Read
         # one.
         gives = False
         refuses = _NOTHING if state == "NARROWED" else None
-    basis = record["given_by_basis"]
-    storing = may or basis == "CARER_NO_PR"
+    storing = may or record["given_by_basis"] == "CARER_NO_PR"
     scope = record.get("withdrawal_type" if state == "WITHDRAWN" else "refusal_scope")
-    supersedes = record.get("supersedes")
     return Reading(
         decision_id=decision.decision_id,
         sequence=decision.sequence,
-        voice=Voice.YOUNG_PERSON if may and basis in YOUNG_PERSON_BASES else Voice.PARENT,
         state=state,
         gives=gives,
         restates=state in {"SHARE", "NARROWED"},
@@ -348,7 +332,6 @@ def _understood(decision: Decision, record: Tree, *, adult: bool | None) -> Read
         includes=record.get("scope_includes", ()),
         excludes=excludes,
         whole_services=state in {"WITHDRAWN", "REFUSED"} and scope in {"SHARE_SERVICE", "SERVICE"},
-        supersedes=supersedes if isinstance(supersedes, str) else None,
         parent=parent_of(record),
     )
 

@@ -191,8 +191,9 @@ def _age_range(born: Any, on: date) -> tuple[int, int] | None:
         parts = [int(part) for part in born.split("-")]
     except (AttributeError, ValueError):
         return None
-    first = [*parts, 1, 1][:3]
-    last = [*parts, 12, 31][:3] if len(parts) < 2 else [*parts, 31][:3]
+    missing = slice(len(parts) - 1, None)
+    first = [*parts, *(1, 1)[missing]]
+    last = [*parts, *(12, 31)[missing]]
     today = [on.month, on.day]
     youngest = on.year - last[0] - (today < last[1:])
     oldest = on.year - first[0] - (today < first[1:])

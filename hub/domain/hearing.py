@@ -3,7 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 
-from hub.domain.decision import QUIET_BASES, Reading, Voice, parent_of, read
+from hub.domain.decision import (
+    QUIET_BASES,
+    Reading,
+    Voice,
+    parent_of,
+    read,
+    readable,
+    voice_of,
+)
 from hub.domain.exchange import Decision
 
 
@@ -33,13 +41,12 @@ class Hearing:
         self._replaced: dict[str, list[tuple[Voice, Decision]]] = {}
         queue = []
         for decision in decisions:
-            voice = _voice(decision, adult=adult)
+            voice = heard_as(decision, adult=adult)
             by = decision.record.get("supersedes")
             if isinstance(by, str):
                 self._replaced.setdefault(by, []).append((voice, decision))
             queue.append((voice, decision.sequence, decision))
-        if len(queue) > 1:
-            queue.sort(key=itemgetter(0, 1), reverse=True)
+        queue.sort(key=itemgetter(0, 1), reverse=True)
         self._queue = queue
         self._read: list[Reading | None] = []
 
@@ -71,9 +78,11 @@ class Hearing:
         return reading is not None and reading.gives and not reading.held and bool(reading.includes)
 
 
-def _voice(decision: Decision, *, adult: bool | None) -> Voice:
+def heard_as(decision: Decision, *, adult: bool | None) -> Voice:
+    """Return whose word a decision counts as, also where it cannot be understood."""
     basis = decision.record.get("given_by_basis")
     if isinstance(basis, str) and basis in QUIET_BASES:
         return Voice.PARENT
-    reading = read(decision, adult=adult)
-    return Voice.PARENT if reading is None else reading.voice
+    if not readable(decision):
+        return Voice.YOUNG_PERSON  # it may have been theirs, and a no
+    return voice_of(decision.record, adult=adult)

@@ -22,9 +22,7 @@ def weigh(readings: Iterable[Reading], ask: Ask, closed_at: datetime | None) -> 
     plain, sensitive = Layer(), Layer()
     for reading in readings:
         if reading.refuses_all(ask.purpose):
-            refused = _refusal(reading)
-            plain.say_all(refused)
-            sensitive.say_all(refused)
+            plain.say_all(_refusal(reading))  # and nothing sensitive without the section
             break
         if reading.excludes:
             exclude(reading, ask, plain, sensitive)
@@ -57,8 +55,7 @@ def exclude(reading: Reading, ask: Ask, plain: Layer, sensitive: Layer) -> None:
         section = item.get("section")
         fine_only = item.get("sensitive") is True
         # A section that we cannot read is read as all of them: this is a "no".
-        every = reading.whole_services or section == ALL
-        if every or not isinstance(section, str) or section not in SHAREABLE:
+        if reading.whole_services or not isinstance(section, str) or section not in SHAREABLE:
             if not fine_only or reading.whole_services:
                 plain.say_all(refused)
             sensitive.say_all(refused)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hub.domain.decision import Voice
+from hub.domain.decision import Voice, read
 from hub.domain.exchange import Decision, Tree
-from hub.domain.hearing import Hearing
+from hub.domain.hearing import heard_as
 from hub.errors import Code, Fault, InvalidContent, Withheld
 from hub.services.masking import Masked
 from hub.services.permits import BASIC, SECTION, SENSITIVE, Permits
@@ -85,8 +85,12 @@ def _responsible(held: Tree, child: Tree) -> bool:
 
 def _speaks_for_themself(child: str, decisions: Sequence[Decision]) -> bool:
     """Tell whether a competent young person decided anything about their own record."""
-    own = [decision for decision in decisions if decision.data_subject == child]
-    return any(reading.voice is Voice.YOUNG_PERSON for reading in Hearing(own, adult=False))
+    return any(
+        heard_as(decision, adult=False) is Voice.YOUNG_PERSON
+        and read(decision, adult=False) is not None
+        for decision in decisions
+        if decision.data_subject == child
+    )
 
 
 def whereabouts_hidden(tree: Tree) -> Tree:

@@ -57,6 +57,7 @@ def mutants(module: str, source: str) -> list[Mutant]:
     tree = ast.parse(source)
     around = dict(_surroundings(tree))
     skipped = _declarations(tree)
+    keywords = {node.value: node for node in ast.walk(tree) if isinstance(node, ast.keyword)}
     found: list[Mutant] = []
     for number, node in enumerate(_places(tree)):
         if node in skipped:
@@ -68,7 +69,7 @@ def mutants(module: str, source: str) -> list[Mutant]:
                 function=function,
                 line=node.lineno,
                 lines=_lines(statement),
-                code=ast.unparse(node).split("\n")[0],
+                code=ast.unparse(keywords.get(node, node)).split("\n")[0],
                 change=_change(copy.deepcopy(node), which),
                 source=source,
                 place=number,

@@ -7,11 +7,13 @@ ROOT: Final = Path(__file__).resolve().parent.parent.parent
 _CONSENT: Final = (
     "tests/unit/domain/test_consent.py",
     "tests/unit/domain/test_circumstances.py",
+    "tests/unit/domain/test_competence.py",
     "tests/unit/domain/test_entitlement.py",
     "tests/property/test_consent_model.py",
 )
 _GATE: Final = (
     "tests/unit/services/test_gate.py",
+    "tests/unit/services/test_rights.py",
     "tests/unit/services/test_prune.py",
     "tests/property/test_shelter.py",
     "tests/property/test_gate.py",
@@ -26,7 +28,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     },
     **{
         f"hub.services.{name}": _GATE
-        for name in ("gate", "permits", "prune", "masking", "shelter")
+        for name in ("gate", "rights", "permits", "prune", "masking", "shelter")
     },
 }  # fmt: skip
 APART: Final = {

@@ -63,6 +63,7 @@ SHARED = mia(scope_includes=[item(HOU, "sec.plan")], review_by="2026-12-01")
         ("2010-02-28", 18, "2028-02-28"),
         ("2008-02-29", 16, "2024-02-29"),
         ("2008-02-29", 18, "2026-03-01"),
+        ("2084-02-29", 16, "2100-03-01"),
         ("2010-02", 16, "2026-02-28"),
         ("2008-02", 18, "2026-03-01"),
         ("2010", 16, "2026-12-31"),
@@ -219,6 +220,7 @@ def test_a_recorded_resolution_ends_the_dispute() -> None:
         mia("WITHDRAWN", withdrawal_type="SHARE_SECTION", scope_excludes=[item(SCH, "sec.plan")]),
         young("WITHDRAWN", withdrawal_type="SHARE_SERVICE", scope_excludes=[item(SCH)]),
         jon("NARROWED"),
+        jon(share_decision="no", scope_includes=[item(SCH)]),
         jon("NARROWED", scope_includes=[item(SCH)], informed=None),
         jon("WIDENED", scope_includes=[item(SCH)], pr_basis=None, given_by_basis="CARER_NO_PR"),
         mia("WIDENED", scope_includes=[item(SCH)], given_by_person="lou"),
@@ -229,6 +231,7 @@ def test_only_a_yes_that_holds_settles_a_dispute(no: dict[str, Any]) -> None:
     tree = shown(None, mia="Y", jon="Y", lou="N")
 
     assert sees(REFUSED, GIVEN, no | {"supersedes": "d1"}, tree=tree) == []
+    assert sees(REFUSED, no | {"supersedes": "d1"}, GIVEN, tree=tree) == []
     yes = jon("WIDENED", scope_includes=[item(SCH)], supersedes="d1")
     assert sees(REFUSED, GIVEN, yes, tree=tree) == ["", "plan*", "identity*"]
 
@@ -287,3 +290,82 @@ def test_the_listing_itself_is_held_with_the_service() -> None:
     assert cell.reason is Code.CONSENT_NONE
     assert agreements.listed("bea", Ask(SCH, "PLAN", at("2026-09-20"))).permitted
     assert LISTED == "listed"
+
+
+def test_what_was_taken_back_in_part_is_refused_in_the_rest() -> None:
+    """Agreeing to a section leaves one's own no to what is sensitive in it."""
+    back = jon("WIDENED", scope_includes=[item(HOU, "sec.plan")])
+
+    assert sees(jon("REFUSED"), GIVEN, back) == ["", "plan"]
+
+
+def test_a_word_that_does_not_hold_takes_no_refusal_back() -> None:
+    """Who refused and was then written down without an explanation has still refused."""
+    unsound = jon("NARROWED", scope_includes=[item(HOU, "sec.plan")], informed=None)
+
+    assert sees(REFUSED, unsound, GIVEN) == []
+
+
+def test_what_an_unsound_yes_leaves_out_is_no_refusal() -> None:
+    """Neither it nor storing alone is a word about sharing."""
+    for said in (jon(informed=None), jon("STORE_ONLY")):
+        assert sees(said | {"scope_excludes": [item(HOU)]}, GIVEN) == ["", "plan*", "identity*"]
+
+
+def test_a_resolution_settles_the_refusal_that_it_names_and_no_other() -> None:
+    """A section that was refused opens again; an older no to more of it stands."""
+    section = jon("REFUSED", refusal_scope="SECTION", scope_excludes=[item(HOU, "sec.plan")])
+    fine = jon("NARROWED", scope_excludes=[item(HOU, "sec.plan", sensitive=True)])
+    resolved = mia("WIDENED", scope_includes=[item(HOU, "sec.plan", sensitive=True)])
+
+    assert sees(GIVEN, section, resolved | {"supersedes": "d2"}) == ["", "plan*", "identity*"]
+    assert sees(GIVEN, fine, resolved | {"supersedes": "d2"}) == ["", "plan*", "identity*"]
+    assert sees(GIVEN, section, fine, resolved | {"supersedes": "d3"}) == ["", "identity*"]
+
+
+def dispute(*records: dict[str, Any], **more: Any) -> tuple[str | None, Code | None]:
+    """Return the refusal that housing is held back by, and the reason that is told."""
+    agreements = Agreements(recorded(*records), ["bea"], [], **more)
+    ask = Ask(HOU, "PLAN", at("2026-09-20"))
+    return agreements.disputed("bea", ask), agreements.listed("bea", ask).reason
+
+
+def test_a_dispute_is_known_by_its_refusal() -> None:
+    """Only where somebody gave, another parent refused, and nothing else is in the way."""
+    plain = mia(scope_includes=[item(HOU, "sec.plan")])
+    over = mia(scope_includes=[item(HOU, to="2026-09-10")])
+    unstored = mia("WITHDRAWN", withdrawal_type="STORE", supersedes="d2")
+
+    assert dispute(REFUSED, GIVEN) == dispute(REFUSED, plain) == ("d1", Code.CONSENT_NONE)
+    assert dispute(plain, REFUSED)[0] is None  # the newer no decides by itself
+    assert dispute(REFUSED, mia(scope_includes=[item(SCH)])) == (None, Code.CONSENT_NONE)
+    assert dispute(REFUSED, over) == (None, Code.CONSENT_EXPIRED)
+    assert dispute(REFUSED, GIVEN, unstored)[0] is None
+    assert dispute(GIVEN) == dispute(jon("STORE_ONLY"), GIVEN) == (None, None)
+    assert dispute(REFUSED, GIVEN, closed_at=at("2026-09-19")) == (None, Code.CONSENT_EXPIRED)
+    assert Agreements([], ["bea"], []).disputed("bea", Ask(HOU, "PLAN", at("2026-09-20"))) is None
+
+
+@pytest.mark.parametrize("basis", [["PR_HOLDER"], {}, 7, None])
+def test_a_basis_that_cannot_be_read_limits_nothing(basis: Any) -> None:
+    """It opens nothing anyhow, and the birthdays of the child raise no error."""
+    assert sees(SHARED, SHARED | {"given_by_basis": basis}, tree=shown(None, mia="N")) == []
+    assert sees(SHARED | {"given_by_basis": basis}, tree=shown("2008-10-01")) == []
+
+
+def test_dates_that_are_missing_limit_nothing_more() -> None:
+    """Without a review only the expiry counts, and without a signature there is no yes."""
+    tree = shown("2010-10-01")
+
+    assert sees(SHARED | {"review_by": None}, tree=tree, day="2026-12-02") == ["", "plan"]
+    assert sees(SHARED | {"signed_at": None}, tree=tree, day="2026-10-02") == []
+    assert sees(SHARED | {"signed_at": "2026-10-01"}, tree=tree, day="2026-10-02") == []
+    assert sees(SHARED | {"signed_at": "2026-09-30"}, tree=tree, day="2026-10-02") == ["", "plan"]
+
+
+def test_a_tie_to_nobody_says_nothing_of_responsibility() -> None:
+    """What an episode leaves out is no loss of anybody's."""
+    ties = [{"has_parental_responsibility": "N"}, {"subject_id": "bea"}]
+    tree = {"parents_carers": [{"parent_carer_id": "mia", "relationships": ties}]}
+
+    assert circumstances(tree).without == frozenset()

@@ -7,7 +7,7 @@ import pytest
 
 from hub.domain.consent import Agreements, Ask
 from hub.domain.consent_change import classify, effect
-from hub.domain.decision import SHAREABLE, a_year_after
+from hub.domain.decision import SHAREABLE, a_year_after, next_decision
 from hub.errors import Code
 from tests import builders
 from tests.unit.domain.decisions import NOW, adult, item, record, recorded, young
@@ -582,3 +582,268 @@ def test_an_all_that_is_over_speaks_for_every_section() -> None:
 
     assert "sec.plan" in sections(agreed(live), SCH)
     assert not sections(agreed(live, over), SCH)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"section": "sec.unknown"},
+        {"section": ["sec.plan"]},
+        {"section": None},
+        {"action": ["view"]},
+        {"from": "soon"},
+        {"from": 7},
+        {"to": "later"},
+        {"purpose": ["PLAN"]},
+        {"service": [SCH]},
+    ],
+)
+def test_an_unreadable_inclusion_opens_nothing(broken: dict[str, Any]) -> None:
+    """Not even the basic leaves of the service that it may have meant."""
+    family = agreed(record(scope_includes=[item(SCH, "sec.plan") | broken]))
+
+    assert sections(family, SCH) == set()
+    assert not family.listed("ava", Ask(SCH, "PLAN", NOW)).permitted
+
+
+def test_only_a_later_decision_replaces() -> None:
+    """A record that names one after it, or itself, replaces nothing."""
+    early = record(scope_includes=[item(EHM)], supersedes="d2")
+    itself = record(scope_includes=[item(SCH, "sec.plan")], supersedes="d1")
+
+    assert sections(agreed(early, SHARE_TWO), SCH) == set(SHAREABLE)
+    assert sections(agreed(itself), SCH) == {"sec.plan"}
+
+
+def test_a_section_keeps_its_own_decision_beside_the_listing() -> None:
+    """Basic leaves of a section go with the section, whatever became of the listing since."""
+    ask = Ask(HOU, "PLAN", NOW)
+    newer = agreed(SHARE_TWO, record("WIDENED", scope_includes=[item(HOU, "sec.review")]))
+    over = record("WIDENED", scope_includes=[item(HOU, "sec.review", to="2026-09-10")])
+
+    assert newer.listed("ava", ask).decision_id == "d2"
+    assert newer.basic("ava", "sec.plan", ask).decision_id == "d1"
+    assert agreed(SHARE_TWO, over).basic("ava", "sec.plan", ask).permitted
+    assert not agreed(SHARE_TWO, over).listed("ava", ask).permitted
+
+
+def test_sensitive_leaves_never_outlive_their_section() -> None:
+    """Where the section itself is over, what is sensitive in it is too."""
+    fine = record(scope_includes=[item(SCH, "sec.plan", sensitive=True)])
+    over = record("WIDENED", scope_includes=[item(SCH, "sec.plan", to="2026-09-10")])
+    cell = agreed(fine, over).section("ava", "sec.plan", Ask(SCH, "PLAN", NOW))
+
+    assert (cell.permitted, cell.sensitive) == (False, False)
+
+
+@pytest.mark.parametrize("basis", [["PR_HOLDER"], {}, None, "SOMEBODY"])
+def test_an_unreadable_basis_says_no_and_loudly(basis: Any) -> None:
+    """It may have been a competent young person's no: no parent's yes opens it."""
+    unread = record("REFUSED", given_by_basis="?") | {"given_by_basis": basis}
+    family = agreed(unread, SHARE_TWO)
+
+    assert sections(family, SCH) == set()
+    assert not family.may_store("ava", NOW)
+
+
+FINE = record(scope_includes=[item(SCH, "sec.plan", sensitive=True)])
+
+
+def fine(*records: dict[str, Any]) -> tuple[bool, bool]:
+    """Return whether the school may see the plan, and what is sensitive in it."""
+    cell = agreed(*records).section("ava", "sec.plan", Ask(SCH, "PLAN", NOW))
+    return cell.permitted, cell.sensitive
+
+
+def test_ordinary_and_sensitive_are_decided_apart() -> None:
+    """The newest word about each; a restatement takes what it does not name again."""
+    all_of_it = record("WIDENED", scope_includes=[item(SCH)])
+    no_fine = record("NARROWED", scope_excludes=[item(SCH, sensitive=True)])
+    again = record(scope_includes=[item(SCH, "sec.plan")])
+    plainly = record("WIDENED", scope_includes=[item(SCH, "sec.plan")])
+    refused = record("WITHDRAWN", withdrawal_type="SHARE_ALL")
+
+    assert fine(FINE, all_of_it) == (True, True)
+    assert fine(FINE, no_fine) == (True, False)
+    assert fine(FINE, again) == (True, False)
+    assert fine(FINE, refused, plainly) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("no", "cut"),
+    [
+        ({}, True),
+        ({"service": None}, True),
+        ({"service": [SCH]}, True),
+        ({"service": HOU}, False),
+        ({"purpose": "PLAN"}, True),
+        ({"purpose": "TRANSFER"}, False),
+        ({"purpose": "ANYTHING"}, True),
+        ({"purpose": ["TRANSFER"]}, True),
+        ({"from": "2026-09-15T12:00:00Z"}, True),
+        ({"from": "2026-09-14"}, True),
+        ({"from": "2026-09-15T12:00:01Z"}, False),
+        ({"from": "soon"}, True),
+        ({"sensitive": True}, False),
+        ({"section": "all", "sensitive": True}, False),
+        ({"section": "all"}, True),
+    ],
+)
+def test_an_exclusion_covers_what_it_may_mean(no: dict[str, Any], cut: bool) -> None:
+    """Its service, purpose and day, if they can be read; in doubt everything."""
+    excludes = [item(SCH, "sec.plan") | no]
+    family = agreed(record(scope_includes=[item(SCH)], scope_excludes=excludes))
+
+    assert ("sec.plan" in sections(family, SCH)) is not cut
+    assert ("sec.review" in sections(family, SCH)) is not (cut and no.get("section") == "all")
+
+
+def test_withdrawing_a_service_takes_what_is_ordinary_too() -> None:
+    """Whatever item names the service, all of it goes."""
+    gone = record(
+        "WITHDRAWN",
+        withdrawal_type="SHARE_SERVICE",
+        scope_excludes=[item(SCH, "sec.plan", sensitive=True)],
+    )
+
+    assert sections(agreed(SHARE_TWO, gone), SCH) == set()
+
+
+def test_a_share_states_a_service_anew_whatever_else_it_names() -> None:
+    """An item for another purpose, before or after, leaves the restatement as it is."""
+    whole = record(scope_includes=[item(SCH)])
+    moving = item(SCH, "sec.review", purpose="TRANSFER")
+    for items in ([item(SCH, "sec.plan"), moving], [moving, item(SCH, "sec.plan")]):
+        anew = record(scope_includes=items)
+
+        assert sections(agreed(whole, anew), SCH) == {"sec.plan"}
+
+
+def test_of_several_items_for_a_section_the_best_counts() -> None:
+    """Contributing includes viewing, in whichever order, and what is over takes nothing away."""
+    view, write = item(SCH, "sec.plan"), item(SCH, "sec.plan", action="contribute")
+    over = write | {"to": "2026-09-10"}
+    ask = Ask(SCH, "PLAN", NOW)
+
+    for items, writes in (
+        ([view, write], True),
+        ([write, view], True),
+        ([view, over], False),
+        ([over, view], False),
+    ):
+        cell = agreed(record(scope_includes=items)).section("ava", "sec.plan", ask)
+        assert (cell.permitted, cell.contribute) == (True, writes), items
+
+
+def test_a_narrowing_without_an_explanation_cuts_and_gives_nothing() -> None:
+    """Not even what it says that the service may keep."""
+    unsound = record("NARROWED", scope_includes=[item(SCH, "sec.plan")], informed=None)
+
+    assert sections(agreed(SHARE_TWO, unsound), SCH) == set()
+    assert sections(agreed(SHARE_TWO, unsound), HOU) == {"sec.env.housing", "sec.plan"}
+
+
+HOME = item(HOU, "sec.identity", sensitive=True)
+LOCATE = HOME | {"action": "locate"}
+
+
+@pytest.mark.parametrize(
+    ("said", "may"),
+    [
+        ([LOCATE], True),
+        ([HOME], False),
+        ([], False),
+        ([LOCATE | {"service": SCH}], False),
+        ([LOCATE | {"section": "all"}], False),
+        ([LOCATE | {"section": "sec.plan"}], False),
+        ([LOCATE | {"sensitive": False}], False),
+        ([LOCATE | {"sensitive": "yes"}], False),
+        ([LOCATE | {"purpose": "TRANSFER"}], False),
+        ([LOCATE | {"purpose": "PLAN"}], True),
+        ([HOME, LOCATE | {"to": "2026-09-10"}], False),
+        ([HOME | {"to": "2026-09-10"}, LOCATE], True),
+        ([LOCATE | {"from": "2026-10-01"}], False),
+        ([HOME, LOCATE | {"service": SCH}], False),
+    ],
+)
+def test_knowing_the_place_is_named(said: list[dict[str, Any]], may: bool) -> None:
+    """D-41: by its own action, for identity as sensitive, for this service, purpose and time."""
+    assert agreed(record(scope_includes=said)).located("ava", Ask(HOU, "PLAN", NOW)) is may
+
+
+def test_knowing_the_place_rests_on_the_decision_that_shows_identity() -> None:
+    """A newer word about identity that does not say it takes it back, and so does a refusal."""
+    known = record(scope_includes=[LOCATE])
+    ask = Ask(HOU, "PLAN", NOW)
+
+    assert not agreed(known, record("WIDENED", scope_includes=[HOME])).located("ava", ask)
+    no = record("NARROWED", scope_excludes=[item(HOU, "sec.identity")])
+    assert not agreed(known, no).located("ava", ask)
+    assert not agreed(no | {"scope_includes": [LOCATE]}).located("ava", ask)
+    assert agreed(record(scope_includes=[HOME]), known).located("ava", ask)
+    assert not agreed(known).located("mia", ask)
+
+
+def test_the_state_says_what_stands() -> None:
+    """A yes that does not hold is a refusal; what is shared for one purpose is shared."""
+    half = record("NARROWED", scope_excludes=[item(SCH, purpose="ASSESS")])
+    stored = record("WITHDRAWN", withdrawal_type="STORE")
+    asked = record("WITHDRAWN", withdrawal_type="SHARE_ALL")
+
+    assert agreed(record(informed=None)).state("ava", SCH, NOW) == "REFUSED"
+    assert agreed(SHARE_TWO, stored).state("ava", SCH, NOW) == "WITHDRAWN"
+    assert agreed(SHARE_TWO, half).state("ava", SCH, NOW) == "SHARE"
+    assert agreed(asked).state("ava", SCH, NOW) == "NOT_ASKED"
+
+
+def test_a_word_about_a_cell_is_known_whatever_became_of_it() -> None:
+    """Yes or no, in force or over: somebody decided it."""
+    over = record(scope_includes=[item(SCH, "sec.plan")], expires_at="2026-09-10")
+    closed = agreed(SHARE_TWO, closed_at=NOW - timedelta(days=1))
+    ask = Ask(SCH, "PLAN", NOW)
+
+    assert agreed(over).decided("ava", "sec.plan", ask)
+    assert not agreed(over).decided("ava", "sec.plan", Ask(HOU, "PLAN", NOW))
+    assert agreed(record("REFUSED", store_decision="no")).decided("ava", "sec.plan", ask)
+    assert not agreed().decided("ava", "sec.plan", ask)
+    assert closed.decided("ava", "sec.plan", ask)
+    wider = record("WIDENED", scope_includes=[item(HOU, "sec.plan")])
+    stored = agreed(record("STORE_ONLY", store_decision="yes"), wider)
+    assert stored.decided("ava", "sec.plan", Ask(HOU, "PLAN", NOW))
+
+
+def test_what_never_leaves_has_no_basic_leaves_either() -> None:
+    """The checklist and safeguarding, for who is listed for everything."""
+    family = agreed(record(scope_includes=[item(SCH, sensitive=True)]))
+    ask = Ask(SCH, "PLAN", NOW)
+
+    assert not family.basic("ava", "sec.safeguarding", ask).permitted
+    assert not family.basic("ava", "sec.checklist", ask).permitted
+
+
+def test_a_narrowing_names_a_service_only_by_a_withdrawal() -> None:
+    """A scope of refusal on another record changes nothing of what it cuts."""
+    cut = record("NARROWED", refusal_scope="SERVICE", scope_excludes=[item(SCH, "sec.plan")])
+
+    assert sections(agreed(SHARE_TWO, cut), SCH) == set(SHAREABLE) - {"sec.plan"}
+
+
+def test_a_question_of_theirs_replaces_their_own_answer_and_no_more() -> None:
+    """Among equals it takes what was given; from a parent it takes nothing of hers."""
+    own = young(scope_includes=[item("SXH-A/SXHS")])
+
+    assert not sections(agreed(own, young("ASKED", supersedes="d1")), "SXH-A/SXHS", person="bea")
+    mothers = record("ASKED", subject_id="bea", supersedes="d1")
+    assert sections(agreed(own, mothers), "SXH-A/SXHS", person="bea")
+
+
+def test_a_record_is_weighed_as_it_would_be_recorded() -> None:
+    """The next in the row, at its own moment if that can be read."""
+    earlier = recorded(SHARE_TWO, FINE)
+    first = next_decision(SHARE_TWO, [])
+    third = next_decision(SHARE_TWO | {"recorded_at": "soon"}, list(reversed(earlier)))
+
+    assert (first.sequence, first.data_subject, first.record) == (1, "ava", SHARE_TWO)
+    assert first.recorded_at == datetime(2026, 9, 1, 9, tzinfo=UTC)
+    assert third.sequence == 3
+    assert third.recorded_at < first.recorded_at

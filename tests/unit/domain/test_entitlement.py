@@ -344,3 +344,172 @@ def test_a_decision_is_recorded_once() -> None:
 def test_before_the_first_version_the_record_stands_alone() -> None:
     """A decision may reach the hub before the episode does."""
     assert faults(SHARED, tree=None) == []
+
+
+LAW = {"given_by_basis": "LA_PR", "given_by_person": "la", "pr_basis": None}
+SELF = {"given_by_basis": "ADULT_SELF", "given_by_person": "ava", "pr_basis": None}
+LOCATE = item(SCH, "sec.identity", action="locate", sensitive=True)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (record(informed=None, scope_includes=EVERYBODY), ["E_RULE informed/reasons_explained"]),
+        (record(informed=True, scope_includes=EVERYBODY), ["E_RULE informed/reasons_explained"]),
+        (record(informed=None), ["E_REQUIRED scope_includes", "E_RULE informed/reasons_explained"]),
+        (record(signed_at=None, scope_includes=EVERYBODY), ["E_REQUIRED signed_at"]),
+        (record(signed_at="soon", scope_includes=EVERYBODY), ["E_FORMAT signed_at"]),
+        (record(scope_includes=EVERYBODY, expires_at="2027-09-01T09:00:00Z"), []),
+        (record(scope_includes=EVERYBODY, expires_at="2026-09-01T09:00:00Z"),
+         ["E_RULE expires_at"]),
+        (record("WITHDRAWN", withdrawal_type="SHARE_ALL", expires_at="2026-08-01"), []),
+        (record(scope_includes=EVERYBODY, subject_id=None), ["E_REFERENCE subject_id"]),
+        (record(scope_includes=EVERYBODY, purpose=None),
+         ["E_PURPOSE scope_includes/0/purpose", "E_REQUIRED purpose"]),
+        (record("NARROWED", purpose=None, scope_excludes=EVERYBODY), []),
+        (record("NARROWED", purpose=None, scope_includes=EVERYBODY),
+         ["E_PURPOSE scope_includes/0/purpose", "E_REQUIRED purpose"]),
+        (record(state=None), ["E_REQUIRED state"]),
+        # Who gives
+        (record(scope_includes=EVERYBODY, **SELF), ["E_CONSENT_GIVER given_by_basis"]),
+        (young(scope_includes=EVERYBODY, competence_judgement="COMPETENT"),
+         ["E_CONSENT_GIVER competence_judgement/outcome"]),
+        (record("NARROWED", given_by_basis="CARER_NO_PR", scope_excludes=EVERYBODY), []),
+        (record(scope_includes=EVERYBODY, **LAW), []),
+        # Withdrawals and refusals in part
+        (record("WITHDRAWN", withdrawal_type="SHARE_SECTION", scope_excludes=EVERYBODY), []),
+        (record("WITHDRAWN", withdrawal_type="SHARE_SERVICE"), ["E_REQUIRED scope_excludes"]),
+        # Items
+        (record(scope_includes=[LOCATE]), []),
+        (record(scope_includes=[LOCATE | {"section": "sec.plan"}]),
+         ["E_RULE scope_includes/0/action"]),
+        (record(scope_includes=[LOCATE | {"section": "all"}]), ["E_RULE scope_includes/0/action"]),
+        (record(scope_includes=[LOCATE | {"sensitive": False}]),
+         ["E_RULE scope_includes/0/action"]),
+        (record(scope_includes=[item(SCH, action="view"), item(HOU, action="contribute")]), []),
+        (record(scope_includes=[item(SCH, from_="2026-09-02", to="2026-10-01")]), []),
+        (record(scope_includes=[item(SCH, from_="2026-10-01")]), []),
+        (record(scope_includes=[item(SCH, to="2026-10-01")]), []),
+        (record(scope_includes=[item(SCH, from_="2026-10-02", to="2026-10-01")]),
+         ["E_RULE scope_includes/0/to"]),
+        (record(scope_includes=[item(SCH, from_="soon")]), ["E_FORMAT scope_includes/0/from"]),
+        (record(scope_includes=[item(SCH, purpose="TRANSFER")]), []),
+        (record(purpose=["ASSESS"], scope_includes=[item(SCH)]), []),
+    ],
+)  # fmt: skip
+def test_each_rule_to_the_letter(written: dict[str, Any], expected: list[str]) -> None:
+    """What is just allowed, and what just is not."""
+    if written.get("subject_id") is None:
+        expected = sorted([*expected, "E_REQUIRED subject_id", "E_CONSENT_GIVER given_by_person"])
+    assert faults(written) == expected
+
+
+def test_a_narrowing_that_keeps_something_is_a_yes() -> None:
+    """What it lists must be explained as a sharing is; what it only takes away need not."""
+    kept = record("NARROWED", scope_includes=[item(SCH, "sec.plan")], informed=None)
+    taken = record("NARROWED", scope_excludes=[item(SCH, "sec.plan")], informed=None)
+
+    assert faults(kept, SHARED) == ["E_RULE informed/reasons_explained"]
+    assert faults(taken, SHARED) == []
+
+
+def test_a_tree_without_people_contradicts_nobody() -> None:
+    """Before the first whole version there is nothing to measure the giver by."""
+    assert faults(record(scope_includes=EVERYBODY, **LAW), tree=None) == []
+    assert faults(SHARED, tree={"episode_id": "e1"}) == []
+
+
+def at_age(born: str, day: str, basis: str, **more: Any) -> list[str]:
+    """Return the faults of a decision on *day* for somebody *born* then: codes allowed, or path."""
+    written = record(
+        subject_id="x",
+        scope_includes=EVERYBODY,
+        given_by_basis=basis,
+        competence_judgement=more.get("judged"),
+        given_by_person="mia" if basis == "PR_HOLDER" else "x",
+    )
+    tree = {"subjects": [{"subject_id": "x", "date_of_birth": born}]}
+    at = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    found = check_decision({**written, **more.get("also", {})}, earlier=[], tree=tree, at=at)
+    return [allowed for fault in found for allowed in fault.allowed or (fault.path,)]
+
+
+ABLE = {"outcome": "COMPETENT"}
+UNABLE = {"outcome": "NOT_COMPETENT"}
+WRONG = ["/consent_decision/given_by_basis"]
+
+
+@pytest.mark.parametrize(
+    ("born", "day", "basis", "expected"),
+    [
+        ("2010-10-05", "2026-10-04", "CHILD_COMPETENT", []),
+        ("2010-10-05", "2026-10-05", "CHILD_COMPETENT", WRONG),
+        ("2010-10-05", "2026-10-04", "YP_16_17", WRONG),
+        ("2010-10-05", "2026-10-05", "YP_16_17", []),
+        ("2010-10-05", "2028-10-04", "YP_16_17", []),
+        ("2010-10-05", "2028-10-05", "YP_16_17", WRONG),
+        ("2010-10-05", "2028-10-04", "YA_18P", WRONG),
+        ("2010-10-05", "2028-10-05", "YA_18P", []),
+        ("2010-10-05", "2026-10-04", "PR_HOLDER", []),
+        ("2010-10-05", "2026-10-05", "PR_HOLDER", ["YP_16_17"]),
+        ("2010-10-05", "2028-10-04", "PR_HOLDER", ["YP_16_17"]),
+        ("2010-10-05", "2028-10-05", "PR_HOLDER", ["YA_18P"]),
+        ("2010-10", "2026-09-30", "YP_16_17", WRONG),
+        ("2010-10", "2026-10-01", "YP_16_17", []),
+        ("2010-10", "2026-10-30", "CHILD_COMPETENT", []),
+        ("2010-10", "2026-10-31", "CHILD_COMPETENT", WRONG),
+        ("2010", "2025-12-31", "YP_16_17", WRONG),
+        ("2010", "2026-01-01", "YP_16_17", []),
+        ("2010", "2026-12-30", "CHILD_COMPETENT", []),
+        ("2010", "2026-12-31", "CHILD_COMPETENT", WRONG),
+        ("soon", "2026-12-31", "YP_16_17", []),
+    ],
+)
+def test_an_age_is_wrong_only_where_it_is_certain(
+    born: str, day: str, basis: str, expected: list[str]
+) -> None:
+    """From the first day of a partial date somebody may be older, from the last they are."""
+    judged = ABLE if basis == "CHILD_COMPETENT" else None
+
+    assert at_age(born, day, basis, judged=judged) == expected
+
+
+@pytest.mark.parametrize(
+    ("day", "judged", "expected"),
+    [
+        ("2026-10-05", UNABLE, []),
+        ("2026-10-05", {"outcome": "UNCLEAR"}, ["YP_16_17"]),
+        ("2026-10-05", "NOT_COMPETENT", ["YP_16_17"]),
+        ("2028-10-04", UNABLE, []),
+        ("2028-10-05", UNABLE, ["YA_18P"]),
+    ],
+)
+def test_in_whose_stead_a_parent_may_decide(day: str, judged: Any, expected: list[str]) -> None:
+    """From 16 only where capacity was judged absent, from 18 never."""
+    assert at_age("2010-10-05", day, "PR_HOLDER", judged=judged) == expected
+
+
+def test_a_parents_no_has_no_age() -> None:
+    """Nobody must justify a no, whoever should have been asked."""
+    no = {"state": "WITHDRAWN", "withdrawal_type": "SHARE_ALL", "scope_includes": []}
+
+    assert at_age("2010-10-05", "2028-10-05", "PR_HOLDER", also=no) == []
+
+
+def test_only_the_young_persons_own_words_bind_the_parents() -> None:
+    """Not another child's, not an adult's; and their own later decision is theirs to make."""
+    siblings = young(subject_id="ava", given_by_person="ava", scope_includes=[item(SCH)])
+    parents = record("WIDENED", subject_id="bea", scope_includes=[item(SCH)])
+    again = young("NARROWED", scope_excludes=[item(SXH)], supersedes="d1")
+    silent = young("REFUSED", store_decision="no")
+    unknown = record("WIDENED", subject_id="bea", scope_includes=[item(SCH, purpose="FUN")])
+
+    assert faults(parents, siblings) == []
+    assert faults(again, OWN) == []
+    assert faults({"subject_id": "bea"}, OWN)[0].startswith("E_REQUIRED")
+    assert "E_CONSENT_GIVER store_decision" not in faults({"subject_id": "bea"}, OWN)
+    assert faults(parents, silent) == [
+        "E_CONSENT_GIVER scope_includes/0",
+        "E_CONSENT_GIVER store_decision",
+    ]
+    assert faults(unknown, OWN) == ["E_PURPOSE scope_includes/0/purpose"]
