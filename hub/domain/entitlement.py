@@ -192,8 +192,8 @@ def _age_range(born: Any, on: date) -> tuple[int, int] | None:
     except (AttributeError, ValueError):
         return None
     missing = slice(len(parts) - 1, None)
-    first = [*parts, *(1, 1)[missing]]
-    last = [*parts, *(12, 31)[missing]]
+    first = [*parts, *[1, 1][missing]]
+    last = [*parts, *[12, 31][missing]]
     today = [on.month, on.day]
     youngest = on.year - last[0] - (today < last[1:])
     oldest = on.year - first[0] - (today < first[1:])

@@ -57,7 +57,9 @@ def mutants(module: str, source: str) -> list[Mutant]:
     tree = ast.parse(source)
     around = dict(_surroundings(tree))
     skipped = _declarations(tree)
-    keywords = {node.value: node for node in ast.walk(tree) if isinstance(node, ast.keyword)}
+    keywords: dict[ast.AST, ast.AST] = {
+        node.value: node for node in ast.walk(tree) if isinstance(node, ast.keyword)
+    }
     found: list[Mutant] = []
     for number, node in enumerate(_places(tree)):
         if node in skipped:

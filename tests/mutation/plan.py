@@ -35,6 +35,8 @@ APART: Final = {
     "tests/unit/services/test_prune.py::test_the_code_is_the_same_whatever_the_hash_seed"
 }
 """Tests that start a process of their own: it has the unchanged code, so they prove nothing."""
+DRAWN: Final = "tests/property/test_gate.py::test_what_is_withheld_changes_no_byte"
+"""A test whose parameters are seeds of random families."""
 
 
 def path_of(module: str) -> Path:

@@ -24,10 +24,12 @@ from _pytest.runner import runtestprotocol
 from hypothesis import Phase, settings
 
 from tests.mutation.mutants import Mutant
-from tests.mutation.plan import APART, TESTS, path_of
+from tests.mutation.plan import APART, DRAWN, TESTS, path_of
 
 EXAMPLES: Final = 25
 """Random families for each mutant; the same ones each time, and none looked for that is smaller."""
+CASES: Final = 6
+"""Of a test of random families that has a hundred parameters, as many are asked."""
 SECONDS: Final = 60
 """Of the processor, on top of ten times what the tests took: a mutant may well run for ever."""
 OPTIONS: Final = (
@@ -44,7 +46,16 @@ class Steady:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Give each test other settings; leave out those that see nothing of a change."""
-        items[:] = [item for item in items if item.nodeid not in APART]
+        cases: Counter[str] = Counter()
+        kept = []
+        for item in items:
+            drawn = "[" in item.nodeid and item.nodeid.startswith(DRAWN)
+            cases[item.nodeid.partition("[")[0]] += 1
+            if item.nodeid not in APART and (
+                not drawn or cases[item.nodeid.partition("[")[0]] <= CASES
+            ):
+                kept.append(item)
+        items[:] = kept
         for item in items:
             test: Any = getattr(item, "obj", None)
             machine = getattr(item.parent, "obj", None)

@@ -87,7 +87,11 @@ def test_only_who_may_decide_is_heard_as_a_young_person(
 
 def test_a_child_is_no_adult() -> None:
     """A known child's record as an adult is worth nothing; of an unknown person nobody knows."""
-    own = {"given_by_person": "ava", "given_by_basis": "ADULT_SELF", "pr_basis": None}
+    own: dict[str, Any] = {
+        "given_by_person": "ava",
+        "given_by_basis": "ADULT_SELF",
+        "pr_basis": None,
+    }
     written = record(scope_includes=[item(SCH)], **own)
 
     assert not agreed(written).listed("ava", FIRST).permitted

@@ -346,8 +346,8 @@ def test_before_the_first_version_the_record_stands_alone() -> None:
     assert faults(SHARED, tree=None) == []
 
 
-LAW = {"given_by_basis": "LA_PR", "given_by_person": "la", "pr_basis": None}
-SELF = {"given_by_basis": "ADULT_SELF", "given_by_person": "ava", "pr_basis": None}
+LAW: dict[str, Any] = {"given_by_basis": "LA_PR", "given_by_person": "la", "pr_basis": None}
+SELF: dict[str, Any] = {"given_by_basis": "ADULT_SELF", "given_by_person": "ava", "pr_basis": None}
 LOCATE = item(SCH, "sec.identity", action="locate", sensitive=True)
 
 
@@ -369,7 +369,7 @@ LOCATE = item(SCH, "sec.identity", action="locate", sensitive=True)
         (record("NARROWED", purpose=None, scope_excludes=EVERYBODY), []),
         (record("NARROWED", purpose=None, scope_includes=EVERYBODY),
          ["E_PURPOSE scope_includes/0/purpose", "E_REQUIRED purpose"]),
-        (record(state=None), ["E_REQUIRED state"]),
+        (record(""), ["E_REQUIRED state"]),
         # Who gives
         (record(scope_includes=EVERYBODY, **SELF), ["E_CONSENT_GIVER given_by_basis"]),
         (young(scope_includes=EVERYBODY, competence_judgement="COMPETENT"),
