@@ -47,6 +47,7 @@ KINDS: Final[tuple[tuple[str, tuple[str, ...], Mapping[str, Any], str], ...]] = 
     ("N4", ("p-lead",), {"effective_on": "2026-09-02"}, "PLAN_ACTIVE"),
     ("N11", (), {"kind": "offer"}, "TRANSFER_PENDING"),
     ("VIEW", (), {}, "PLAN_ACTIVE"),
+    ("PULL", ("sec.identity", "sec.child.health", "sec.parenting", "sec.plan"), {}, "PLAN_ACTIVE"),
     ("N10", (), {"stop": False, "scope": ["sec.plan"], "copies": "LOCK"}, "PLAN_ACTIVE"),
 )  # fmt: skip
 SILENT: Final = frozenset({"fhir-r4/consent", "hl7v2/adt-merge"})

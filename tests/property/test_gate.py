@@ -16,7 +16,9 @@ from hub.services.gate import Case, Request, address, release
 from hub.services.masking import masked
 from hub.services.permits import BASIC, SECTION, SENSITIVE, Permits
 from hub.services.prune import prune
+from hub.services.rights import named_alone
 from hub.services.settle import envelope
+from hub.services.views import MEMBERS, of_sections
 from tests import builders as b
 from tests import strategies
 from tests.property.gate_model import Policy, leaves_of, thaw
@@ -65,6 +67,26 @@ def permits(tree: Tree, answers: Says) -> Permits:
 def test_exactly_what_the_policy_permits_comes_out(tree: dict[str, Any], answers: Says) -> None:
     """Nothing that a second, plain reading of the rules forbids, and everything that it permits."""
     assert thaw(prune(tree, permits(tree, answers))) == Policy(tree, answers).shown()
+
+
+@settings(max_examples=60)
+@given(strategies.episodes(full=True), says, st.sets(st.sampled_from(SECTIONS), min_size=1))
+def test_an_extract_is_the_named_part_of_what_may_be_seen(
+    tree: dict[str, Any], answers: Says, named: set[str]
+) -> None:
+    """Of a second reading of the rules, what lies in the sections that were named; not even a name
+    or a status beside it.
+    """
+    allowed = permits(tree, answers)
+    allowed.rights = named_alone(answers.bits, named)
+
+    def said(person: str, section: str, kind: str) -> bool:
+        return section in named and answers(person, section, kind)
+
+    members = {"episode_id", "subjects"} | {name for name, sec in MEMBERS.items() if sec in named}
+    seen = {name: held for name, held in Policy(tree, said).shown().items() if name in members}
+
+    assert thaw(prune(of_sections(tree, named), allowed)) == seen
 
 
 @settings(max_examples=60)
