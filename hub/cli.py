@@ -20,6 +20,9 @@ from hub.cli_disclosures import disclosures
 from hub.cli_errors import guarded as _guarded
 from hub.cli_forms import forms, import_history
 from hub.cli_lanes import lanes, messages
+from hub.cli_quarantine import quarantine
+from hub.cli_replay import known, replay
+from hub.cli_top import top
 from hub.cli_trace import trace, why_not
 from hub.scenarios.faults import FAULTS
 from hub.scenarios.sentences import vocabulary
@@ -55,6 +58,13 @@ app.command(epilog="\b\nExample:\n  ecaf trace 0f6b… --site demo-out/hub")(tra
 app.command("why-not", epilog="\b\nExample:\n  ecaf why-not 3f1c… HOU-A/HOUS")(why_not)
 app.add_typer(messages, name="messages")
 app.command()(lanes)
+app.add_typer(quarantine, name="quarantine")
+app.command(
+    epilog="\b\nExamples:\n  ecaf replay 9b1e…\n"
+    "  ecaf replay --partner HOU-A --state delivered --since 2026-09-01"
+)(replay)
+app.command(epilog="\b\nExample:\n  ecaf known HOU-A/HOUS 3f1c… --at 2026-03-03")(known)
+app.command()(top)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 

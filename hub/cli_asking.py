@@ -1,9 +1,9 @@
 """How `ecaf trace` and its kin ask: the running hub on its socket, else the store of a site."""
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import orjson
 import typer
@@ -19,6 +19,8 @@ Site = Annotated[
     Path | None, typer.Option(help="The folder of a hub that does not run, such as demo-out/hub.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+OWN: Final = frozenset({"at", "what", "code", "attempt"})
 
 
 def asked(
@@ -75,3 +77,26 @@ def say(line: str) -> None:
 def day(moment: str | None) -> str:
     """Return a moment as a column shows it: to the second, without the zone that all share."""
     return "" if moment is None else moment[:19].replace("T", " ")
+
+
+def steps_of(told: Iterable[Mapping[str, Any]]) -> Table:
+    """Return the steps of one delivery as a table."""
+    steps = table("when", "step", "attempt", "code", "by what")
+    for step in told:
+        steps.add_row(
+            day(step["at"]),
+            step["what"],
+            str(step["attempt"] or ""),
+            step["code"],
+            pairs(step),
+        )
+    return steps
+
+
+def pairs(one: Mapping[str, Any]) -> str:
+    """Return what a step says beside its own columns."""
+    return " ".join(f"{name}={_flat(value)}" for name, value in one.items() if name not in OWN)
+
+
+def _flat(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

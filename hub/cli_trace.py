@@ -5,10 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli_asking import Json, Site, asked, day, say, show, table
+from hub.cli_asking import Json, Site, asked, day, pairs, say, show, steps_of
 from hub.cli_operator import Socket
-
-OWN = frozenset({"at", "what", "code", "attempt"})
 
 
 def trace(
@@ -40,7 +38,7 @@ def trace(
             f"{received['content_type']}, answered {received['answered']} {_rest(received)}"
         )
     for one in found["recorded"]:
-        say(f"{day(one['at'])} {one['what']} {one['code']} {_pairs(one)}".rstrip())
+        say(f"{day(one['at'])} {one['what']} {one['code']} {pairs(one)}".rstrip())
     if not found["deliveries"]:
         say("nothing was to be told to anybody")
     for one in found["deliveries"]:
@@ -72,7 +70,7 @@ def why_not(
         if stopped is not None:
             say(f"{stopped['code']}: {stopped['what']}")
             if stopped["about"]:
-                say(f"  {_pairs(stopped['about'])}")
+                say(f"  {pairs(stopped['about'])}")
             say(f"  mend: {stopped['mend']}")
         if last is not None:
             said = f", acknowledged {last['acknowledged']}" if last["acknowledged"] else ""
@@ -97,25 +95,8 @@ def _print(one: Mapping[str, Any]) -> None:
         + (f", held by {one['held_by']}" if one["held_by"] else "")
         + (f", next {day(one['next_attempt_at'])}" if one["next_attempt_at"] else "")
     )
-    steps = table("when", "step", "attempt", "code", "by what")
-    steps.add_row(day(one["created_at"]), "created", "", "", f"caused by {one['caused_by']}")
-    for step in one["steps"]:
-        steps.add_row(
-            day(step["at"]),
-            step["what"],
-            str(step["attempt"] or ""),
-            step["code"],
-            _pairs(step),
-        )
-    show(steps)
-
-
-def _pairs(one: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={_flat(value)}" for name, value in one.items() if name not in OWN)
-
-
-def _flat(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    say(f"  created {day(one['created_at'])}, caused by {one['caused_by']}")
+    show(steps_of(one["steps"]))
 
 
 def _rest(received: Mapping[str, Any]) -> str:

@@ -104,7 +104,9 @@ class Hub:
         self._discloser = Discloser(store, registry, clock, self._acceptor)
         self.registers = registers_of(external, store, self._recorder, clock, self.hints)
         self.consent = ConsentLook(store, registry, clock, self.registers)
-        self.operations = Operations(store, registry, clock, self.registers)
+        self.operations = Operations(
+            store, registry, clock, lambda: renderer, self.hints, self.registers
+        )
         self._index = ChildIndex(store, digester, clock)
         self._notifier = Notifier(store, registry, digester, clock, self.hints)
         self._viewer = Viewer(store, self.renderer, digester, clock, registry, self.registers)
@@ -176,7 +178,7 @@ class Hub:
             raise InvalidContent(Code.REQUIRED, "this door takes disclosures", (fault,))
         return await self._discloser.disclose(partner, content_type, raw, key, message)
 
-    def _object(self, raw: bytes) -> Tree:
+    def parsed(self, raw: bytes) -> Tree:
         """Parse strict JSON that must be an object; raises `Malformed`."""
         body = self._parse(raw)
         if not isinstance(body, dict):
@@ -185,7 +187,7 @@ class Hub:
 
     def _payload(self, raw: bytes, name: str) -> Tree:
         """Read a bare payload as the wire message that carries it, by the same strict rules."""
-        body = self._object(raw)
+        body = self.parsed(raw)
         wrapped = json.dumps({name: body}, ensure_ascii=False).encode()
         payload: Tree = self.reader.read(CANONICAL, wrapped, partner="").message[name]
         return payload
@@ -223,7 +225,7 @@ class Hub:
 
     async def check_index(self, partner: Partner, raw: bytes) -> Tree:
         """Answer whether a CAF exists, and whom to ring."""
-        return await self._index.check(partner, self._object(raw))
+        return await self._index.check(partner, self.parsed(raw))
 
     async def notice(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
         """Take a notification; the answer never tells whether it matched."""
@@ -232,7 +234,7 @@ class Hub:
 
     async def vouch(self, partner: Partner, ref: str, raw: bytes) -> Receipt:
         """Keep what an organisation vouches for of one of its practitioners."""
-        return await self._vouching.put(partner, ref, self._object(raw))
+        return await self._vouching.put(partner, ref, self.parsed(raw))
 
     async def practitioner(self, partner: Partner, ref: str) -> Tree:
         """Return what the caller's organisation vouches for of one of its practitioners."""
@@ -248,7 +250,7 @@ class Hub:
         self, partner: Partner, service: str, episode_id: str, raw: bytes, accept: str
     ) -> Rendered:
         """Render what *service* may see of an episode in spite of a shield, once."""
-        lift = read_lift(partner, service, self._object(raw))
+        lift = read_lift(partner, service, self.parsed(raw))
         view = self._viewer.view
         return await view(partner, service, episode_id, lift.purpose, accept, lift=lift)
 
@@ -291,7 +293,7 @@ class Hub:
 
     async def acknowledge(self, partner: Partner, delivery_id: str, raw: bytes) -> Receipt:
         """Take the receiver's word on one delivery: ``{"code": "APPLIED"}``."""
-        body = self._object(raw)
+        body = self.parsed(raw)
         unknown = [name for name in body if name not in {"code", "rejected_reason"}]
         if unknown:
             fault = Fault(Code.UNKNOWN_FIELD, "", "send code, and rejected_reason if you like")

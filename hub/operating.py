@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from adapters.database.store import SqlStore
 from adapters.database.vault import FileVault
 from adapters.partners.profiles import load_registry
-from hub.bootstrap import clock_of
+from hub.bootstrap import clock_of, translator
 from hub.domain.exchange import Tree
+from hub.ports import Renderer
 from hub.services.operating import Operations
 from hub.settings import Settings
+from hub.worker import Hints
 
 
 def at_rest(environ: Mapping[str, str], ask: Callable[[Operations], Awaitable[Tree]]) -> Tree:
@@ -20,8 +23,14 @@ def at_rest(environ: Mapping[str, str], ask: Callable[[Operations], Awaitable[Tr
     async def asked() -> Tree:
         store = SqlStore(settings.database_url.reveal(), FileVault(settings.vault_key_file))
         try:
-            return await ask(Operations(store, registry, clock_of(settings)))
+            parts = (store, registry, clock_of(settings))
+            return await ask(Operations(*parts, partial(rendering, settings), Hints()))
         finally:
             await store.close()
 
     return asyncio.run(asked())
+
+
+def rendering(settings: Settings) -> Renderer:
+    """Return the mappings of a site, loaded only where something is tried."""
+    return translator(settings.canonical_url, settings.config_dir)

@@ -56,6 +56,10 @@ class Hub(Protocol):
         """The exchange, for the operator to look into."""
         ...
 
+    def parsed(self, raw: bytes) -> Tree:
+        """Return the strict JSON object in *raw*."""
+        ...
+
     async def preview_consent(self, raw: bytes) -> Tree:
         """Return what recording a decision would change; nothing is recorded."""
         ...

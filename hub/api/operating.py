@@ -1,5 +1,6 @@
 """Operating the exchange, on the operator's socket (`hub.services.operating`)."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 from starlette.responses import Response
@@ -40,6 +41,17 @@ LANES: Final = Declared(
     query={"partner": _TEXT, "limit": _PAGED["limit"]},
 )
 
+QUARANTINE: Final = Declared(
+    "GET", "/admin/quarantine", "operator", JSON, query={"partner": _TEXT, **_PAGED}
+)
+SET_ASIDE: Final = Declared("GET", "/admin/quarantine/{delivery_id}", "operator", JSON)
+ACT: Final = Declared("POST", "/admin/quarantine/{delivery_id}", "operator", JSON, takes="json")
+REPLAY: Final = Declared("POST", "/admin/replay", "operator", JSON, takes="json")
+KNOWN: Final = Declared(
+    "GET", "/admin/episodes/{ref}/known", "operator", JSON, query={"service": _TEXT, "at": _TEXT}
+)
+TOP: Final = Declared("GET", "/admin/top", "operator", JSON)
+
 
 class Operating:
     """The handlers of these routes."""
@@ -55,6 +67,12 @@ class Operating:
             (RECEIVED, self.received),
             (WHY_NOT, self.why_not),
             (LANES, self.lanes),
+            (QUARANTINE, self.quarantine),
+            (SET_ASIDE, self.set_aside),
+            (ACT, self.act),
+            (REPLAY, self.replay),
+            (KNOWN, self.known),
+            (TOP, self.top),
         ]
 
     async def trace(self, call: Call) -> Response:
@@ -84,6 +102,41 @@ class Operating:
         limit = whole_number(call.query, "limit", STANDING, most=LONGEST)
         found = await self._hub.operations.lanes(call.query.get("partner"), limit)
         return json_response(found)
+
+    async def quarantine(self, call: Call) -> Response:
+        """List what was set aside."""
+        after = whole_number(call.query, "after", 0, most=_FARTHEST)
+        limit = whole_number(call.query, "limit", PAGE, most=LONGEST)
+        found = await self._hub.operations.quarantine(call.query.get("partner"), after, limit)
+        return json_response(found)
+
+    async def set_aside(self, call: Call) -> Response:
+        """Show one that was set aside."""
+        return json_response(await self._hub.operations.quarantined(call.path["delivery_id"]))
+
+    async def act(self, call: Call) -> Response:
+        """Fix, release, supersede or skip one."""
+        body = self._hub.parsed(call.body)
+        return json_response(await self._hub.operations.act(call.path["delivery_id"], body))
+
+    async def replay(self, call: Call) -> Response:
+        """Show what a replay would send; with its own word, send that."""
+        return json_response(await self._hub.operations.replay(self._hub.parsed(call.body)))
+
+    async def known(self, call: Call) -> Response:
+        """Show what a service had been given by a moment."""
+        service, text = required(call, "service"), required(call, "at")
+        try:
+            at = datetime.fromisoformat(text).astimezone(UTC)
+        except ValueError:
+            raise malformed(Code.SYNTAX, "query.at", "give a moment with its offset") from None
+        return json_response(await self._hub.operations.known(call.path["ref"], service, at))
+
+    async def top(self, _call: Call) -> Response:
+        """Show how the exchange does."""
+        summary = await self._hub.summary()
+        now = {name: summary[name] for name in ("busy", "paused") if name in summary}
+        return json_response({**await self._hub.operations.top(), **now})
 
 
 def required(call: Call, name: str) -> str:

@@ -80,7 +80,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
+class Given:
     """What was given, as far as it can be looked up again."""
 
     row: Audited
@@ -97,30 +97,31 @@ def access_report(
     the family may know of, with the sections about whom they may read.
     """
     decisions = session.decisions(episode_id)
-    found = (
-        _line(session, registry, given, decisions, kin) for given in _given(session, episode_id)
-    )
+    found = (_line(session, registry, given, decisions, kin) for given in gave(session, episode_id))
     return tuple(line for line in found if line is not None)
 
 
-def _given(session: Session, episode_id: str) -> Iterator[_Given]:
-    """Yield what left: each look, and each delivery whose body went out, by its last try."""
+def gave(session: Session, episode_id: str, until: datetime | None = None) -> Iterator[Given]:
+    """Yield what left: each look, and each delivery whose body went out, by its last try.
+
+    *until*: by that moment.
+    """
     last = {
         row.delivery_id: row
         for row in session.audit(episode_id)
-        if row.kind in ASKED and row.delivery_id
+        if row.kind in ASKED and row.delivery_id and (until is None or row.at <= until)
     }
     for delivery_id, row in sorted(last.items(), key=lambda one: one[1].at):
         if row.kind in LOOKED:
             what, named = LOOKED[row.kind], tuple(row.facts.get("sections", ()))
-            yield _Given(row, what, row.service or "", int(row.facts["version"]), named)
+            yield Given(row, what, row.service or "", int(row.facts["version"]), named)
             continue
         delivery = session.delivery(delivery_id)
         if delivery is None:
             continue
         evidence = delivery.evidence or {}
         if delivery.state is State.DELIVERED or any(evidence.get(word) for word in ARRIVED):
-            yield _Given(
+            yield Given(
                 row, delivery.message_type, delivery.service, delivery.version, delivery.focus
             )
 
@@ -128,14 +129,14 @@ def _given(session: Session, episode_id: str) -> Iterator[_Given]:
 def _line(
     session: Session,
     registry: Registry,
-    given: _Given,
+    given: Given,
     decisions: Sequence[Decision],
     kin: Kin | None,
 ) -> Line | None:
     row = given.row
     content = session.version(row.episode_id or "", given.version)
     tree: Tree = content.tree if content else {}
-    shown = _shown(given, tree, decisions)
+    shown = shown_then(given, tree, decisions)
     if kin is not None:
         if given.what in NOT_THEIRS:
             return None
@@ -158,7 +159,7 @@ def _line(
     )
 
 
-def _shown(given: _Given, tree: Tree, decisions: Sequence[Decision]) -> Tree:
+def shown_then(given: Given, tree: Tree, decisions: Sequence[Decision]) -> Tree:
     """Return the view of then, made again; of what is owed without consent, the reference alone."""
     facts = given.row.facts
     if given.what in BY_RECEIPT or given.focus in TOLD or given.service == INDEX_SERVICE:

@@ -25,7 +25,8 @@ from hub.services.lane import CONTENT_CLASS, following, holds, successor
 from hub.services.registers import OWN_ALONE, Registers, Unsure
 from hub.services.released import Released
 from hub.services.review import undelivered
-from hub.services.settle import envelope, format_of, settle, view_digest
+from hub.services.set_aside import set_aside
+from hub.services.settle import NOTES, envelope, format_of, settle, view_digest
 from hub.services.statutory import STATUTORY
 from hub.services.unchanged import nothing_new
 from hub.services.waiting import hold, wait, waits
@@ -224,7 +225,10 @@ class Dispatcher:
         session.put_delivery(ended)
         if delivery.message_type == STATUTORY:
             session.add_alert(undelivered(ended, now))
-        if state is State.SUPPRESSED and delivery.sequence is not None and not delivery.evidence:
+        elif state is State.QUARANTINED:
+            session.add_alert(set_aside(ended, now))
+        arrived = (delivery.evidence or {}).keys() - NOTES
+        if state is State.SUPPRESSED and delivery.sequence is not None and not arrived:
             # It was tried and surely did not arrive: without its number no gap tells of it.
             lane = f"to:{delivery.partner}"
             session.give_back(lane, delivery.episode_id, delivery.sequence)
@@ -279,7 +283,7 @@ class Dispatcher:
             message_type=delivery.message_type,
             partner=partner.name,
             attempt=delivery.attempts,
-            possible_duplicate=delivery.attempts > 1,
+            possible_duplicate=delivery.attempts > 1 or "tried" in (delivery.evidence or {}),
             content_type=content_type,
             body=body,
             thin=thin,

@@ -5,13 +5,25 @@ Ids, codes, places and times only (`domain.md` 5.3: the operator never sees cont
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import datetime
+from typing import Any, TypeVar
 
-from hub.domain.exchange import Tree
-from hub.domain.partner import Registry
-from hub.ports import Clock, Needs, Session, Store
-from hub.services import lanes, search
+from hub.domain.exchange import Delivery, Tree
+from hub.domain.partner import Partner, Registry
+from hub.errors import Unavailable, Withheld
+from hub.ports import Clock, Handover, Needs, Renderer, Session, Store
+from hub.services.case import ask_gate, load_case
+from hub.services.gate import address
+from hub.services.glance import glance
+from hub.services.known import known
+from hub.services.lanes import PAGE as STANDING
+from hub.services.lanes import lanes
+from hub.services.quarantine import Action, act, listed, read_action, show
 from hub.services.registers import OWN_ALONE, Registers
+from hub.services.released import Released
+from hub.services.replay import Replay
+from hub.services.search import PAGE, by_key, search
+from hub.services.settle import envelope, format_of
 from hub.services.trace import trace
 from hub.services.why_not import why_not
 
@@ -21,12 +33,14 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Operations:
     """Answers in JSON types; raises `Missing` for what is not there, `InvalidContent` for what
-    nobody could mean.
+    nobody could mean.  *renderer* is asked for only where something is rendered.
     """
 
     store: Store
     registry: Registry
     clock: Clock
+    renderer: Callable[[], Renderer]
+    handover: Handover
     registers: Registers = OWN_ALONE
 
     async def trace(self, message_id: str) -> Tree:
@@ -43,19 +57,79 @@ class Operations:
 
         return await self._run(unit, episode_id)
 
-    async def lanes(self, partner: str | None = None, limit: int = lanes.PAGE) -> Tree:
+    async def lanes(self, partner: str | None = None, limit: int = STANDING) -> Tree:
         """Return the lanes that stand longest (`hub.services.lanes`)."""
-        return await lanes.lanes(self.store, partner, limit)
+        return await lanes(self.store, partner, limit)
 
-    async def search(
-        self, given: Mapping[str, str], after: int = 0, limit: int = search.PAGE
-    ) -> Tree:
+    async def search(self, given: Mapping[str, str], after: int = 0, limit: int = PAGE) -> Tree:
         """Return one page of deliveries (`hub.services.search`)."""
-        return await search.search(self.store, given, after, limit)
+        return await search(self.store, given, after, limit)
 
     async def by_key(self, partner: str, key: str) -> Tree:
         """Return the message that a partner sent under its own key."""
-        return await self._run(lambda session: search.by_key(session, partner, key))
+        return await self._run(lambda session: by_key(session, partner, key))
+
+    async def quarantine(
+        self, partner: str | None = None, after: int = 0, limit: int = PAGE
+    ) -> Tree:
+        """Return a page of what was set aside (`hub.services.quarantine`)."""
+        return await listed(self.store, partner, after, limit)
+
+    async def quarantined(self, delivery_id: str) -> Tree:
+        """Return one delivery that was set aside, with its evidence and what can be done."""
+        return await self._run(lambda session: show(session, delivery_id))
+
+    async def act(self, delivery_id: str, body: Mapping[str, Any]) -> Tree:
+        """Do what *body* says (action, reason, by, ticket) about a delivery in quarantine."""
+        action, ground = read_action(body)
+        now = self.clock.now()
+        if action is Action.FIX:
+            await self._try(delivery_id, now)
+
+        def unit(session: Session) -> tuple[Tree, tuple[str, ...]]:
+            return act(session, delivery_id, action, ground, now)
+
+        told, offers = await self.store.run(unit, Needs(deliveries=(delivery_id,)))
+        self.handover.offer(offers)
+        return told
+
+    async def _try(self, delivery_id: str, now: datetime) -> None:
+        """Render a delivery as it would go today and throw the bytes away; raises `Rejected`."""
+
+        def unit(session: Session) -> tuple[Partner, Delivery, Released] | None:
+            one = session.delivery(delivery_id)
+            partner = self.registry.partners.get(one.partner) if one is not None else None
+            case = load_case(session, one, self.registers) if one and partner else None
+            if one is None or partner is None or case is None:
+                return None
+            try:
+                released = ask_gate(case, one, partner, self.registry, now)
+            except (Withheld, Unavailable):
+                return None  # the gate will say so when it is released
+            return (
+                partner,
+                one,
+                address(released, envelope(one, released, self.registry.hub, one.created_at)),
+            )
+
+        found = await self.store.run(unit, Needs(deliveries=(delivery_id,)))
+        if found is not None:
+            partner, one, released = found
+            name = format_of(partner, one.message_type)
+            self.renderer().render(name, released, partner=partner.name)
+
+    async def known(self, episode_id: str, service: str, at: datetime) -> Tree:
+        """Return what a service had been given by a moment (`hub.services.known`)."""
+        return await self._run(lambda s: known(s, episode_id, service, at), episode_id)
+
+    async def replay(self, body: Mapping[str, Any]) -> Tree:
+        """Return what a replay would send; with *confirm*, send that (`hub.services.replay`)."""
+        parts = (self.store, self.registry, self.registers, self.clock, self.handover)
+        return await Replay(*parts)(body)
+
+    async def top(self) -> Tree:
+        """Return what a glance needs: counts, what is due, the oldest, quarantine and alerts."""
+        return await glance(self.store, self.clock.now())
 
     async def _run(self, unit: Callable[[Session], T], episode_id: str | None = None) -> T:
         needs = Needs(episodes=(episode_id,) if episode_id is not None else ())

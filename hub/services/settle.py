@@ -11,12 +11,15 @@ from hub.services.audit import of_delivery
 from hub.services.lane import following
 from hub.services.released import Released
 from hub.services.review import undelivered
+from hub.services.set_aside import set_aside
 from hub.services.statutory import STATUTORY
 from hub.services.views import CONTENT
 
 ENDED: Final = frozenset({State.SUPPRESSED, State.QUARANTINED, State.EXPIRED})
 """How a delivery ends without its recipient having taken it."""
 
+NOTES: Final = frozenset({"tried", "replay_of"})
+"""The hub's own words in a delivery's evidence, which say nothing of its arrival."""
 ANSWERED: Final = ("status", "acknowledged")
 """What of the evidence is the other side's answer, and stands in the trace."""
 
@@ -88,6 +91,8 @@ def settle(
     session.put_delivery(settled)
     if delivery.message_type == STATUTORY and state in ENDED:
         session.add_alert(undelivered(settled, now))
+    elif state is State.QUARANTINED:
+        session.add_alert(set_aside(settled, now))
     given = state is State.DELIVERED or (state is State.HANDED_OVER and evidence.get("carried"))
     already = bool(delivery.evidence and delivery.evidence.get("carried"))
     if given and not already and delivery.digest is not None:

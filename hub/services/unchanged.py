@@ -14,8 +14,8 @@ def nothing_new(
     What counts is the last that it was given or that waits for it, by the sequence that it
     sees.  A copy that was recalled since, or held by who had left, is given again (N7).
     """
-    if delivery.message_type not in CONTENT:
-        return False
+    if delivery.message_type not in CONTENT or (delivery.evidence or {}).get("replay_of"):
+        return False  # who asks for a replay has lost what it had
     kinds = {"N6", "N7", "N9"} if delivery.message_type == "N9" else {"N6", "N7"}
     records = session.last_released(delivery.episode_id, delivery.service)
     given = [

@@ -190,6 +190,8 @@ def call_for(operation: str, episode: str, service: str, user: str) -> dict[str,
         path += f"?person=s1&purpose=PLAN&service={service}"
     if path.endswith("/why"):
         path += "?service=HV-A/HV&purpose=PLAN&field=conclusions.need_level"
+    if path.endswith("/known"):
+        path += "?service=HV-A/HV&at=2027-03-03T00:00:00Z"
     if path.endswith("/why-not"):
         path += "?service=HV-A/HV"
     if path.endswith("/received"):
@@ -252,6 +254,12 @@ BODIES: Final = {
     "POST /episodes/{ref}/pull-through": lambda _r, _u: {
         "sections": ["sec.identity"], "reference": "REF-0001"},
     "POST /disclosures": _disclosure,
+    "POST /admin/quarantine/{delivery_id}": lambda _ref, user: {
+        "action": "release",
+        "reason": "TRY_AGAIN",
+        "by": user or "op-1",
+    },
+    "POST /admin/replay": lambda ref, _user: {"query": {"episode": ref}, "as_it_was": True},
     "POST /admin/consent/preview": _decision,
 }  # fmt: skip
 SHOWS: Final = frozenset({"GET /episodes/{ref}", "POST /episodes/{ref}/override"})

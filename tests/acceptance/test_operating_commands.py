@@ -29,7 +29,7 @@ async def test_a_running_hub_and_a_store_at_rest_answer_alike(tmp_path: Path) ->
     assert {name: one.output for name, one in rest.items()} == {
         name: one.output for name, one in running.items()
     }
-    refused = {"unknown", "why", "wrong"}
+    refused = {"unknown", "why", "wrong", "aside", "act", "everything"}
     assert {name for name, one in rest.items() if one.exit_code} == refused
     assert "NOT_ACKNOWLEDGED" in rest["why"].output
     assert [one["delivery_id"] for one in json.loads(rest["search"].output)["deliveries"]] == [
@@ -46,6 +46,11 @@ async def test_a_running_hub_and_a_store_at_rest_answer_alike(tmp_path: Path) ->
     ]  # fmt: skip
     assert delivery in rest["table"].output
     assert (rest["unknown"].exit_code, "E_NOT_FOUND" in rest["unknown"].output) == (1, True)
+    assert "subjects[].gender" in {
+        one["field"] for one in json.loads(rest["fields"].output)["fields"]
+    }
+    assert "handed_over, not in quarantine" in rest["act"].output
+    assert "HANDED_OVER" in rest["replay"].output
     for told in rest.values():
         for value in (SECRET, "Ava", "Mia", "ZZ99"):
             assert value not in told.output
@@ -64,9 +69,39 @@ async def answers(delivery: str, *where: str) -> dict[str, Any]:
         "wrong": ("messages", "search", "--state", "lost"),
         "lanes": ("lanes", "--partner", "HOU-A", "--json"),
         "standing": ("lanes",),
+        "quarantine": ("quarantine", "list"),
+        "aside": ("quarantine", "show", delivery),
+        "act": ("quarantine", "skip", delivery, "--reason", "TEST", "--by", "op-1"),
+        "replay": ("replay", "--episode", "e1", "--as-it-was"),
+        "everything": ("replay",),
+        "known": ("known", "HOU-A/HOUS", "e1", "--at", "2099-01-01"),
+        "fields": ("known", "HOU-A/HOUS", "e1", "--at", "2099-01-01", "--json"),
     }
 
     def run(arguments: tuple[str, ...]) -> Any:
         return CliRunner().invoke(app, [*arguments, *where])
 
     return {name: await asyncio.to_thread(run, arguments) for name, arguments in asked.items()}
+
+
+async def test_top_looks_once_at_a_running_hub_and_at_one_at_rest(tmp_path: Path) -> None:
+    """Plain text where there is no terminal: counts, what stands longest, paused or not."""
+    site = tmp_path / "site"
+    async with real_hub(site) as one:
+        await _delivered(one)
+        await one.hub.pause()
+        async with operator_socket(one.hub, tmp_path / "operator.sock") as place:
+            look = ["top", "--once", "--socket", str(place)]
+            running = await asyncio.to_thread(CliRunner().invoke, app, look)
+
+    look = ["top", "--json", "--site", str(site)]
+    rest = await asyncio.to_thread(CliRunner().invoke, app, look)
+
+    assert (running.exit_code, rest.exit_code) == (0, 0)
+    assert "PAUSED" in running.output
+    assert (
+        f"oldest handed_over: {json.loads(rest.output)['oldest']['handed_over']['seconds']}"[:20]
+        in running.output
+    )
+    assert delivery in running.output
+    assert json.loads(rest.output)["deliveries"]["handed_over"] == 1

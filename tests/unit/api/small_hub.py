@@ -27,6 +27,7 @@ from hub.services.consent_look import ConsentLook
 from hub.services.operating import Operations
 from hub.services.receipt import Receipt
 from hub.settings import Listen, Settings
+from hub.worker import Hints
 
 CAF = "application/vnd.ecaf.message+json;version=1"
 FHIR = "application/fhir+json"
@@ -254,7 +255,11 @@ class SmallHub:
 
     @property
     def operations(self) -> Operations:
-        return Operations(self.store, self.registry, self.clock)
+        return Operations(self.store, self.registry, self.clock, NoFormats, Hints())
+
+    def parsed(self, raw: bytes) -> Tree:
+        tree: Tree = orjson.loads(raw)
+        return tree
 
     async def preview_consent(self, raw: bytes) -> Tree:
         self.asked.append(("preview", raw))

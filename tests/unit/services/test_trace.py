@@ -23,7 +23,9 @@ async def world() -> World:
 
 def operations(world: World) -> Operations:
     """Return what the operator asks of this world."""
-    return Operations(world.store, world.registry, world.clock)
+    return Operations(
+        world.store, world.registry, world.clock, lambda: world.translator, world.hints
+    )
 
 
 async def level(world: World, to: str) -> str:

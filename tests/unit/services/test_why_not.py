@@ -28,7 +28,9 @@ async def world() -> World:
 
 async def asked(world: World, service: str = HOUSING, *, paused: bool = False) -> Tree:
     """Return the whole answer."""
-    one = Operations(world.store, world.registry, world.clock)
+    one = Operations(
+        world.store, world.registry, world.clock, lambda: world.translator, world.hints
+    )
     return dict(await one.why_not("e1", service, paused=paused))
 
 
@@ -60,7 +62,9 @@ async def test_nothing_stops_what_was_delivered(world: World) -> None:
 
 async def test_an_episode_that_never_came(world: World) -> None:
     """No such episode: the sender's own key finds whether its message came."""
-    one = Operations(world.store, world.registry, world.clock)
+    one = Operations(
+        world.store, world.registry, world.clock, lambda: world.translator, world.hints
+    )
 
     found = (await one.why_not("e9", HOUSING))["stopped_by"]
 

@@ -1,0 +1,71 @@
+"""Setting aside: at which stage a delivery was stopped, whose move it is, and until when.
+
+Said at once, as an alert to the operator (`reliability.md` P8): a quarantine that nobody reads is
+a message lost.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from hub.domain.exchange import Alert, Delivery
+from hub.errors import Code
+from hub.services.alerts import alert
+from hub.services.lane import CONTENT_CLASS
+
+QUARANTINED: Final = "delivery.quarantined"
+URGENT: Final = timedelta(hours=1)
+ORDINARY: Final = timedelta(hours=24)
+
+
+def stage_of(reason: str | None) -> str:
+    """Return at which stage a delivery was stopped, by the reason that it was given.
+
+    >>> [stage_of(r) for r in ("GATE:KeyError", "E_MAPPING", "ATTEMPTS", "RECEIVER_REJECTED")]
+    ['gate', 'render', 'send', 'receiver']
+    """
+    told = reason or ""
+    if told.startswith("GATE:"):
+        return "gate"
+    if told.startswith("INTERNAL:"):
+        return "hub"
+    if told == "NO_PARTNER":
+        return "configuration"
+    if told == "RECEIVER_REJECTED":
+        return "receiver"
+    if told in {"ATTEMPTS", Code.FORBIDDEN.value, Code.TOO_LARGE.value}:
+        return "send"
+    return "render"
+
+
+def owner_of(one: Delivery) -> str:
+    """Return whose move it is: the partner's, the integration engineer's, or the operator's."""
+    stage = stage_of(one.reason)
+    if stage in {"send", "receiver"}:
+        return f"partner {one.partner}"
+    return "integration engineer" if stage == "render" else "operator"
+
+
+def due_of(one: Delivery) -> datetime:
+    """Return until when somebody should have acted: an hour for what overtakes, else a day."""
+    urgent = one.priority < CONTENT_CLASS
+    return (one.settled_at or one.created_at) + (URGENT if urgent else ORDINARY)
+
+
+def set_aside(one: Delivery, now: datetime) -> Alert:
+    """Return the alert about a delivery that was just put into quarantine; each time a new one."""
+    return alert(
+        QUARANTINED,
+        "operator",
+        one.delivery_id,
+        one.lease_epoch,
+        at=now,
+        service=one.service,
+        delivery_id=one.delivery_id,
+        due_at=due_of(one),
+        facts={
+            "message_type": one.message_type,
+            "stage": stage_of(one.reason),
+            "reason": one.reason or "-",
+            "owner": owner_of(one),
+        },
+    )
