@@ -258,7 +258,7 @@ class Hub:
         self, partner: Partner, service: str, episode_id: str, raw: bytes
     ) -> Rendered:
         """Render named sections for a social care assessment, with where each field is from."""
-        pull = read_pull(partner, service, self._object(raw))
+        pull = read_pull(partner, service, self.parsed(raw))
         seen = await self._viewer.pull(partner, service, episode_id, pull)
         rendered = self.renderer.render(EXTRACT, seen, partner=partner.name)
         sources = json.dumps(seen.tree["provenance"], ensure_ascii=False).encode()

@@ -99,9 +99,6 @@ async def test_top_looks_once_at_a_running_hub_and_at_one_at_rest(tmp_path: Path
 
     assert (running.exit_code, rest.exit_code) == (0, 0)
     assert "PAUSED" in running.output
-    assert (
-        f"oldest handed_over: {json.loads(rest.output)['oldest']['handed_over']['seconds']}"[:20]
-        in running.output
-    )
-    assert delivery in running.output
+    assert "oldest handed_over" in running.output
+    assert "lane HOU-A e1: 1 since" in running.output
     assert json.loads(rest.output)["deliveries"]["handed_over"] == 1
