@@ -68,14 +68,6 @@ class Delimiters:
         """Return the characters that mean something inside a field."""
         return self.component + self.repetition + self.escape + self.subcomponent
 
-    def hard(self, text: str) -> bool:
-        """Tell whether *text* needs more than a cut at the separators."""
-        return (
-            (self.escape in text and self.escape != "")
-            or (self.subcomponent in text and self.subcomponent != "")
-            or '"' in text
-        )
-
 
 STANDARD: Final = Delimiters("|", "^", "~", "\\", "&")
 _LAWFUL: Final = re.compile(r"[!-/:-@\[-`{-~]{3,6}")

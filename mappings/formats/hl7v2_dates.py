@@ -17,6 +17,8 @@ _DAY: Final = re.compile(r"([0-9]{4})([0-9]{2})?([0-9]{2})?(.*)", re.DOTALL)
 _TIME: Final = re.compile(r"([0-9]{2}){1,3}(\.[0-9]+)?([+-][0-9]{4})?|[+-][0-9]{4}")
 _FULL: Final = len("YYYYMMDDHHMMSS+0000")
 _WHOLE: Final = len("YYYYMMDD")
+SHORTEST: Final = len("YYYYMMDDHHMM")
+"""What a moment has at the least."""
 DECIMALS: Final = 4
 """Decimals of a second that a TS holds; the canonical form may have more, and they are cut."""
 
@@ -29,8 +31,9 @@ def moment_in(text: str) -> str:
     >>> moment_in("20260901103000+0100"), moment_in("202607010930"), moment_in("20260109093015.25")
     ('2026-09-01T10:30:00+01:00', '2026-07-01T09:30:00+01:00', '2026-01-09T09:30:15.25Z')
     """
-    if len(text) == _FULL and text.endswith("+0000") and text[:14].isdecimal() and text.isascii():
-        return f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12]}:{text[12:14]}Z"
+    if len(text) == _FULL and text[14] == "+" and _digits(text[:14] + text[15:]):
+        moment = f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12]}:{text[12:14]}"
+        return moment + ("Z" if text.endswith("+0000") else f"{text[14:17]}:{text[17:]}")
     found = _TS.fullmatch(text)
     if found is None:
         raise ValueError("no moment")
@@ -40,6 +43,10 @@ def moment_in(text: str) -> str:
     else:
         shown = "Z" if offset[1:] == "0000" else f"{offset[:3]}:{offset[3:]}"
     return f"{year}-{month}-{day}T{hour}:{minute}:{second or '00'}{fraction or ''}{shown}"
+
+
+def _digits(text: str) -> bool:
+    return text.isdecimal() and text.isascii()
 
 
 def _summer(year: int, month: int, day: int, hour: int) -> bool:
@@ -73,8 +80,10 @@ def day_in(text: str) -> tuple[str, str]:
     >>> day_in("201605"), day_in("201605141130")
     (('2016-05', ''), ('2016-05-14', '1130'))
     """
-    if len(text) == _WHOLE and text.isdecimal() and text.isascii():
+    if len(text) == _WHOLE and _digits(text):
         return f"{text[:4]}-{text[4:6]}-{text[6:]}", ""
+    if _digits(text[:_WHOLE]) and _TIME.fullmatch(text, _WHOLE):
+        return f"{text[:4]}-{text[4:6]}-{text[6:8]}", text[_WHOLE:]
     found = _DAY.fullmatch(text)
     if found is None:
         raise ValueError("no date")

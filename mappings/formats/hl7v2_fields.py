@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from mappings.formats.hl7v2_characters import NULL, Delimiters, Wrong, unescaped
 from mappings.formats.hl7v2_definitions import ANY, PRIMITIVES, VALUE_TYPES, Field
-from mappings.formats.hl7v2_easy import Parts
 from mappings.formats.hl7v2_people import READ, WIDTH
 from mappings.formats.hl7v2_values import CHANGE, components
 
 Tree = dict[str, Any]
 
+NEVER: Final = "\r"
+"""A character that no segment holds: what stands for a delimiter that is not declared."""
 _BLANK: Final = ("",) * WIDTH
 _NOTHING: Final[tuple[Any, ...]] = ("", {})
 
@@ -28,7 +29,10 @@ class Reader:
         self.delimiters = delimiters
         self.codec = codec
         self.notes: list[str] = []
-        self.parts = Parts(self.notes)
+        self.component = delimiters.component
+        self.repetition = delimiters.repetition
+        self.escape = delimiters.escape or NEVER
+        self.subcomponent = delimiters.subcomponent or NEVER
 
     def field(self, out: Tree, key: str, one: Field, text: str) -> None:
         """Put what *text* says into *out* under *key*; raises `Wrong`."""

@@ -23,8 +23,9 @@ class Placing:
 
     def put(self, name: str, segment: Tree) -> None:
         """File one segment."""
-        for depth in range(len(self._open) - 1, -1, -1):
-            group, held = self._open[depth]
+        depth = len(self._open)
+        for group, held in reversed(self._open):
+            depth -= 1
             if name in group.members:
                 if name in group.many:
                     held.setdefault(name, []).append(segment)

@@ -16,7 +16,8 @@ from typing import Any, Final, Protocol
 
 LINES: Final = (1, 2, 3, 4, 8)
 SPACE: Final = "\\X20\\"
-_NET: Final = frozenset({"NET", "Internet", "X.400"})
+NET: Final = frozenset({"NET", "Internet", "X.400"})
+"""Uses and equipment that tell an e-mail address."""
 
 
 class Parts(Protocol):
@@ -128,31 +129,35 @@ def write_address(
 def read_contact(reader: Parts, parts: Sequence[str]) -> dict[str, Any]:
     """Read an XTN as a telephone number or an e-mail address."""
     whole, use, equipment, email = [reader.text(part) if part else "" for part in parts[:4]]
-    if email or use in _NET or equipment in _NET:
+    if email or use in NET or equipment in NET:
         out: dict[str, Any] = {"kind": "email", "4": email or whole}
         if email and whole:
             out["1"] = whole
     else:
-        out = {"kind": "tel", "1": whole or _put_together(reader, parts)}
+        out = {
+            "kind": "tel",
+            "1": whole or put_together(*map(reader.text, (*parts[4:8], parts[11]))),
+        }
     if use:
         out["2"] = use
     if equipment:
         out["3"] = equipment
     if any(parts[4:]):
-        reader.rest(out, "XTN", parts, (1, 2, 3, 4) if whole else _TELEPHONE)
+        reader.rest(out, "XTN", parts, (1, 2, 3, 4) if whole else TELEPHONE)
     return out
 
 
-_TELEPHONE: Final = (1, 2, 3, 4, 5, 6, 7, 8, 12)
+TELEPHONE: Final = (1, 2, 3, 4, 5, 6, 7, 8, 12)
+"""The components that a number which stands in parts is put together from, or stands beside."""
 
 
-def _put_together(reader: Parts, parts: Sequence[str]) -> str:
-    """Return a number whose parts stand apart: country, area, local, extension; or XTN-12."""
-    whole = reader.text(parts[11])
-    country, area, local, extension = map(reader.text, parts[4:8])
-    pieces = [f"+{country.removeprefix('+')}" if country else "", area, local]
-    pieces.append(f"ext {extension}" if extension else "")
-    return whole or " ".join(piece for piece in pieces if piece)
+def put_together(country: str, area: str, local: str, extension: str, whole: str) -> str:
+    """Return a number whose parts stand apart; or XTN-12, where it is told whole."""
+    if whole:
+        return whole
+    country = f"+{country.removeprefix('+')}" if country else ""
+    extension = f"ext {extension}" if extension else ""
+    return " ".join(filter(None, (country, area, local, extension)))
 
 
 READ: Final[Mapping[str, Read]] = {

@@ -23,12 +23,12 @@ from mappings.formats.hl7v2_definitions import (
     ACCEPTED,
     EVENTS,
     SEGMENTS,
-    VALUE_TYPES,
     VARIES,
     Field,
     structures,
 )
-from mappings.formats.hl7v2_easy import NUMBERS, PLANS, easy, plan_of
+from mappings.formats.hl7v2_easy import reads
+from mappings.formats.hl7v2_easy_types import NUMBERS
 from mappings.formats.hl7v2_fields import Reader
 from mappings.formats.hl7v2_groups import Placing
 
@@ -81,10 +81,14 @@ def read(raw: bytes, limits: Limits = DEFAULT) -> list[Tree]:
     if len(raw) > limits.size:
         raise _malformed(Code.TOO_LARGE, "", f"send at most {limits.size} bytes")
     codec, text = _decoded(raw)
-    lines = text.replace("\r\n", "\r").replace("\n", "\r").split("\r")
+    if "\n" in text:
+        text = text.replace("\r\n", "\r").replace("\n", "\r")
+    lines = text.split("\r")
     if controlled(raw, codec):
         _check_characters(lines)
-    starts = [number for number, line in enumerate(lines) if line.startswith("MSH")]
+    starts = [0]  # nothing stands before the first message
+    if "\rMSH" in text:
+        starts = [number for number, line in enumerate(lines) if line.startswith("MSH")]
     if len(starts) > limits.messages:
         raise _malformed(Code.TOO_LARGE, "", f"send at most {limits.messages} messages at once")
     if len(lines) > limits.segments:
@@ -110,7 +114,7 @@ def _decoded(raw: bytes) -> tuple[str, str]:
         raise _malformed(Code.CONTROL_CHAR, "", "take the message out of its MLLP frame")
     if not raw.startswith(b"MSH"):
         raise _malformed(Code.SYNTAX, "", "a message begins with MSH")
-    first = re.split(rb"[\r\n]", raw, maxsplit=1)[0]
+    first = raw.split(b"\r", maxsplit=1)[0].split(b"\n", maxsplit=1)[0]
     fields = first.split(first[3:4]) if len(first) > 3 else []
     name = fields[17].decode("ascii", "replace") if len(fields) > 17 else ""
     try:
@@ -194,20 +198,18 @@ class _Message:
     def _bounded(self, lines: Sequence[str], delimiters: Delimiters) -> None:
         """Refuse what would cost too much; most messages are too short to need counting."""
         limits, separator = self._limits, delimiters.field
-        for number, line in enumerate(lines) if len(max(lines, key=len)) > limits.fields else ():
-            if len(line) <= limits.fields:
-                continue
-            place = f"{self._path}.{_place(line, 0)}"
+        for number in [at for at, line in enumerate(lines) if len(line) > limits.fields]:
+            line = lines[number]
             if line.count(separator) > limits.fields:
                 raise _malformed(
                     Code.TOO_LARGE,
-                    place,
+                    f"{self._path}.{_place(line, 0)}",
                     f"at most {limits.fields} fields in a segment: segment {number + 1}",
                 )
             if len(line) > limits.field and max(map(len, line.split(separator))) > limits.field:
                 raise _malformed(
                     Code.TOO_LARGE,
-                    place,
+                    f"{self._path}.{_place(line, 0)}",
                     f"at most {limits.field} characters in a field: segment {number + 1}",
                 )
         if sum(map(len, lines)) > limits.parts:
@@ -219,19 +221,19 @@ class _Message:
         self, name: str, line: str, parts: Sequence[str], number: int, reader: Reader
     ) -> Tree:
         """Return the fields of one segment; a segment that nobody knows is only named."""
-        delimiters = reader.delimiters
-        if delimiters.hard(line):
+        if reader.escape in line or reader.subcomponent in line or '"' in line:
             return self._slowly(name, parts, number, reader)
-        if name == "OBX":
-            plan = plan_of(name, parts[2] if len(parts) > 2 and parts[2] in VALUE_TYPES else "")
-        else:
-            plan = PLANS.get(name)
-        if plan is not None:
-            separators = delimiters.component, delimiters.repetition
-            found = easy(parts, plan, *separators, reader.parts, reader.field)
-            if found is not None:
-                return found
-            reader.notes.clear()
+        repetition = reader.repetition
+        read = reads(name, parts, several=repetition in line)
+        if read is not None:
+            notes = reader.notes
+            try:
+                easy = read(parts, reader.component, repetition, notes, reader.field)
+            except Wrong:
+                easy = None  # the long way finds it again, with its place, and whatever else
+            if easy is not None:
+                return easy
+            notes.clear()
         return self._slowly(name, parts, number, reader)
 
     def _slowly(self, name: str, parts: Sequence[str], number: int, reader: Reader) -> Tree:
@@ -258,7 +260,7 @@ class _Message:
     def _header(self, line: str, delimiters: Delimiters, reader: Reader) -> Tree:
         """Read MSH, whose first field is its own separator; what the tokenizer obeys goes."""
         parts = line.split(delimiters.field)
-        rest = delimiters.field.join(parts[2:])
+        rest = line[len("MSH||") + len(parts[1]) :]
         header = self._segment("MSH", rest, ["MSH", "", "", *parts[2:]], 0, reader)
         version = header.pop("12", {})
         if version.pop("1", "") not in ACCEPTED:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hub.errors import Code
 from mappings.formats.hl7v2_characters import Wrong
-from mappings.formats.hl7v2_dates import day_in, moment_in
+from mappings.formats.hl7v2_dates import SHORTEST, day_in, moment_in
 from mappings.formats.hl7v2_definitions import COMPOSITES
 
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,15}")
@@ -20,10 +20,11 @@ def components(kind: str) -> tuple[str, ...]:
 
 
 def _moment(text: str, notes: list[str]) -> str:
-    try:
-        return moment_in(text)
-    except ValueError:
-        pass
+    if len(text) >= SHORTEST:
+        try:
+            return moment_in(text)
+        except ValueError:
+            pass
     try:
         day_in(text)
     except ValueError:
