@@ -46,6 +46,7 @@ from hub.services.predecessor import heads_of
 from hub.services.pull import read_pull
 from hub.services.receipt import Receipt
 from hub.services.receive import Receiver
+from hub.services.references import issue
 from hub.services.scheduler import Scheduler
 from hub.services.see import Viewer
 from hub.services.vouch import Vouching
@@ -100,7 +101,7 @@ class Hub:
         self.hints = Hints()
         self._acceptor = Acceptor(store, digester, clock, self.hints)
         self._receiver = Receiver(registry, digester)
-        self._recorder = Recorder(registry)
+        self._recorder = Recorder(registry, digester)
         self._discloser = Discloser(store, registry, clock, self._acceptor)
         self.registers = registers_of(external, store, self._recorder, clock, self.hints)
         self.consent = ConsentLook(store, registry, clock, self.registers)
@@ -235,6 +236,10 @@ class Hub:
     async def vouch(self, partner: Partner, ref: str, raw: bytes) -> Receipt:
         """Keep what an organisation vouches for of one of its practitioners."""
         return await self._vouching.put(partner, ref, self.parsed(raw))
+
+    def reference(self, partner: Partner) -> Tree:
+        """Return a reference under which the caller may open an episode."""
+        return {"reference": issue(self.digester, partner)}
 
     async def practitioner(self, partner: Partner, ref: str) -> Tree:
         """Return what the caller's organisation vouches for of one of its practitioners."""

@@ -113,7 +113,7 @@ def _profile(path: Path, config_dir: Path, problems: Problems) -> _Profile | Non
     shown = f"partners/{path.name}"
     top = read_file(path, shown).mapping(
         "partner", "organisation", "accredited", "support_contact", "services", "operations",
-        "deliver", "credentials", "practitioners",
+        "deliver", "credentials", "practitioners", "references",
     )  # fmt: skip
     before = len(problems.errors)
     parts: dict[str, Any] = {}
@@ -127,6 +127,7 @@ def _profile(path: Path, config_dir: Path, problems: Problems) -> _Profile | Non
         "deliver": lambda: _delivering(top.need("deliver"), config_dir),
         "credentials": lambda: _credentials(top.get("credentials"), config_dir),
         "vouches": lambda: _vouches(top.get("practitioners")),
+        "chooses": lambda: _chooses(top.get("references")),
     }
     for part, read in readers.items():
         with problems.kept():
@@ -165,6 +166,7 @@ def _profile(path: Path, config_dir: Path, problems: Problems) -> _Profile | Non
         administrator=accredited.administrator,
         pilot=accredited.pilot,
         vouches=parts["vouches"],
+        chooses=parts["chooses"],
     )
     places = {ref: value for ref, (_service, value) in services.items()}
     return _Profile(partner, parts["credentials"], places, top.need("deliver"))
@@ -213,6 +215,11 @@ def _services(value: Value) -> Mapping[str, tuple[Service, Value]]:
 def _vouches(value: Value | None) -> bool:
     """Return whether the organisation vouches for its practitioners; it does unless it says not."""
     return value is None or value.one_of("vouched", "unvouched") == "vouched"
+
+
+def _chooses(value: Value | None) -> bool:
+    """Return whether the partner names its episodes itself; the hub does unless it says so."""
+    return value is not None and value.one_of("issued", "chosen") == "chosen"
 
 
 def _operations(value: Value) -> frozenset[str]:

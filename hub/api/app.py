@@ -63,6 +63,7 @@ def create_app(
         (routes.NOTIFY, do.notifications),
         (routes_people.VOUCH, do.vouch),
         (routes_people.PRACTITIONER, do.practitioner),
+        (routes_people.REFERENCE, do.reference),
         (routes.DIRECTORY, do.directory),
         (routes.INBOX, do.inbox),
         (routes.DELIVERY, do.delivery),

@@ -166,6 +166,10 @@ class Endpoints:
         """Show an organisation what it vouches for."""
         return json_response(await self._hub.practitioner(call.partner, call.path["ref"]))
 
+    async def reference(self, call: Call) -> Response:
+        """Give the caller a reference for a new episode."""
+        return json_response(self._hub.reference(call.partner), 201)
+
     async def inbox(self, call: Call) -> Response:
         """List what waits for the caller."""
         after = whole_number(call.query, "after", 0, most=_FARTHEST)

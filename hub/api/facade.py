@@ -103,6 +103,10 @@ class Hub(Protocol):
         """Keep what an organisation vouches for of one of its practitioners."""
         ...
 
+    def reference(self, partner: Partner) -> Tree:
+        """Return a reference under which the caller may open an episode."""
+        ...
+
     async def practitioner(self, partner: Partner, ref: str) -> Tree:
         """Return what the caller's organisation vouches for of one of its practitioners."""
         ...

@@ -9,7 +9,7 @@ from hub.api.declared import Declared
 from hub.api.documented import BODY, CODE, JSON, PARTNER, documented
 from hub.api.lifting import OVERRIDE
 from hub.api.pulling import PULL
-from hub.api.routes_people import PRACTITIONER, VOUCH
+from hub.api.routes_people import PRACTITIONER, REFERENCE, VOUCH
 
 SUBMIT: Final = Declared(
     "POST",
@@ -356,6 +356,7 @@ PARTNER_ROUTES: Final = (
     INDEX,
     NOTIFY,
     VOUCH,
+    REFERENCE,
     PRACTITIONER,
     DIRECTORY,
     INBOX,

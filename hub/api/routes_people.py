@@ -1,4 +1,4 @@
-"""The routes by which an organisation vouches for its practitioners."""
+"""The routes by which an organisation vouches for its practitioners, and asks for a reference."""
 
 from typing import Final
 
@@ -34,5 +34,22 @@ PRACTITIONER: Final = Declared(
         "The caller's own practitioners only.",
         answers={200: ("What was put, and what it allows today.", "Practitioner")},
         refusals=(*PARTNER, 404),
+    ),
+)
+REFERENCE: Final = Declared(
+    "POST",
+    "/references",
+    "consent",
+    JSON,
+    document=documented(
+        "issueReference",
+        "Ask for a reference for a new episode",
+        "The first consent decision about an episode comes under a reference that the hub gave to "
+        "the caller; any other name is refused alike, taken or free, so that nobody can ask for "
+        "names (E_NO_RELATIONSHIP). Unused ones cost nothing. The caller's own number of the "
+        "episode goes into `local_episode_ids`. A profile with `references: chosen` names its "
+        "episodes itself.",
+        answers={201: ("A reference of the caller's own.", "Reference")},
+        refusals=PARTNER,
     ),
 )

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hub.api import disclosing, pulling
 from hub.api.lifting import SHIELD_OVERRIDE
-from hub.api.schemas_people import DIRECTORY, PRACTITIONER, PRACTITIONER_EXAMPLE
+from hub.api.schemas_people import DIRECTORY, PRACTITIONER, PRACTITIONER_EXAMPLE, REFERENCE
 from hub.domain.codes import code_list
 
 Schema = Mapping[str, Any]
@@ -58,6 +58,7 @@ _ALERT: Final = _object(
 
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "Practitioner": PRACTITIONER,
+    "Reference": REFERENCE,
     "ShieldOverride": SHIELD_OVERRIDE,
     "Problem": _object(
         {
@@ -275,6 +276,7 @@ _ALERT_EXAMPLE: Final = {
 
 EXAMPLES: Final[Mapping[str, Any]] = {
     "Practitioner": PRACTITIONER_EXAMPLE,
+    "Reference": {"reference": "mfrggzdfmztwq2lknnwg23tpobyxe43uov3ho6dzpiydcmrt"},
     "ShieldOverride": {
         "purpose": "PLAN",
         "basis": "S47",

@@ -33,6 +33,13 @@ PRACTITIONER: Final = {
     "description": "What an organisation vouches for: dates, never a certificate or a reason.",
 }  # fmt: skip
 
+REFERENCE: Final = {
+    "type": "object",
+    "properties": {"reference": {"type": "string", "pattern": "^[a-z2-7]{48}$"}},
+    "required": ["reference"],
+    "description": "For one new episode of the caller's; chance, with a proof of whose it is.",
+}
+
 _TEXT: Final = {"type": "string"}
 _SERVICE: Final = {
     "type": "object",

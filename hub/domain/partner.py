@@ -57,7 +57,8 @@ class Partner:
 
     *administrator* is the reference of the organisation's one accountable eCAF administrator,
     *sponsor* the authority that stands for it, *application* its application form.  Where
-    *vouches* is false the hub asks nothing about its practitioners.  *acting* is the practitioner
+    *vouches* is false the hub asks nothing about its practitioners; where it *chooses*, it names
+    its episodes itself instead of asking the hub for references.  *acting* is the practitioner
     for whom its system makes the call at hand, if it said.
     """
 
@@ -79,6 +80,7 @@ class Partner:
     administrator: str | None = None
     pilot: Pilot | None = None
     vouches: bool = True
+    chooses: bool = False
     acting: str | None = None
 
     def connected(self, on: date) -> bool:

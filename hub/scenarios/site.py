@@ -138,6 +138,7 @@ class Site:
             },
             "accredited": one.accredited,
             "practitioners": "vouched" if one.vouches else "unvouched",
+            "references": "chosen",  # so that a story may call its episode by a name
             "support_contact": f"support@{name}.example",
             "services": []
             if one.is_index

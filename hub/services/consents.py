@@ -27,7 +27,7 @@ from hub.domain.lifecycle import step
 from hub.domain.partner import Partner, Registry
 from hub.domain.regions import Regions
 from hub.errors import Code, Forbidden, InvalidContent
-from hub.ports import Session
+from hub.ports import Digester, Session
 from hub.services.accept import Accepted, Incoming, Refused
 from hub.services.audit import row
 from hub.services.consent_duties import ConsentDuty
@@ -36,6 +36,7 @@ from hub.services.eligible import check_covered
 from hub.services.gate import people
 from hub.services.indexing import HOLDING, OPEN, SHARING, index_change, references
 from hub.services.receipt import Receipt
+from hub.services.references import may_open
 from hub.services.share import Occasion, Telling, tell
 from hub.services.shelter import shield_of
 from hub.services.shielding import relocated
@@ -81,12 +82,16 @@ class Recorder:
     """Records consent decisions from the systems that may (`design.md` section 4)."""
 
     registry: Registry
+    digester: Digester
 
     def record(
         self, session: Session, incoming: Incoming, episode_id: str, record: Tree
     ) -> Accepted | Refused:
         """Record one decision; raises `InvalidContent` where it is not a lawful one."""
         found = standing(session, episode_id, incoming.partner)
+        opens = found.head is None and record.get("store_decision") == "yes"
+        if opens and not may_open(self.digester, incoming.partner, episode_id):
+            raise hidden()
         self._check(incoming, found, episode_id, record)
         if found.head is None and record.get("store_decision") != "yes":
             return self._declined(session, incoming, record)

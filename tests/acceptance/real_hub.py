@@ -1,7 +1,7 @@
 """A real hub on a loopback socket in this process: SQLite, API keys, the shipped examples."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +41,10 @@ class RealHub:
         return await self.client.post(path, content=raw, headers=headers)
 
 
-def site(folder: Path) -> dict[str, str]:
-    """Make a site of example partners who all fetch, with API keys; return the keys."""
+def site(folder: Path, issued: Sequence[str] = ()) -> dict[str, str]:
+    """Make a site of example partners who all fetch, with API keys; return the keys.  *issued* ask
+    the hub for references, the others name their episodes themselves.
+    """
     (folder / "partners").mkdir(parents=True)
     create_keys(folder, partners=NAMES)
     FileVault.create(folder / "vault.key")
@@ -63,15 +65,18 @@ def site(folder: Path) -> dict[str, str]:
                 r"^deliver:.*?(?=^credentials)", deliver, text, flags=re.DOTALL | re.MULTILINE
             )
         text += "practitioners: unvouched\n"
+        text += f"references: {'issued' if name in issued else 'chosen'}\n"
         (folder / "partners" / f"{name}.yaml").write_text(text, "utf-8")
     (folder / "hub.yaml").write_text("hub: Hub\nsupport_contact: support@hub.example\n", "utf-8")
     return keys
 
 
 @asynccontextmanager
-async def real_hub(folder: Path, database_url: str | None = None) -> AsyncIterator[RealHub]:
+async def real_hub(
+    folder: Path, database_url: str | None = None, issued: Sequence[str] = ()
+) -> AsyncIterator[RealHub]:
     """Run one while the block runs."""
-    keys = site(folder)
+    keys = site(folder, issued)
     settings = Settings.from_environ(
         {
             "ECAF_CONFIG_DIR": str(folder),

@@ -50,6 +50,8 @@ class Watched:
 
     real: RealHub
     traces: list[Trace]
+    mine: str
+    """The stranger's own episode."""
     cold: bool = False
 
     async def ask(
@@ -124,6 +126,18 @@ def stored(kind: str, number: int) -> Tree:
     return found
 
 
+async def referred(real: RealHub, who: str) -> str:
+    """Return a reference that the hub gives to a partner."""
+    headers = {"authorization": f"Bearer {real.keys[who]}"}
+    return str((await real.client.post("/references", headers=headers)).json()["reference"])
+
+
+def called(tree: Any, given: str) -> dict[str, Any]:
+    """Return *tree*, of the stranger's own episode, under the reference that was given for it."""
+    found: dict[str, Any] = json.loads(json.dumps(tree).replace(reference(MINE), given))
+    return found
+
+
 async def made(real: RealHub, kind: str, number: int) -> None:
     """Open an episode of this kind at the early help system, and share it with the school."""
     owner = "EHM-A"
@@ -155,10 +169,11 @@ async def made(real: RealHub, kind: str, number: int) -> None:
 async def watched(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Watched]:
     """One hub with an episode of every kind, at rest."""
     url = request.getfixturevalue("durable_url") if request.param == "postgres" else None
-    async with real_hub(tmp_path, url) as real:
+    async with real_hub(tmp_path, url, issued=[STRANGER]) as real:
         for number, kind in enumerate(KINDS):
             await made(real, kind, number)
-        mine = b.wire({"consent_decision": stored(MINE, len(KINDS))})
+        given = await referred(real, STRANGER)
+        mine = b.wire(called({"consent_decision": stored(MINE, len(KINDS))}, given))
         assert (await real.post(STRANGER, "/messages", mine, "mine")).status_code == 201
         await at_rest(real)
         traces = []
@@ -167,7 +182,7 @@ async def watched(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             writer._cursor = trace
             traces.append(trace)
         await real.hub.workers.stop()  # type: ignore[union-attr]
-        yield Watched(real, traces)
+        yield Watched(real, traces, given)
 
 
 async def at_rest(real: RealHub) -> None:
@@ -227,11 +242,17 @@ async def operations(watched: Watched, kind: str) -> dict[str, tuple[Any, ...]]:
             **{"content-type": CAF},
         )
     message = {"content-type": CAF}
+    first = stored(kind, 0)
+    found["first decision"] = await ask("POST", f"/episodes/{ref}/consents", first, key=f"f{kind}")
+    found["first decision sent"] = await ask(
+        "POST", "/messages", {"consent_decision": first}, key=f"g{kind}", **message
+    )
     found["content"] = await ask("POST", "/messages", change(kind, 0), key=f"u{kind}", **message)
     found["contribution"] = await ask(
         "POST", "/messages", contribution(kind), key=f"a{kind}", **message
     )
-    again = names(opening(previous_episode_id=ref), MINE, len(KINDS))
+    reopened = names(opening(previous_episode_id=ref), MINE, len(KINDS))
+    again = called(reopened, watched.mine)
     found["reopened"] = await ask(
         "POST",
         "/messages",
@@ -280,6 +301,29 @@ async def test_somebody_elses_delivery_and_message_are_as_absent_as_none(
     there, absent = [await watched.ask("POST", path.format(one), body) for one in (delivery, none)]
     assert there == absent
     assert absent[0] == 404
+
+
+async def test_a_reference_opens_for_whom_it_was_given_to_and_for_nobody_else(
+    watched: Watched,
+) -> None:
+    """The first decision of a family comes under a reference of the hub's; somebody else's is
+    refused like a name of one's own making.
+    """
+    real, body = watched.real, stored("x", 0)
+    answers = {}
+    for who in (STRANGER, "EHM-A"):
+        given = await referred(real, who)
+        told = {**body, "episode_id": given}
+        path = f"/episodes/{given}/consents"
+        answers[who] = await watched.ask("POST", path, told, key=f"own-{who}")
+    other, made_up = (
+        answers["EHM-A"],
+        await watched.ask("POST", f"/episodes/{reference('x')}/consents", body, key="made-up"),
+    )
+
+    assert answers[STRANGER][0] == 201
+    assert other == made_up
+    assert other[0] == 404
 
 
 async def ids_of(watched: Watched) -> tuple[str, str]:

@@ -32,6 +32,7 @@ def make_site(folder: Path, partners: Mapping[str, str | None]) -> tuple[Site, d
         with site.profiles[partner].open("a") as profile:
             profile.write(f"  api_keys:\n  - {{id: k1, sha256: {digest}, expires: {expires}}}\n")
             profile.write("practitioners: unvouched\n")  # load is about messages, not about people
+            profile.write("references: chosen\n")
     return site, keys
 
 

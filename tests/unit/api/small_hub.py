@@ -153,6 +153,9 @@ class SmallHub:
         self.asked.append(("vouch", partner.name, ref, partner.acting))
         return Receipt(200, {"practitioner": ref, **orjson.loads(raw)})
 
+    def reference(self, partner: Partner) -> Tree:
+        return {"reference": "r" * 48}
+
     async def practitioner(self, partner: Partner, ref: str) -> Tree:
         raise Missing(Code.NOT_FOUND, "nobody of that name")
 

@@ -281,6 +281,16 @@ def test_one_organisation_has_one_administrator_and_each_system_a_key_of_its_own
     assert "another partner has the same key" in told
 
 
+def test_a_partner_can_say_that_it_names_its_episodes_itself(site: Path) -> None:
+    """It must say so: silence means that the hub gives out references."""
+    change(site, "GP-A", "partner: GP-A", "partner: GP-A\nreferences: chosen")
+
+    registry = load_registry(site)
+
+    assert registry.partners["GP-A"].chooses
+    assert not registry.partners["HV-A"].chooses
+
+
 def test_an_organisation_can_say_that_it_vouches_for_nobody(site: Path) -> None:
     """It must say so: silence means that every practitioner needs an assertion."""
     change(site, "GP-A", "partner: GP-A", "partner: GP-A\npractitioners: unvouched")

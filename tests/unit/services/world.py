@@ -57,6 +57,7 @@ def partner(name: str, *kinds: str, authority: str | None = "001", **deliver: An
         protocols=(Protocol(f"ISP-{name}", date(2029, 1, 1)),),
         administrator=f"admin-{name.lower()}",
         vouches=False,
+        chooses=True,
         services=tuple(Service(f"{name}/{kind}", f"{name} {kind}") for kind in kinds),
         operations=frozenset({"submit", "consent", "index", "notify", "read", "disclose"}),
         delivering=Delivering(**{"channel": "webhook", "body": "full", **deliver}),
@@ -159,7 +160,7 @@ class World:
         )
         self.collector = Collector(*parts, self.hints)
         self.acceptor = Acceptor(self.store, self.digester, self.clock, self.hints)
-        self.recorder = Recorder(self.registry)
+        self.recorder = Recorder(self.registry, self.digester)
         self.discloser = Discloser(self.store, self.registry, self.clock, self.acceptor)
         self.receiver = Receiver(self.registry, self.digester)
         self.viewer = Viewer(self.store, self.translator, self.digester, self.clock, self.registry)
