@@ -6,25 +6,25 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import orjson
-from rich.console import Console
-from rich.table import Table
+import typer
 
 from adapters.database.store import SqlStore
 from adapters.database.vault import FileVault
 from adapters.partners.profiles import load_registry
 from hub.bootstrap import translator
 from hub.domain.dictionary import BY_ELEMENT
+from hub.errors import Code, Missing
 from hub.services.explain import Explained, element_section, explain
 from hub.services.settle import format_of
 from hub.settings import Settings, environ_of
+from mappings.commands_print import nowhere, out_json, show, show_rows, table
 from mappings.engine.report import Row, report
 
 
 def run(
     delivery_id: str, path: str, site: Path | None, environ: Mapping[str, str], *, as_json: bool
 ) -> int:
-    """Print the explanation of one delivery; 1 if nothing stands at *path*."""
+    """Print the explanation of one delivery; raises `Missing` if nothing stands at *path*."""
     if site is not None:
         environ = environ_of(site)
     settings = Settings.from_environ(environ)
@@ -59,15 +59,14 @@ def run(
         below = (f"{path}.", f"{path}[")
         cut = [one for one in cut if one[0] == path or one[0].startswith(below)]
     if not rows and not cut:
-        Console(stderr=True).print(f"nothing stands at {path}, on either side")
-        return 1
+        raise Missing(Code.NOT_FOUND, nowhere(path))
     if as_json:
         body = {
             **_facts(found, one.written.identity),
             "rows": [asdict(row) for row in rows],
             "withheld": [{"caf": place, "reason": code} for place, code in cut],
         }
-        Console().out(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode(), highlight=False)
+        out_json(body)
         return 0
     _print(found, one.written.identity, rows, cut)
     return 0
@@ -106,38 +105,16 @@ def _consent(found: Explained, row: Row) -> tuple[str, ...]:
 
 
 def _print(found: Explained, name: str, rows: list[Row], cut: list[tuple[str, str]]) -> None:
-    console = Console()
     facts = _facts(found, name)
-    console.print(
-        f"[bold]{facts['message_type']}[/] to {facts['service']} as {name}: {facts['state']}"
-        f"{' (' + str(facts['reason']) + ')' if facts['reason'] else ''}, "
+    why = f" ({facts['reason']})" if facts["reason"] else ""
+    typer.echo(
+        f"{facts['message_type']} to {facts['service']} as {name}: {facts['state']}{why}, "
         f"attempt {facts['attempts']}, purpose {facts['purpose']}, decided {facts['decided_at']}"
     )
-    numbered = {
-        decision: str(number)
-        for number, decision in enumerate(
-            dict.fromkeys(one for row in rows for one in row.consent), start=1
-        )
-    }
-    table = Table(box=None)
-    for heading in ("input", "outcome", "output", "rule", "code row, reason", "consent"):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(
-            row.caf or "",
-            row.outcome,
-            row.wire or "",
-            row.rule or "",
-            " ".join(part for part in (row.code, row.reason) if part),
-            " ".join(numbered[one] for one in row.consent),
-        )
-    console.print(table)
-    for decision, number in numbered.items():
-        console.print(f"consent {number}: decision {decision}", highlight=False)
+    if rows:
+        show_rows(rows)
     if cut:
-        withheld = Table(box=None)
-        withheld.add_column("withheld", overflow="fold")
-        withheld.add_column("why")
+        withheld = table("withheld", "why")
         for place, code in cut:
             withheld.add_row(place, code)
-        console.print(withheld)
+        show(withheld)

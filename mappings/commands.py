@@ -24,6 +24,7 @@ from mappings.commands_print import (
     STDOUT,
     counted,
     input_of,
+    nowhere,
     out,
     out_json,
     refused,
@@ -102,7 +103,8 @@ def render_command(
             _reported(report_file, rendered.mapping, made.rows, as_json=as_json)
         if explain is not None:
             rows = made.explain(explain) if explain else made.rows
-            return _explained(rows, explain, as_json=as_json)
+            _explained(rows, explain, as_json=as_json)
+            return 0
     except HubError as error:
         return refused(error, as_json=as_json)
     if report_file != STDOUT:
@@ -279,12 +281,10 @@ def _reported(file: Path, name: str, rows: Sequence[Row], *, as_json: bool) -> N
         show_rows(rows)
 
 
-def _explained(rows: Sequence[Row], path: str, *, as_json: bool) -> int:
+def _explained(rows: Sequence[Row], path: str, *, as_json: bool) -> None:
     if not rows:
-        typer.echo(f"nothing stands at {path}, on either side", err=True)
-        return 1
+        raise Missing(Code.NOT_FOUND, nowhere(path))
     if as_json:
         out_json(list(rows))
     else:
         show_rows(rows)
-    return 0

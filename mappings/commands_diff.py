@@ -112,7 +112,7 @@ def _show(found: Difference, newly: Sequence[FieldChange], getting: Sequence[str
         who = ", ".join(getting) or f"everybody whose profile names {found.after.partition('+')[0]}"
         typer.echo(f"{len(newly)} fields newly sent, where consent permits, to: {who}")
         for field in newly:
-            typer.echo(f"  {field.caf} ({field.section})")
+            typer.echo(f"  {field.caf} ({field.section or 'a fact of the message itself'})")
     kinds = dict.fromkeys(field.kind for field in found.fields)
     counts = [f"{sum(f.kind == kind for f in found.fields)} {kind}" for kind in kinds]
     typer.echo(

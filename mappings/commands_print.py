@@ -116,6 +116,11 @@ def show(made: Table) -> None:
     console.print(made)
 
 
+def nowhere(path: str) -> str:
+    """Return what to say of a *path* at which nothing stands."""
+    return f"nothing stands at {path}, on either side; without a path every place is shown"
+
+
 def counted(rows: Iterable[Row]) -> str:
     """Return how many rows have which outcome, in words."""
     counts = Counter(row.outcome for row in rows)
@@ -152,4 +157,4 @@ def show_rows(rows: Sequence[Row], first: str = "input", second: str = "output")
     show(made)
     for decision, number in numbers.items():
         typer.echo(f"consent {number}: decision {decision}")
-    typer.echo(f"{len(rows)} rows: {counted(rows)}")
+    typer.echo(f"{len(rows)} row{'' if len(rows) == 1 else 's'}: {counted(rows)}")

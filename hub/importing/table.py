@@ -11,8 +11,9 @@ import orjson
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
+from mappings.commands_print import show as shown
+from mappings.commands_print import table
 from mappings.history.history import Found
 
 EVERY: Final = 100
@@ -62,24 +63,23 @@ def show(rows: Sequence[Row], faults: Sequence[Found], *, checked: bool, as_json
         }
         typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
         return
-    console = Console(highlight=False, markup=False)
     if rows:
-        table = _table("file", "row", "reference", "opened", "closed", "decisions", "what")
+        made = table("file", "row", "reference", "opened", "closed", "decisions", "what")
         for row in rows:
             place = "" if row.row is None else str(row.row)
-            table.add_row(
+            made.add_row(
                 *(row.file, place, row.name, row.opened, row.closed),
                 *(str(row.decisions), SAID[row.outcome]),
             )
-        console.print(table)
+        shown(made)
     if every:
-        table = _table("file", "row", "column", "code", "what to do")
+        made = table("file", "row", "column", "code", "what to do")
         for fault in every:
             place = "" if fault.row is None else str(fault.row)
             listed = f" ({fault.codes})" if fault.codes else ""
-            table.add_row(fault.file, place, fault.column, fault.code.value, fault.remedy + listed)
-        console.print()
-        console.print(table)
+            made.add_row(fault.file, place, fault.column, fault.code.value, fault.remedy + listed)
+        typer.echo()
+        shown(made)
     for row in rows:
         for note in row.notes:
             typer.echo(f"note: {row.file} {row.name}: {note}")
@@ -130,10 +130,3 @@ def _fault(fault: Found) -> dict[str, Any]:
         "remedy": fault.remedy,
         "code_list": fault.codes,
     }
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table

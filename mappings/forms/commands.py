@@ -7,12 +7,11 @@ from typing import Any, TypeVar
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from hub.domain.messages import CONTENT_TYPE
 from hub.errors import Fault, HubError, InvalidContent
 from mappings.commands import translator
+from mappings.commands_print import input_of, show, table
 from mappings.forms.form import Form
 from mappings.forms.forms import Forms, load_forms
 from mappings.forms.judging import fit, judge
@@ -27,10 +26,10 @@ def list_command(site: Path | None, *, as_json: bool) -> int:
     if as_json:
         _print([_told(form, today) for form in found.every()])
         return 0
-    table = _table("form", "title", "accepted", "fields")
+    made = table("form", "title", "accepted", "fields")
     for form in found.every():
-        table.add_row(form.ref, form.title, _standing(form, today), str(len(form.leaves)))
-    _show(table)
+        made.add_row(form.ref, form.title, _standing(form, today), str(len(form.leaves)))
+    show(made)
     return 0
 
 
@@ -46,14 +45,14 @@ def show_command(name: str, version: int | None, site: Path | None, *, as_json: 
         _print(_whole(form, today))
         return 0
     typer.echo(f"{form.ref}: {form.title}, accepted {_standing(form, today)}")
-    table = _table("label", "field", "asked", "offers")
+    made = table("label", "field", "asked", "offers")
     for section in form.sections:
-        table.add_row(section.title.upper(), "", "", "")
+        made.add_row(section.title.upper(), "", "", "")
         for field in section.fields:
             offered = [" ".join(form.narrowed[x]) for x in field.leaves if x in form.narrowed]
             asked = "yes" if field.asked else ""
-            table.add_row(field.label, field.caf, asked, ", ".join(dict.fromkeys(offered)))
-    _show(table)
+            made.add_row(field.label, field.caf, asked, ", ".join(dict.fromkeys(offered)))
+    show(made)
     return 0
 
 
@@ -74,7 +73,7 @@ def _checked(found: Forms, file: Path, *, as_json: bool) -> int:
     today = datetime.now(UTC).date()
 
     def work() -> tuple[Any, list[Fault]]:
-        message = translator().read(CONTENT_TYPE, file.read_bytes(), partner="").message
+        message = translator().read(CONTENT_TYPE, input_of(file), partner="").message
         return message.get("episode", {}), list(judge(found, message, today))
 
     episode, told = _guarded(work, as_json=as_json)
@@ -173,17 +172,6 @@ def _standing(form: Form, today: date) -> str:
 
 def _refs(found: Forms) -> str:
     return ", ".join(form.ref for form in found.every())
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _show(table: Table) -> None:
-    Console(highlight=False, markup=False).print(table)
 
 
 def _print(value: Any) -> None:
