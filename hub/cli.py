@@ -17,6 +17,7 @@ import typer
 from hub.cli_alerts import alerts
 from hub.cli_consent import consent as consent_commands
 from hub.cli_disclosures import disclosures
+from hub.cli_errors import Answering
 from hub.cli_errors import guarded as _guarded
 from hub.cli_forms import forms, import_history
 from hub.cli_lanes import lanes, messages
@@ -31,6 +32,7 @@ from mappings.commands_app import app as mapping_commands
 
 app = typer.Typer(
     name="ecaf",
+    cls=Answering,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -1,14 +1,52 @@
 """How `ecaf` says what is wrong: the code, the place, the remedy; on one line each, or as JSON."""
 
+import traceback
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import orjson
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
-from hub.errors import HubError
+from hub.errors import Code, HubError, Misconfigured
 
 T = TypeVar("T")
+FRAMES = 3
+"""How many places of our own code are named where something unforeseen happened."""
+
+
+class Answering(TyperGroup):
+    """Commands that end in an answer: whatever goes wrong has a code, and no value is shown.
+
+    A traceback would: the text of an exception may quote what somebody's file says of a child.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; exit 1 with a coded line where it did not foresee what went wrong."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, TyperException, BrokenPipeError):
+            raise
+        except HubError as error:
+            fail(error)
+        except OSError as wrong:
+            fail(_unusable(wrong))
+        except Exception as wrong:  # noqa: BLE001  the last answer before a traceback
+            frames = traceback.extract_tb(wrong.__traceback__)[-FRAMES:]
+            places = ", ".join(f"{f.filename.rpartition('/')[2]}:{f.lineno}" for f in frames)
+            typer.echo(
+                f"{Code.INTERNAL.value}: {type(wrong).__name__} at {places}\n"
+                "  this is a fault of ours, not of your input: report this line with the command",
+                err=True,
+            )
+            raise typer.Exit(1) from None
+
+
+def _unusable(wrong: OSError) -> HubError:
+    """Return the coded error of a file or address that the system refused."""
+    what = wrong.filename or "a file or a connection"
+    return Misconfigured(Code.CONFIGURATION, f"{what} cannot be used: {wrong.strerror or 'failed'}")
 
 
 def fail(error: HubError, *, as_json: bool = False) -> NoReturn:

@@ -175,7 +175,7 @@ def test_command(  # the command is called test
     else:
         _summary(verdicts)
     if not verdicts:
-        typer.echo("no case was found: nothing has been tested", err=True)
+        typer.echo(f"{Code.NOT_FOUND}: no case was found: nothing has been tested", err=True)
     return 1 if failed or not verdicts else 0
 
 

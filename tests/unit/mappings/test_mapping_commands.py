@@ -7,9 +7,12 @@ from typing import Any
 
 import orjson
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from hub.cli import app
+from hub.cli_errors import Answering
+from hub.errors import Code, Rejected
 from mappings.commands import translator
 from mappings.engine.catalogue import HOME
 from tests import builders
@@ -89,7 +92,12 @@ def test_every_command_teaches_and_has_json(command: str) -> None:
         (["test", "nosuch"], "nosuch is no folder, no format and no family of formats; there are"),
         (["test", "fhir-r5"], "did you mean fhir-r4?"),
         (["loss", "fhir-r4"], "fhir-r4/consent or fhir-r4/episode"),
-        (["test", "{tmp}"], "no case was found: nothing has been tested"),
+        (["test", "{tmp}"], "E_NOT_FOUND: no case was found: nothing has been tested"),
+        (["render", EPISODE, "{family}", "nowhere", "--explain"], "E_NOT_FOUND: nothing stands at"),
+        (["schema", "--out", "{tmp}"], "E_CONFIGURATION: {tmp} cannot be used: Is a directory"),
+        (["publish", "fhir", "--out", "{family}"], "E_CONFIGURATION: {family} cannot be used"),
+        (["forms", "check", "{tmp}/missing"], "E_NOT_FOUND: {tmp}/missing cannot be read"),
+        (["keys", "init", "--folder", "{family}", "--host", "h"], "E_CONFIGURATION: {family}"),
         (["config", "check", "{tmp}"], "configures nothing"),
         (
             ["render", EPISODE, "{family}", "--as", "SCH-A/SCH", "--consent", "{family}"],
@@ -117,6 +125,31 @@ def test_rough_input_is_a_coded_error(
     assert code == 1
     assert expected.format(**names) in out + err
     assert "Example Terrace" not in out + err
+
+
+def test_what_nobody_foresaw_is_answered_without_a_value() -> None:
+    """No traceback, which might quote a file: a code, and where in our code it was."""
+    broken = typer.Typer(cls=Answering)
+
+    @broken.command()
+    def first() -> None:
+        {"family_name": 1}["Zacharias-Secret"]
+
+    @broken.command()
+    def second() -> None:
+        raise Rejected(Code.NOT_ACCEPTABLE, "not so")
+
+    @broken.command()
+    def third() -> None:
+        raise typer.Exit(7)
+
+    answers = [CliRunner().invoke(broken, [name]) for name in ("first", "second", "third")]
+    assert [answer.exit_code for answer in answers] == [1, 1, 7]
+    told = answers[0].output
+    assert "E_INTERNAL: KeyError at " in told
+    assert "test_mapping_commands.py:" in told
+    assert "Secret" not in told + repr(answers[0].exception)
+    assert answers[1].output == "E_NOT_ACCEPTABLE: not so\n"
 
 
 @pytest.mark.parametrize(
