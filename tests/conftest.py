@@ -32,6 +32,9 @@ settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("ci", settings.get_profile("desk"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
+FIRST = ("chaos", "acceptance", "sabotage")
+"""Folders of tests that take long and mostly wait: begun last, they would run on alone."""
+
 RAN_ON = "ran on"
 BACKENDS = ("SQLite", "PostgreSQL", "memory transport", "RabbitMQ")
 _BY_WORD = {
@@ -64,7 +67,8 @@ def postgres_url(postgres: Databases) -> Iterator[str]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Note on each test what it runs on; the note travels with its report."""
+    """Begin with what takes longest; note on each test what it runs on, for its report."""
+    items.sort(key=lambda item: item.path.parent.name not in FIRST)
     for item in items:
         for backend in sorted(backends(item)):
             item.user_properties.append((RAN_ON, backend))
