@@ -17,7 +17,7 @@ from mappings.engine.render import Build, Renderer, Trace
 from mappings.engine.rendering import Notes, Rendering
 from mappings.engine.rules import every_rule
 from mappings.engine.session import ReadBack, Session, Taken
-from mappings.engine.shape import Shape
+from mappings.engine.shape import Drafting, Shape
 from mappings.engine.source import Source
 from mappings.engine.trace_reading import listening
 from mappings.engine.tree import Object, Part, plan
@@ -176,7 +176,11 @@ class Compiled:
             position += 1
             if position > MAX_ENTRIES:
                 raise Rejected(Code.MAPPING, f"more than {MAX_ENTRIES} entries")
-        return self._shape.assemble(envelope, made, context.address)
+        document = self._shape.assemble(envelope, made, context.address)
+        if context.notes is not None and isinstance(self._shape, Drafting):
+            settled: dict[str, Any] = self._shape.settled(document)
+            return settled  # what is recorded is looked into
+        return document
 
     def read(self, document: Mapping[str, Any]) -> ReadBack:
         """Return the canonical message that *document* says.

@@ -6,7 +6,7 @@ The engine knows nothing of FHIR, XML or HL7; each format in `mappings.formats` 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from hub.domain.fields import Form
 
@@ -39,6 +39,15 @@ class Words:
 
     say: Callable[[Any], Any]
     hear: Callable[[Any], Any]
+
+
+@runtime_checkable
+class Drafting(Protocol):
+    """A shape whose documents are finished while they are written."""
+
+    def settled(self, document: Any) -> Any:
+        """Return the *document* that `Shape.assemble` made, finished now."""
+        ...
 
 
 class Shape(Protocol):

@@ -5,6 +5,7 @@ One pass over the machine's part; the text of sections is passed by.
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -12,6 +13,7 @@ from typing import Any, Final
 from mappings.engine.marks import Mark, bare
 from mappings.formats.cda_names import display, names
 from mappings.formats.cda_structure import ANY, ROOT, structure
+from mappings.formats.xml_write import Finish
 
 TEXT: Final = "StrucDoc.Text"
 CODED: Final = frozenset({"@code", "@codeSystem"})
@@ -90,6 +92,32 @@ def _nothing(kind: str) -> Any:
         for name, rule in members.items()
         if rule.least and not name.startswith("@")
     }
+
+
+def finisher(kind: str, members: AbstractSet[str]) -> Finish | None:
+    """Return what there is to do for a value of *kind* with these *members* while it is written.
+
+    The context is the ids that the document's symbols stand for, as `finished` takes them.
+    """
+    plan = _plans().get(kind)
+    if plan is None:
+        return None
+    if plan.root:
+        return _rooted if "@root" in members else None
+    if plan.coded:
+        return _displayed if "@codeSystem" in members else None
+    missing = {name: nothing for name, nothing in plan.fill if name not in members}
+    return (lambda value, _roots: {**value, **missing}) if missing else None
+
+
+def _rooted(value: Mapping[str, Any], roots: Mapping[str, str]) -> Mapping[str, Any]:
+    return {**value, "@root": _root(value["@root"], roots)}
+
+
+def _displayed(value: Mapping[str, Any], _roots: Mapping[str, str]) -> Mapping[str, Any]:
+    made = dict(value)
+    _coded(made, made["@codeSystem"])
+    return made
 
 
 def finished(document: Mapping[str, Any], roots: Mapping[str, str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ episode`` the UUID under which the ids of an episode's parts are unique.
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from hub.domain.fields import Form
@@ -16,8 +17,8 @@ from mappings.engine.shape import Member, Words
 from mappings.formats.cda_finish import finished
 from mappings.formats.cda_narrative import Page, struc_doc
 from mappings.formats.cda_structure import TYPE, grammar, structure
+from mappings.formats.xml_draft import Draft, Prose
 from mappings.formats.xml_shape import XmlShape
-from mappings.formats.xml_write import Prose
 
 NAMESPACE: Final = uuid.UUID("0f2a6a7e-6d0c-5f58-9a37-3c1d5b0e8b41")
 """The root under which ids of documents and episodes are derived (UUID version 5)."""
@@ -85,6 +86,10 @@ class CdaShape(XmlShape):
         """Return the text of a section, written."""
         return Prose(f"<text>{sheet.text()}</text>", tree)
 
+    def settled(self, document: Draft) -> Any:
+        """Return the document finished."""
+        return document.whole(document)
+
     def addresses(self, seed: str) -> Callable[[str], str]:
         """Return what makes the UUIDs of one child's document: *seed* as `View` has it."""
         _message, episode, child = seed.split("\n")
@@ -100,11 +105,13 @@ class CdaShape(XmlShape):
         entries: Iterable[tuple[str, dict[str, Any]]],
         address: Callable[[str], str],
     ) -> dict[str, Any]:
-        """Return the document with every symbol resolved, and what CDA demands filled in."""
+        """Return the document, to be finished as it is written: every symbol resolved, and what
+        CDA demands filled in.
+        """
         if any(True for _ in entries):
             raise ValueError("a clinical document has no entries")
         roots = {SET: address(SET), EPISODE: address(EPISODE)}
-        return finished(_readable(envelope), roots)
+        return Draft(_readable(envelope), roots, partial(finished, roots=roots))
 
 
 def _readable(document: dict[str, Any]) -> dict[str, Any]:

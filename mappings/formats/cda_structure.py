@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from hub.errors import Code, Fault
 from mappings.engine.shape import Member
+from mappings.formats.xml_draft import unfolded
 from mappings.formats.xml_grammar import CONTENT, TEXT, Content, Grammar
-from mappings.formats.xml_write import unfolded
 
 NAMESPACE: Final = "urn:hl7-org:v3"
 ROOT: Final = "ClinicalDocument"

@@ -13,10 +13,12 @@ from typing import Any, Final
 from hub.errors import Code, Fault, Malformed, Rejected
 from mappings.engine.shape import Document
 from mappings.formats import xml_tree
+from mappings.formats.cda_finish import finisher
 from mappings.formats.cda_schema import disagrees, fits
 from mappings.formats.cda_shape import CdaShape
 from mappings.formats.cda_structure import ROOT, faults, grammar
 from mappings.formats.xml_build import DECLARATION, built
+from mappings.formats.xml_draft import Draft
 from mappings.formats.xml_grammar import Content, Grammar
 from mappings.formats.xml_guard import Limits
 from mappings.formats.xml_write import Writer
@@ -41,6 +43,12 @@ WORDS: Final = frozenset(
 @cache
 def _writer() -> Writer:
     return Writer(grammar(), words=WORDS, disagrees=disagrees)
+
+
+@cache
+def _finishing() -> Writer:
+    """Return the writer of drafts, which finishes what it writes."""
+    return Writer(grammar(), words=WORDS, disagrees=disagrees, finisher=finisher)
 
 
 def _refusal(wrong: Sequence[Fault]) -> Rejected:
@@ -85,7 +93,8 @@ class CdaWire:
         """
         made = []
         for one in document["document"]:
-            child = built(one, ROOT, grammar(), _writer())
+            writer = _finishing() if isinstance(one, Draft) else _writer()
+            child = built(one, ROOT, grammar(), writer)
             if check and not (child.agrees and fits(child.root)):
                 raise _refusal(faults(one))
             made.append(child)

@@ -13,10 +13,11 @@ from typing import Any, Final
 from lxml import etree
 
 from hub.errors import Code, Fault, Rejected
+from mappings.formats.xml_draft import Draft, unfolded
 from mappings.formats.xml_grammar import CONTENT, Grammar
 from mappings.formats.xml_guard import SCHEMA_INSTANCE
 from mappings.formats.xml_text import unlawful
-from mappings.formats.xml_write import TYPE, Unwritable, Writer, Written, unfolded
+from mappings.formats.xml_write import TYPE, Unwritable, Writer, Written
 
 Node = Any
 INSTANCE: Final = {"xsi": SCHEMA_INSTANCE}
@@ -64,6 +65,7 @@ def built(
     that XML cannot hold.
     """
     out = Written()
+    out.context = document.context if isinstance(document, Draft) else None
     kind = grammar.roots[root]
     try:
         (writer or _writer(grammar)).put(document, kind, f"<{root}", f"</{root}>", out)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mappings.engine.shape import Member
+from mappings.formats.xml_draft import Prose
 from mappings.formats.xml_grammar import CONTENT, TEXT, Content, Grammar
 
 Node = Any
@@ -23,31 +24,25 @@ Disagrees = Callable[[str, AbstractSet[str]], bool]
 """(element, its members) to whether they contradict each other."""
 
 
+Finish = Callable[[Mapping[str, Node], Any], Mapping[str, Node]]
+"""(value, the document's context) to the value with what its type adds to it."""
+
+Finisher = Callable[[str, AbstractSet[str]], Finish | None]
+"""(type, members) to what finishes a value of that type with these members; None if nothing."""
+
+
 class Unwritable(ValueError):
     """Something in the document has no place in the schema; where, the slow pass will say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prose:
-    """One element that is written already: its *text*, and how to have it as a *tree* instead."""
-
-    text: str
-    tree: Callable[[], Node]
-
-
-def unfolded(value: Node) -> Node:
-    """Return *value* with every `Prose` in it as a tree, for whoever has to look into it."""
-    if isinstance(value, Prose):
-        return value.tree()
-    if isinstance(value, Mapping):
-        return {name: unfolded(held) for name, held in value.items()}
-    return [unfolded(one) for one in value] if isinstance(value, list | tuple) else value
-
-
 class Written(list[str]):
-    """The text of one document in pieces; *agrees* until an element contradicts itself."""
+    """The text of one document in pieces; *agrees* until an element contradicts itself.
+
+    *context* is the document's own: what `Finish` takes of it.
+    """
 
     agrees = True
+    context: Any = None
 
 
 @dataclass(slots=True)
@@ -72,6 +67,7 @@ class _Shape:
     inside: Mapping[str, _Child] = field(default_factory=dict)
     whole: dict[tuple[Any, ...], str] | None = None
     agrees: bool = True
+    finish: Finish | None = None
 
 
 class Writer:
@@ -86,8 +82,11 @@ class Writer:
         *,
         words: frozenset[str] = frozenset(),
         disagrees: Disagrees = lambda _name, _members: False,
+        finisher: Finisher = lambda _kind, _members: None,
     ) -> None:
         """Prepare nothing: shapes come as they are met."""
+        self._finisher = finisher
+        self._done: dict[tuple[str, ...], _Shape] = {}
         self._types = grammar.types
         self._words = words
         self._disagrees = disagrees
@@ -105,14 +104,17 @@ class Writer:
             if None in value.values():
                 self._without_nothing(value, kind, begin, end, out)
                 return
-            shape = self._shaped(key, begin)
+            shape = self._shapes_of(key, begin, kind)
         if shape.whole is not None:
             known = shape.whole.get(tuple(value.values()))
             if known is None and None in value.values():
                 self._without_nothing(value, kind, begin, end, out)
                 return
-            out.append(known or self._closed(value, shape, begin))
-            return
+            if (made := known or self._closed(value, shape, begin, kind, out)) is not None:
+                out.append(made)
+                return
+        if shape.finish is not None:
+            value, shape = self._finished(value, shape.finish, begin, kind, out)
         if not shape.agrees:
             out.agrees = False
         start, mark = begin, len(out)
@@ -159,14 +161,35 @@ class Writer:
         there = {name: held for name, held in value.items() if held is not None}
         self.put(there, kind, begin, end, out)
 
-    def _closed(self, value: Mapping[str, Node], shape: _Shape, begin: str) -> str:
-        """Return an element made of code words alone, and keep it."""
+    def _finished(
+        self, value: Mapping[str, Node], finish: Finish, begin: str, kind: str, out: Written
+    ) -> tuple[Mapping[str, Node], _Shape]:
+        """Return *value* with what its type adds, and the shape that it has then."""
+        value = finish(value, out.context)
+        key = (begin, value.get(TYPE, kind), *value)
+        shape = self._done.get(key)
+        if shape is None:
+            shape = self._shaped(key, begin)
+            shape.whole = None
+            if len(self._done) < MOST_KEPT:
+                self._done[key] = shape
+        return value, shape
+
+    def _closed(
+        self, value: Mapping[str, Node], shape: _Shape, begin: str, kind: str, out: Written
+    ) -> str | None:
+        """Return an element made of code words alone, and keep it; None if finishing adds more."""
+        held, kept, first = tuple(value.values()), shape.whole, shape
+        if shape.finish is not None:
+            value, shape = self._finished(value, shape.finish, begin, kind, out)
+            if not self._words.issuperset(value):
+                first.whole = None
+                return None
         attributes = [
             f'{opening}{quoted(said(value[name]))}"' for name, opening in shape.attributes
         ]
         made = f"{begin}{''.join(attributes)}/>"
         # True and 1 are equal and not written alike: only texts are kept.
-        held, kept = tuple(value.values()), shape.whole
         if kept is not None and len(kept) < MOST_KEPT and all(type(one) is str for one in held):
             kept[held] = made
         return made
@@ -184,6 +207,15 @@ class Writer:
             else:
                 out.append(escaped(said(part)))
 
+    def _shapes_of(self, key: tuple[str, ...], begin: str, kind: str) -> _Shape:
+        """Return the shape of a value as it comes, worked out and kept; *kind* is its place's."""
+        finish = self._finisher(kind, frozenset(key[2:]))
+        shape = self._shaped(key, begin)
+        shape.finish = finish
+        if len(self._shapes) < MOST_KEPT:
+            self._shapes[key] = shape
+        return shape
+
     def _shaped(self, key: tuple[str, ...], begin: str) -> _Shape:
         """Return the shape of a value, worked out; raises `Unwritable` for a strange member."""
         _begin, kind, *names = key
@@ -191,8 +223,6 @@ class Writer:
         shape.agrees = not self._disagrees(begin[1:].partition(" ")[0], frozenset(names))
         if shape.agrees and names and self._words.issuperset(names):
             shape.whole = {}
-        if len(self._shapes) < MOST_KEPT:
-            self._shapes[key] = shape
         return shape
 
     def _children(self, kind: str) -> Mapping[str, _Child]:

@@ -20,7 +20,7 @@ from mappings.engine.catalogue import Format
 from mappings.engine.model import Entry, Rule
 from mappings.engine.report import Report, report
 from mappings.engine.rules import every_rule
-from mappings.formats.xml_write import unfolded
+from mappings.formats.xml_draft import unfolded
 from tests import builders
 from tests.property.families import TOLD, message, reworded
 

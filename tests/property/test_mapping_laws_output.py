@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hub.errors import Rejected
 from hub.services.released import freeze
 from mappings.engine.report import report
-from mappings.formats.xml_write import unfolded
+from mappings.formats.xml_draft import unfolded
 from tests import builders
 from tests.property import laws
 from tests.property.families import coded, message, messages, notices

@@ -22,6 +22,7 @@ from mappings.formats.cda_shape import time
 from mappings.formats.cda_structure import ROOT, faults, grammar, structure
 from mappings.formats.cda_wire import CdaWire, _writer
 from mappings.formats.xml_build import built
+from mappings.formats.xml_draft import unfolded
 from mappings.formats.xml_tree import element
 from tests import builders
 from tests.unit.documents.documents import CDA, V3, documents, family, rendered, two_children
@@ -50,7 +51,7 @@ def at(document: Any, path: str) -> list[Any]:
 def made(**changes: Any) -> dict[str, Any]:
     """Return the document tree of the family."""
     compiled = translator().catalogue.formats[CDA].compiled
-    document: dict[str, Any] = compiled.render(family(**changes))["document"][0]
+    document: dict[str, Any] = unfolded(compiled.render(family(**changes))["document"][0])
     return document
 
 

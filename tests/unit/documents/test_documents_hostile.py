@@ -10,7 +10,7 @@ from lxml import etree
 
 from mappings.commands import translator
 from mappings.engine.narrative_words import settled
-from mappings.formats.xml_write import unfolded
+from mappings.formats.xml_draft import unfolded
 from tests.unit.documents.documents import (
     CDA,
     HTML,

@@ -20,7 +20,7 @@ from mappings.engine.cases import find
 from mappings.engine.catalogue import HOME, Format
 from mappings.engine.placement import named
 from mappings.engine.report import STRUCTURE, deciding, generic, leaves_of, report
-from mappings.formats.xml_write import unfolded
+from mappings.formats.xml_draft import unfolded
 from tests import builders
 
 Tree = dict[str, Any]
