@@ -191,7 +191,7 @@ class Agreements:
     def disputed(self, person: str, ask: Ask) -> str | None:
         """Return the refusal of one parent that holds back what another gave, or ``None``."""
         hearing = self._readings.get(person)
-        if hearing is None or hearing.parents < 2 or not self._store(person, ask.at).permitted:
+        if hearing is None or not self._store(person, ask.at).permitted:
             return None
         plain, sensitive = weigh(hearing, ask, self._closed_at)
         return hold_disputed(hearing, ask, self._closed_at, plain, sensitive)

@@ -10,7 +10,7 @@ from typing import Final
 
 from hub.domain.cells import LISTED, NOT_NAMED, Ask, Cell, Layer
 from hub.domain.decision import ALL, PURPOSES, SHAREABLE, Reading, moment
-from hub.domain.scope_items import NAMEABLE, item_doubt, meant
+from hub.domain.scope_items import item_doubt, meant
 from hub.errors import Code
 
 # `domain.md` S4: sharing withdrawn while storing stands is "not in scope", not "nobody asked".
@@ -92,7 +92,7 @@ def _include(
             )
         named.add(LISTED, cell)
         section = item.get("section")
-        if isinstance(section, str) and section in NAMEABLE:
+        if isinstance(section, str):
             named.add(section, cell)
             if item.get("sensitive") is True:
                 fine.add(section, cell)

@@ -109,15 +109,16 @@ def sheltered(tree: Tree, *versions: Tree, located: bool = False) -> Tree:
     if located or shield_of(tree, *versions) == "none":
         return unreachable(tree)
     known = Places((tree, *versions))
-    shown = _without(unreachable(tree), episode_tree(), known) or {}
+    whole = unreachable(tree)
+    if "plan" in whole:  # while it still says who owns what
+        whole = {**whole, "plan": _plan(whole["plan"])}
+    shown = _without(whole, episode_tree(), known) or {}
     shown["subjects"] = [_person(one, CHILD) for one in shown.get("subjects", ())]
     shown["parents_carers"] = [
         _person(one, ADULT) if _lives_along(one) else one for one in shown.get("parents_carers", ())
     ]
     if "services" in shown:
         shown["services"] = _less(shown["services"], SERVICES)
-    if "plan" in shown:
-        shown["plan"] = _plan(shown["plan"])
     for held in (shown, shown.get("services", {})):
         for name in CONTACTS & held.keys():
             if known.is_base(held[name]):

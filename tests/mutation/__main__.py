@@ -24,13 +24,14 @@ import pytest
 
 from tests.mutation.equivalents import Equivalent, known, stale
 from tests.mutation.mutants import Mutant, mutants
-from tests.mutation.plan import ROOT, TESTS, path_of
+from tests.mutation.plan import ROOT, TESTS, UNIT, path_of
 from tests.mutation.session import (
     CLOCKS,
     OPTIONS,
     SECONDS,
     Session,
     Steady,
+    Tests,
     Verdict,
     bound,
     files_of,
@@ -75,9 +76,11 @@ class Quickest(Steady):
 class Run:
     """One run over *chosen*, told by a child what became of each."""
 
-    def __init__(self, chosen: Sequence[Mutant], equivalents: Sequence[Equivalent]) -> None:
+    def __init__(
+        self, chosen: Sequence[Mutant], equivalents: Sequence[Equivalent], tests: Tests
+    ) -> None:
         """Start with nothing known."""
-        self.chosen, self.equivalents = chosen, equivalents
+        self.chosen, self.equivalents, self.tests = chosen, equivalents, tests
         self.verdicts: dict[int, Verdict] = {}
         self.took: dict[str, float] = {}
         self.red: Verdict | None = None
@@ -92,10 +95,12 @@ class Run:
             with os.fdopen(writing, "w", buffering=1) as told:
                 quieten()
                 session = Session(
-                    self.chosen, lambda *said: print(json.dumps(said), file=told, flush=True)
+                    self.chosen,
+                    self.tests,
+                    lambda *said: print(json.dumps(said), file=told, flush=True),
                 )
                 modules = {mutant.module: None for mutant in self.chosen}
-                pytest.main([*OPTIONS, *files_of(modules)], plugins=[session])
+                pytest.main([*OPTIONS, *files_of(self.tests, modules)], plugins=[session])
             os._exit(0)
         os.close(writing)
         with os.fdopen(reading) as said:
@@ -106,7 +111,7 @@ class Run:
             return False
         for number, mutant in enumerate(self.chosen):
             if mutant.function is None:
-                self._verdict(number, *imported(mutant, self.took))
+                self._verdict(number, *imported(mutant, self.tests, self.took))
         return True
 
     def _hear(self, what: str, number: int, verdict: Verdict) -> None:
@@ -148,7 +153,7 @@ def total(rows: Sequence[Row]) -> Row:
     return "all", count, killed, alive, equal
 
 
-def imported(mutant: Mutant, took: dict[str, float]) -> Verdict:
+def imported(mutant: Mutant, tests: Tests, took: dict[str, float]) -> Verdict:
     """Return how a mutant ends whose change is made when its module is imported, in a child."""
     child = os.fork()
     if child == 0:
@@ -157,8 +162,8 @@ def imported(mutant: Mutant, took: dict[str, float]) -> Verdict:
             bound(SECONDS + int(10 * sum(took.values())))
             quieten()
             sys.meta_path.insert(0, Changed(mutant))
-            tests = files_of([mutant.module])
-            code = int(pytest.main([*OPTIONS, *tests], plugins=[Quickest(took)]) != 0)
+            files = files_of(tests, [mutant.module])
+            code = int(pytest.main([*OPTIONS, *files], plugins=[Quickest(took)]) != 0)
         finally:
             os._exit(code)
     _, status = os.waitpid(child, 0)
@@ -191,6 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation")
     parser.add_argument("modules", nargs="*", metavar="MODULE[:FUNCTION]", help=", ".join(TESTS))
     parser.add_argument("--changed-since", metavar="REF", help="only what differs from a commit")
+    parser.add_argument("--unit", action="store_true", help="ask only unit tests: quicker")
     parser.add_argument("--sample", type=int, help="only so many mutants of each module")
     parser.add_argument("--seed", type=int, default=1, help="which sample")
     parser.add_argument("--least", type=float, default=95.0, help="per cent killed")
@@ -213,7 +219,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found = random.Random(given.seed).sample(found, given.sample)
         chosen += found
     began = time.monotonic()
-    run = Run(chosen, equivalents)
+    tests = {
+        module: tuple(file for file in files if file.startswith(UNIT) or not given.unit)
+        for module, files in TESTS.items()
+    }
+    run = Run(chosen, equivalents, tests)
     if not run():
         print("the tests fail on what is not changed:", *(run.red or ("nothing was collected",)))
         return 1

@@ -4,16 +4,22 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
+UNIT: Final = "tests/unit/"
 _CONSENT: Final = (
     "tests/unit/domain/test_consent.py",
+    "tests/unit/domain/test_decision.py",
     "tests/unit/domain/test_circumstances.py",
     "tests/unit/domain/test_competence.py",
     "tests/unit/domain/test_entitlement.py",
+    "tests/unit/services/test_rights.py",
     "tests/property/test_consent_model.py",
 )
 _GATE: Final = (
     "tests/unit/services/test_gate.py",
     "tests/unit/services/test_rights.py",
+    "tests/unit/services/test_masking.py",
+    "tests/unit/services/test_permits.py",
+    "tests/unit/services/test_shelter.py",
     "tests/unit/services/test_prune.py",
     "tests/property/test_shelter.py",
     "tests/property/test_gate.py",

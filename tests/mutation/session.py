@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import _lru_cache_wrapper
 from types import CodeType, FrameType, FunctionType
 from typing import Any, Final
@@ -36,6 +36,8 @@ OPTIONS: Final = (
     *("-q", "-s", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", "--no-header"),
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
 )
+Tests = Mapping[str, tuple[str, ...]]
+"""Modules to the files of the tests that must notice."""
 Verdict = tuple[str, str]
 """How it ended (killed, alive, unreached) and by which test."""
 
@@ -81,8 +83,11 @@ def few(given: settings) -> settings:
 class Session(Steady):
     """The tests of *modules*, collected; tells *tell* of each of *mutants* how it ended."""
 
-    def __init__(self, chosen: Iterable[Mutant], tell: Callable[[str, int, Verdict], None]) -> None:
-        """Ask about the mutants of functions among *chosen*."""
+    def __init__(
+        self, chosen: Iterable[Mutant], tests: Tests, tell: Callable[[str, int, Verdict], None]
+    ) -> None:
+        """Ask *tests* about the mutants of functions among *chosen*."""
+        self._files = tests
         self._chosen = [
             (number, mutant) for number, mutant in enumerate(chosen) if mutant.function is not None
         ]
@@ -153,7 +158,7 @@ class Session(Steady):
         found = {test for line in mutant.lines for test in reached[line]}
         last = self._last.get((mutant.module, mutant.function))
         return sorted(
-            (test for test in found if test.startswith(TESTS[mutant.module])),
+            (test for test in found if test.startswith(self._files[mutant.module])),
             key=lambda test: (test != last, -self._kills[test], self._took[test]),
         )
 
@@ -277,6 +282,6 @@ def _importers(changed: Iterable[str]) -> set[str]:
     return reached
 
 
-def files_of(modules: Iterable[str]) -> list[str]:
+def files_of(tests: Tests, modules: Iterable[str]) -> list[str]:
     """Return the test files of *modules*, each once."""
-    return list(dict.fromkeys(test for module in modules for test in TESTS[module]))
+    return list(dict.fromkeys(test for module in modules for test in tests[module]))

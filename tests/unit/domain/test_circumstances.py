@@ -340,7 +340,9 @@ def test_a_dispute_is_known_by_its_refusal() -> None:
     assert dispute(plain, REFUSED)[0] is None  # the newer no decides by itself
     assert dispute(REFUSED, mia(scope_includes=[item(SCH)])) == (None, Code.CONSENT_NONE)
     assert dispute(REFUSED, over) == (None, Code.CONSENT_EXPIRED)
+    lapsed = mia("NARROWED", scope_excludes=[item(SCH)], expires_at="2026-09-10")
     assert dispute(REFUSED, GIVEN, unstored)[0] is None
+    assert dispute(REFUSED, GIVEN, lapsed) == (None, Code.CONSENT_EXPIRED)
     assert dispute(GIVEN) == dispute(jon("STORE_ONLY"), GIVEN) == (None, None)
     assert dispute(REFUSED, GIVEN, closed_at=at("2026-09-19")) == (None, Code.CONSENT_EXPIRED)
     assert Agreements([], ["bea"], []).disputed("bea", Ask(HOU, "PLAN", at("2026-09-20"))) is None
