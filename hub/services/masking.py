@@ -58,7 +58,7 @@ def sensitive_service_types() -> frozenset[str]:
 
 def sensitive_service(service: Any) -> bool:
     """Tell whether a service type, or a service ``ORGANISATION/TYPE``, is a sensitive one."""
-    return _sensitive(service if type(service) is str else str(service or ""))
+    return _sensitive(str(service))
 
 
 @lru_cache(maxsize=1024)

@@ -49,10 +49,12 @@ class Permits:
 
     def person(self, person: str | None, section: str) -> int:
         """Return what the person named by an item permits; nothing if nobody knows who that is."""
+        if person is None:
+            return 0
         if person in self.children:
-            return self.rights(person, section) if person else 0
+            return self.rights(person, section)
         if person in self.adults:
-            return self.shared(section) & (self.rights(person, section) if person else 0)
+            return self.shared(section) & self.rights(person, section)
         return 0
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from hub.domain.cells import Cell, Heard
+from hub.domain.cells import Cell
 from hub.domain.consent import Agreements, Ask
 from hub.domain.decision import SHAREABLE
 from hub.services.permits import BASIC, SECTION, SENSITIVE
@@ -16,7 +16,6 @@ class Rights:
         """Ask nothing yet."""
         self.agreements = agreements
         self._ask = ask
-        self._heard: dict[str, Heard] = {}
         self._known: dict[str, dict[str, int]] = {}
 
     def __call__(self, person: str, section: str) -> int:
@@ -28,7 +27,7 @@ class Rights:
 
     def _levels(self, person: str) -> dict[str, int]:
         """Return the bits of every section that may be shared at all."""
-        heard = self._heard[person] = self.agreements.heard(person, self._ask)
+        heard = self.agreements.heard(person, self._ask)
         listed = heard.listed()
         levels = self._known[person] = dict.fromkeys(SHAREABLE, _bits(heard.rest(), listed))
         for section in heard.named():
@@ -46,7 +45,7 @@ class Rights:
         }
         found = set()
         for person, section, basic in cells:
-            heard = self._heard.get(person) or self.agreements.heard(person, self._ask)
+            heard = self.agreements.heard(person, self._ask)
             found.add((heard.basic(section) if basic else heard.section(section)).decision_id)
         return frozenset(decision for decision in found if decision)
 

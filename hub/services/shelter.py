@@ -270,7 +270,7 @@ def _plan(plan: Tree) -> dict[str, Any]:
 
 def _owner(action: Tree) -> str:
     owner = action.get("action_owner", {})
-    return str(owner.get("service") or (owner.get("practitioner") or {}).get("service_type") or "")
+    return str(owner.get("service") or (owner.get("practitioner") or {}).get("service_type"))
 
 
 def _asked(request: Tree) -> str:
@@ -302,7 +302,8 @@ def _hidden(node: Node) -> bool:
     """Return whether *node* holds other practitioners, or where any of them works."""
     if node.type in PEOPLE_AT_WORK:
         return node.name not in CONTACTS
-    return node.path.endswith(SCHOOLS) or (node.name in BASE and ".address" not in node.path)
+    inside = node.path.rpartition(".")[0]
+    return node.path.endswith(SCHOOLS) or (node.name in BASE and ".address" not in inside)
 
 
 def _part(value: Any, node: Node, known: Places) -> Any:

@@ -57,9 +57,7 @@ def mutants(module: str, source: str) -> list[Mutant]:
     tree = ast.parse(source)
     around = dict(_surroundings(tree))
     skipped = _declarations(tree)
-    keywords: dict[ast.AST, ast.AST] = {
-        node.value: node for node in ast.walk(tree) if isinstance(node, ast.keyword)
-    }
+    above = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     found: list[Mutant] = []
     for number, node in enumerate(_places(tree)):
         if node in skipped:
@@ -71,7 +69,7 @@ def mutants(module: str, source: str) -> list[Mutant]:
                 function=function,
                 line=node.lineno,
                 lines=_lines(statement),
-                code=ast.unparse(keywords.get(node, node)).split("\n")[0],
+                code=_told(node, above.get(node)),
                 change=_change(copy.deepcopy(node), which),
                 source=source,
                 place=number,
@@ -80,6 +78,13 @@ def mutants(module: str, source: str) -> list[Mutant]:
             for which in range(_changes(node))
         ]
     return sorted(found, key=lambda mutant: mutant.line)
+
+
+def _told(node: ast.AST, above: ast.AST | None) -> str:
+    """Return what is changed as one line, with what it is the value or the body of."""
+    if isinstance(above, ast.If) and isinstance(node, ast.Break | ast.Continue):
+        return f"if {ast.unparse(above.test)}: {ast.unparse(node)}"
+    return ast.unparse(above if isinstance(above, ast.keyword) else node).split("\n")[0]
 
 
 def _places(tree: ast.Module) -> list[ast.expr | ast.stmt]:

@@ -110,6 +110,8 @@ def test_who_may_not_be_reached_is_shown_without_the_ways(
 
     assert mother.keys() - shown[0].keys() == gone
     assert shown[1] == {**MOTHER, "parent_carer_id": "jon"}
+    alone = unreachable({"parents_carers": [mother]})["parents_carers"]
+    assert alone == [shown[0]]
     located = sheltered({**tree, "subjects": []}, located=True)["parents_carers"]
     assert located[0] == shown[0]
 
@@ -125,6 +127,23 @@ def test_without_a_shield_nothing_is_taken() -> None:
     assert sheltered(b.episode()) == b.episode()
     assert sheltered(shielded(), located=True) == shielded()
     assert "address" not in sheltered(b.episode(), shielded())["subjects"][0]
+
+
+def test_of_services_only_whom_to_ring_is_left() -> None:
+    """Schools, practices and other services are where the family is; the unknown stays too."""
+    tree = shielded(something_new="x")
+    tree["services"] = {
+        "lead_professional": b.practitioner("p-x", organisation="EHM-A"),
+        **tree["services"],
+    }
+    shown = sheltered(tree)
+
+    assert {"universal_service", "other_service", "lead_professional"} <= tree["services"].keys()
+    assert "lead_professional" in shown["services"]
+    assert not {"universal_service", "other_service", "assessor"} & shown["services"].keys()
+    assert "something_new" not in shown
+    del tree["services"]
+    assert "services" not in sheltered(tree)
 
 
 @pytest.mark.parametrize(
@@ -265,43 +284,38 @@ def test_of_changed_fields_those_of_places_are_not_spoken_of() -> None:
     assert told_fields(focus) == (focus[1], focus[4])
 
 
-def placed(**child: Any) -> Places:
-    """Return the places of a child."""
-    return Places(({"subjects": [child]},))
-
-
 @pytest.mark.parametrize(
-    ("places", "text", "found"),
+    ("child", "text", "found"),
     [
-        (placed(), "anything", False),
-        (placed(address=[{"address_lines": ["Elm"]}]), "by the elm", False),
-        (placed(address=[{"address_lines": ["Elms"]}]), "by the Elms", True),
-        (placed(address=[{"postcode": "ZZ99 1AA"}]), "zz991aa", True),
-        (placed(address=[{"postcode": ""}]), "anything", False),
-        (placed(address=[{"postcode": "ZZ9"}]), "at zz9", True),
-        (placed(address=[{"uprn": "10009990"}]), "it is 10009990", True),
-        (placed(address=[{}]), "None", False),
-        (placed(contact_tel=["0113 496 0777"]), "+44 113 4960777", True),
-        (placed(contact_tel=["0113 496 0777"]), "44113 4960778", False),
-        (placed(contact_tel=["01234"]), "call 1234", False),
-        (placed(contact_tel=["012345"]), "call 12345", True),
-        (placed(contact_tel=["0044 113 496 0777"]), "0113 496 0777", True),
-        (placed(contact_tel=["44555"]), "ring 44555", True),
-        (placed(contact_tel=["\u0661\u0662\u0663\u0664\u0665"]), "12345", True),
-        (placed(email=["a@b.example"]), "A@B.example", True),
-        (placed(gp_practice={"name": "Mill Pond"}), "Mill\u00a0Pond", True),
-        (placed(gp_practice={"contact_tel": "0113 496 0779"}), "01134960779", True),
-        (placed(gp_practice=None), "none", False),
-        (placed(school_or_setting=[{"name": "Oak"}, {"name": "Willow Bank"}]), "Oak", False),
-        (placed(school_or_setting=[{"name": "Oak"}, {"name": "Willow Bank"}]), "willowbank", True),
-        (placed(address=[{"postcode": "ZZ90 1OL"}]), "zz9o iol", True),
-        (placed(address=[{"address_lines": ["Elms"]}]), "E&nbsp;lms", True),
-        (placed(address=[{"address_lines": ["Elms"]}]), "<Elms>", True),
+        ({}, "anything", False),
+        ({"address": [{"address_lines": ["Elm"]}]}, "by the elm", False),
+        ({"address": [{"address_lines": ["Elms"]}]}, "by the Elms", True),
+        ({"address": [{"postcode": "ZZ99 1AA"}]}, "zz991aa", True),
+        ({"address": [{"postcode": ""}]}, "anything", False),
+        ({"address": [{"postcode": "ZZ9"}]}, "at zz9", True),
+        ({"address": [{"uprn": "10009990"}]}, "it is 10009990", True),
+        ({"address": [{}]}, "None", False),
+        ({"contact_tel": ["0113 496 0777"]}, "+44 113 4960777", True),
+        ({"contact_tel": ["0113 496 0777"]}, "44113 4960778", False),
+        ({"contact_tel": ["01234"]}, "call 1234", False),
+        ({"contact_tel": ["012345"]}, "call 12345", True),
+        ({"contact_tel": ["0044 113 496 0777"]}, "0113 496 0777", True),
+        ({"contact_tel": ["44555"]}, "ring 44555", True),
+        ({"contact_tel": ["\u0661\u0662\u0663\u0664\u0665"]}, "12345", True),
+        ({"email": ["a@b.example"]}, "A@B.example", True),
+        ({"gp_practice": {"name": "Mill Pond"}}, "Mill\u00a0Pond", True),
+        ({"gp_practice": {"contact_tel": "0113 496 0779"}}, "01134960779", True),
+        ({"gp_practice": None}, "none", False),
+        ({"school_or_setting": [{"name": "Oak"}, {"name": "Willow Bank"}]}, "Oak", False),
+        ({"school_or_setting": [{"name": "Oak"}, {"name": "Willow Bank"}]}, "willowbank", True),
+        ({"address": [{"postcode": "ZZ90 1OL"}]}, "zz9o iol", True),
+        ({"address": [{"address_lines": ["Elms"]}]}, "E&nbsp;lms", True),
+        ({"address": [{"address_lines": ["Elms"]}]}, "<Elms>", True),
     ],
 )
-def test_what_is_searched_for_in_texts(places: Places, text: str, found: bool) -> None:
+def test_what_is_searched_for_in_texts(child: dict[str, Any], text: str, found: bool) -> None:
     """Lines and names of four letters and more, numbers however dialled, postcodes."""
-    assert places.named_in(text) is found
+    assert Places(({"subjects": [child]},)).named_in(text) is found
 
 
 @pytest.mark.parametrize(
@@ -326,10 +340,51 @@ def test_universal_services_are_places_too(universal: dict[str, Any], text: str)
 
 def test_a_base_is_where_the_family_is() -> None:
     """By the type of service, or by the organisation of a place."""
-    places = placed(school_or_setting=[{"name": "Oak", "organisation_id": 900001}])
+    known, unknown = (
+        Places(({"subjects": [{"school_or_setting": [school]}]},))
+        for school in ({"name": "Oak", "organisation_id": 900001}, {"name": "Oak"})
+    )
 
-    assert places.is_base({"service_type": "SCH"})
-    assert places.is_base({"organisation": "900001"})
-    assert not places.is_base({"service_type": "FSW", "organisation": "EHM-A"})
-    assert not places.is_base({})
-    assert not placed(school_or_setting=[{"name": "Oak"}]).is_base({"organisation": "None"})
+    assert known.is_base({"service_type": "SCH"})
+    assert known.is_base({"organisation": "900001"})
+    assert not known.is_base({"service_type": "FSW", "organisation": "EHM-A"})
+    assert not known.is_base({})
+    assert not unknown.is_base({"organisation": "None"})
+
+
+def test_of_what_is_left_no_text_names_a_place() -> None:
+    """One text of several goes, an empty list does not stay, codes and dates are not searched."""
+    place = "1 Example Road"
+    tree = shielded()
+    tree["subjects"][0]["address"] = [b.address(address_lines=[place, "Home"])]
+    tree["conclusions"] = {
+        **tree["conclusions"],
+        "conclusions": f"They live at {place}.",
+        "goals": [f"Stay at {place}", "Sleep"],
+        "solutions": [f"Stay at {place}"],
+    }
+    tree["responsible_practitioner"] = {
+        **b.practitioner("p-lead", organisation="EHM-A", service_type="FSW"),
+        "address_lines": ["2 Office Row"],
+        "postcode": "ZZ99 5OF",
+    }
+    away = {"subject_id": "s1", "lives_with_child": "N"}
+    tree["parents_carers"] = [{**MOTHER, "relationships": [away]}]
+    shown = sheltered(tree)
+
+    assert shown["conclusions"]["goals"] == ["Sleep"]
+    assert not {"conclusions", "solutions"} & shown["conclusions"].keys()
+    assert shown["conclusions"]["need_level"] == tree["conclusions"]["need_level"]
+    assert not {"address_lines", "postcode"} & shown["responsible_practitioner"].keys()
+    address = tree["parents_carers"][0]["address"][0]
+    assert shown["parents_carers"][0]["address"][0] == address
+
+
+def test_where_others_of_the_household_go_to_school_stays() -> None:
+    """A brother's school is where the family is."""
+    brother = {"name": "Max", "school": "Oak School"}
+    tree = shielded(family={"household_member": [brother]})
+
+    shown = sheltered(tree)
+
+    assert shown["family"]["household_member"] == [{"name": "Max"}]
