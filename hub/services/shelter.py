@@ -36,7 +36,7 @@ CONTACTS: Final = frozenset({"responsible_practitioner", "lead_professional"})
 """Whom a recipient must be able to ring; everybody else at work stays unnamed (CL-24)."""
 LOCAL: Final = frozenset({"la-child-id", "upn", "urn", "laestab", "uprn", "usrn"})
 """Identifiers that name an authority, a school or a place."""
-SCHOOLS: Final = ".household_member.school"
+SCHOOLS: Final = ".household_member[].school"
 SETTINGS: Final = frozenset({"SCH", "EYS", "SCHN", "SENCO", "GP", "HV", "MIDW", "CCFH"})
 """Services that are where their families are (CL-11)."""
 BASE: Final = ("address_lines", "postcode")

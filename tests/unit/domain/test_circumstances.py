@@ -371,3 +371,13 @@ def test_a_tie_to_nobody_says_nothing_of_responsibility() -> None:
     tree = {"parents_carers": [{"parent_carer_id": "mia", "relationships": ties}]}
 
     assert circumstances(tree).without == frozenset()
+
+
+def test_what_is_held_has_no_end_to_warn_of() -> None:
+    """What nothing leaves on any more does not end either; what lets store does."""
+    given = mia(scope_includes=[item(HOU)], store_decision="no")
+
+    for mothers, ends in (("Y", {"d1"}), ("N", set())):
+        known = circumstances(shown(None, mia=mothers))
+        agreements = Agreements(recorded(given), ["bea"], [], known=known)
+        assert agreements.ends("bea").keys() == ends

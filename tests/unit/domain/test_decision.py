@@ -283,3 +283,14 @@ def test_each_yes_is_told_with_its_end() -> None:
     assert agreed(keeps).ends("ava") == {"d1": end}
     replaced = record("WIDENED", scope_includes=[item(HOU)], supersedes="d1")
     assert agreed(keeps, replaced).ends("ava") == {"d2": end}
+
+
+def test_the_index_forgets_with_the_yes_that_let_it_know() -> None:
+    """A newer decision that leaves the answer standing does not make it last longer."""
+    short = record("STORE_ONLY", expires_at="2026-10-01T00:00:00Z")
+    family = agreed(short, record("REFUSED", refusal_scope="STORE_OK_SHARE_NO"))
+    end = datetime(2026, 10, 1, tzinfo=UTC)
+
+    assert family.index("ava", NOW) == "yes"
+    assert family.may_store("ava", end)
+    assert family.index("ava", end) == "no"

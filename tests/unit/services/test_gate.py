@@ -8,8 +8,16 @@ import pytest
 
 from hub.domain.accreditation import Protocol
 from hub.domain.exchange import EpisodeHead, Involvement
-from hub.errors import Code, Withheld
-from hub.services.gate import Case, Request, release, release_to_index
+from hub.errors import Code, Unavailable, Withheld
+from hub.services.gate import (
+    Case,
+    Request,
+    news,
+    purpose_of,
+    related,
+    release,
+    release_to_index,
+)
 from hub.services.released import Released, genuine
 from tests import builders as b
 from tests.unit.services.world import PARTNERS, START, held, partner
@@ -452,3 +460,267 @@ def test_at_the_index_a_refuge_and_no_address_look_the_same() -> None:
 
     assert refuge == none
     assert none["notification"]["subject"] == {"address": None}
+
+
+# Each rule to the letter
+
+SOME = Involvement("i1", "e1", "SCH-A/SCH", "", START)
+
+
+@pytest.mark.parametrize(
+    ("held", "is_related"),
+    [
+        ((), False),
+        ((SOME,), True),
+        ((replace(SOME, service="HOU-A/HOUS"),), False),
+        ((replace(SOME, since=START + timedelta(seconds=1)),), False),
+        ((replace(SOME, until=START),), False),
+        ((replace(SOME, until=START + timedelta(seconds=1)),), True),
+        ((replace(SOME, until=START), SOME), True),
+    ],
+)
+def test_a_relationship_is_from_inclusive_to_exclusive(
+    held: tuple[Involvement, ...], is_related: bool
+) -> None:
+    """Of this very service, begun and not over."""
+    assert related(held, "SCH-A/SCH", START) is is_related
+
+
+@pytest.mark.parametrize(
+    ("kind", "process", "purpose"),
+    [
+        ("N11", "TRANSFER_PENDING", "TRANSFER"),
+        ("N16", "PLAN_ACTIVE", "REQUEST_SERVICE"),
+        ("N9", "TEAM_FORMING", "PLAN"),
+        ("N7", "ASSESSED", "ASSESS"),
+        ("N7", "PLAN_ACTIVE", "PLAN"),
+    ],
+)
+def test_each_message_has_its_purpose(kind: str, process: str, purpose: str) -> None:
+    """Before there is a plan, assessing."""
+    assert purpose_of(kind, case(process=process).head) == purpose
+
+
+def shielding(how: str, tree: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return an episode of somebody who is shielded so."""
+    return b.changed(tree or b.episode(), "/subjects/0/shielding", how)
+
+
+def test_a_shield_is_lifted_for_one_view_and_consent_is_not() -> None:
+    """D-43: places are shown to who may see them, in full shield too."""
+    for how in ("full", "whereabouts"):
+        shown = release(case(shielding(how)), request("VIEW", lifted=True)).tree
+        assert "address" in shown["episode"]["subjects"][0]
+        assert "notification" not in shown
+        assert refused(case(shielding(how), NO_SCOPE), request("VIEW", lifted=True)) is (
+            Code.CONSENT_SCOPE
+        )
+
+
+def test_nobody_who_may_not_take_part_is_told() -> None:
+    """Admission is asked at the gate: a protocol of another authority covers nothing here."""
+    elsewhere = replace(
+        SCHOOL, protocols=tuple(replace(one, authority="009") for one in SCHOOL.protocols)
+    )
+
+    assert refused(case(), request(partner=elsewhere)) is Code.ORG_NOT_ACCREDITED
+
+
+def test_a_wish_to_be_rung_needs_an_episode_that_may_be_known_of() -> None:
+    """N12 asks for no consent; a full shield or an episode that is over stops it."""
+    wish = request("N12", facts={"from": "GP-A/GP"})
+
+    told = release(case(None, NO_SCOPE, services=()), wish)
+    assert told.tree["notification"] == {"code": "N12", "from": "GP-A/GP"}
+    assert not told.rehearsal
+    assert refused(case(HIDDEN), wish) is Code.SHIELDED
+    assert refused(case(process="VOID"), wish) is Code.STATE
+    assert release(case(shielding("whereabouts")), wish).decisions == ()
+
+
+def test_what_the_keeper_of_a_record_is_told_comes_with_the_facts() -> None:
+    """An answer that must be written into the record holds that part, and the episode's own id."""
+    facts = {"episode": {"episode_id": "other", "closure": {"closed_on": "2026-11-01"}}}
+    told = release(case(), request("N8", focus=("closed",), facts=facts)).tree
+
+    assert told["episode"] == {"episode_id": "e1", "closure": {"closed_on": "2026-11-01"}}
+    assert told["notification"] == {"code": "N8"}
+
+
+def test_where_consent_cannot_be_read_nothing_goes_for_now() -> None:
+    """Neither content nor an index entry; what is owed goes."""
+    unsure = replace(case(LED), unsure="stale")
+
+    for ask in (lambda: release(unsure, request()), lambda: to_index(unsure, "N1")):
+        with pytest.raises(Unavailable) as unavailable:
+            ask()
+        assert unavailable.value.code is Code.REGISTER
+    assert release(unsure, request("N10")).recipient == "SCH-A/SCH"
+    closed = replace(case(LED, process="CLOSED"), unsure="stale")
+    assert to_index(unsure, "N14").recipient == to_index(closed, "N2").recipient == "IDX/INDEX"
+    with pytest.raises(Unavailable):
+        to_index(closed, "N3")
+    with pytest.raises(Unavailable):
+        to_index(unsure, "N2")
+
+
+def test_under_a_shield_facts_and_fields_are_told_without_places() -> None:
+    """To who may know the place they are told whole."""
+    focus = ("subjects[subject_id=s1].address", "subjects[subject_id=s1].given_names")
+    joined = {"joined": ["HV-A/HV"], "event": "team.called"}
+    locating = {"service": "SCH-A/SCH", "section": "sec.identity", "sensitive": True}
+    knows = b.decision(
+        scope_includes=[
+            {"service": "SCH-A/SCH", "section": "all", "sensitive": True},
+            {**locating, "action": "locate"},
+        ],
+        scope_excludes=[],
+    )
+    for how, records, fields, names in (
+        ("none", (b.decision(), own()), 2, True),
+        ("whereabouts", (b.decision(), own()), 1, False),
+        ("whereabouts", (knows, own()), 2, True),
+    ):
+        stands = case(shielding(how), *records)
+        told = release(stands, request("N5", focus=focus)).tree["notification"]
+        team = release(stands, request("N8", facts=joined)).tree["notification"]
+        assert len(told["changed"]) == fields, how
+        assert ("joined" in team) is names, how
+
+
+def test_only_decisions_that_gave_are_named() -> None:
+    """A message that rests on no leaf names those that list the service, and no refusal."""
+    event = request("N8", facts={"event": "team.called"})
+    cut = b.decision(
+        consent_decision_id="d3",
+        state="WITHDRAWN",
+        withdrawal_type="SHARE_SECTION",
+        scope_includes=[],
+        scope_excludes=[{"service": "SCH-A/SCH", "section": "sec.family"}],
+    )
+    tree = b.episode()
+    tree["subjects"].append(b.subject(subject_id="s2"))
+    twins = b.decision(
+        consent_decision_id="d4", subject_id="s2", state="REFUSED", share_decision="no"
+    )
+
+    released = release(case(tree, b.decision(), own(), cut, twins), event)
+    assert released.decisions == ("d1",)
+    assert not released.rehearsal
+
+
+MIND = b.practitioner("p-m", name="Dr M Mind", organisation="CAMHS-A", service_type="CAMHS")
+TEACHER = b.practitioner("p-t", name="Ms T Teach", organisation="SCH-A", service_type="SCH")
+
+
+@pytest.mark.parametrize("kind", ["N3", "N7"])
+@pytest.mark.parametrize(
+    ("tree", "stands_in"),
+    [
+        (LED, False),
+        (b.episode(responsible_practitioner=MIND), True),
+        (shielding("whereabouts", b.episode(responsible_practitioner=TEACHER)), True),
+        (shielding("whereabouts", LED), False),
+    ],
+    ids=["open", "sensitive", "where the family is", "elsewhere"],
+)
+def test_whom_to_ring_is_the_co_ordinator_where_a_name_would_tell(
+    kind: str, tree: dict[str, Any], stands_in: bool
+) -> None:
+    """For a sensitive service and for a shielded family's school alike; N3 says so."""
+    released = release(case(tree), request(kind), coordinator=CO_ORDINATOR).tree
+    contact = released["episode"]["responsible_practitioner"]
+
+    assert (contact == CO_ORDINATOR) is stands_in
+    assert released["notification"].get("mediated") is (
+        True if stands_in and kind == "N3" else None
+    )
+
+
+def test_without_anybody_to_ring_nobody_stands_in() -> None:
+    """Where no practitioner answers for the episode, and where the message shows none."""
+    nobody = b.episode()
+    nobody.pop("responsible_practitioner", None)
+    hidden = b.episode(responsible_practitioner=MIND)
+
+    seven = release(case(nobody), request("N7"), coordinator=CO_ORDINATOR).tree["episode"]
+    changed = request("N5", focus=("subjects[subject_id=s1].given_names",))
+    five = release(case(hidden), changed, coordinator=CO_ORDINATOR).tree["episode"]
+    assert "responsible_practitioner" not in {*seven, *five}
+
+
+def test_a_change_that_may_be_seen_is_news() -> None:
+    """What is new, what went, and what is not for this service to see."""
+    old, new = b.episode(), b.episode()
+    stands = case(new)
+    assert not news(stands, request("N6"), old)
+
+    new["conclusions"]["conclusions"] = "Other."
+    assert news(stands, request("N6"), old)
+    assert not news(case(new, NO_SCOPE), request("N6"), old)
+    del new["conclusions"]
+    assert news(stands, request("N6"), old)
+    assert news(case(old), request("N6"), new)
+
+
+def test_what_ends_an_entry_reaches_the_index_in_any_state() -> None:
+    """N14 under a full shield and of a void episode, N2 when it is closed; nothing else."""
+    closed = case(LED, b.decision(index_consent="no"), process="CLOSED")
+    hidden, void = case(HIDDEN), case(LED, process="VOID")
+
+    assert to_index(hidden, "N14").tree == to_index(void, "N14").tree
+    for stands, kind, code in (
+        (hidden, "N2", Code.SHIELDED),
+        (void, "N1", Code.STATE),
+        (closed, "N1", Code.CONSENT_NONE),
+        (case(LED, b.decision(index_consent="no")), "N2", Code.CONSENT_NONE),
+    ):
+        with pytest.raises(Withheld) as withheld:
+            to_index(stands, kind)
+        assert withheld.value.code is code
+
+
+def test_the_index_is_told_what_is_gone_under_a_shield_only_when_rewritten() -> None:
+    """A change of address is none under a shield; the shield's own N5 takes it off the index."""
+    focus = ("subjects[subject_id=s1].address", "subjects[subject_id=s1].given_names")
+    stands = case(shielding("whereabouts", LED))
+
+    plain = to_index(stands, "N5", focus=focus).tree["notification"]
+    rewritten = to_index(stands, "N5", focus=focus, facts={"rewrite": True}).tree["notification"]
+    assert plain["changed"] == ("given_names",)
+    assert set(rewritten["changed"]) == {"address", "given_names"}
+    assert rewritten["subject"]["address"] is None
+    assert "responsible_practitioner" not in {*plain, *rewritten}
+
+
+def test_the_index_is_told_since_when_and_who_acted() -> None:
+    """Facts that are for it, and no others."""
+    facts = {"effective_on": "2026-09-10", "was_acting": True, "event": "lead.changed"}
+    told = to_index(case(LED), "N3", facts=facts).tree["notification"]
+
+    assert (told["effective_on"], told["was_acting"]) == ("2026-09-10", True)
+    assert "event" not in told
+    assert "mediated" not in told
+
+
+@pytest.mark.parametrize("kind", ["N1", "N2", "N3", "N4"])
+def test_at_the_index_a_shield_looks_like_a_sensitive_service(kind: str) -> None:
+    """The co-ordinator stands in for both, in every message that names somebody."""
+    sensitive = b.episode(responsible_practitioner=MIND)
+    focus = ("p-lead", "p-m") if kind == "N4" else ()
+    told = [
+        to_index(case(tree), kind, focus=focus).tree["notification"]
+        for tree in (shielding("whereabouts", LED), sensitive)
+    ]
+
+    assert [one.get("responsible_practitioner") for one in told] == [CO_ORDINATOR] * 2
+    assert all(one["mediated"] is True for one in told)
+
+
+def test_a_shielded_episode_without_a_contact_names_nobody() -> None:
+    """No co-ordinator stands in for nobody."""
+    tree = shielding("whereabouts")
+    tree.pop("responsible_practitioner", None)
+
+    told = to_index(case(tree), "N1").tree["notification"]
+    assert not {"responsible_practitioner", "mediated"} & told.keys()

@@ -369,15 +369,15 @@ def test_of_what_is_left_no_text_names_a_place() -> None:
         "postcode": "ZZ99 5OF",
     }
     away = {"subject_id": "s1", "lives_with_child": "N"}
-    tree["parents_carers"] = [{**MOTHER, "relationships": [away]}]
+    flat = b.address(address_lines=["9 Far Row"], postcode="ZZ99 8FR", uprn="100000000009")
+    tree["parents_carers"] = [{**MOTHER, "address": [flat], "relationships": [away]}]
     shown = sheltered(tree)
 
     assert shown["conclusions"]["goals"] == ["Sleep"]
     assert not {"conclusions", "solutions"} & shown["conclusions"].keys()
     assert shown["conclusions"]["need_level"] == tree["conclusions"]["need_level"]
     assert not {"address_lines", "postcode"} & shown["responsible_practitioner"].keys()
-    address = tree["parents_carers"][0]["address"][0]
-    assert shown["parents_carers"][0]["address"][0] == address
+    assert shown["parents_carers"][0]["address"] == [flat]
 
 
 def test_where_others_of_the_household_go_to_school_stays() -> None:
