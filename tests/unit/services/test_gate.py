@@ -551,10 +551,11 @@ def test_where_consent_cannot_be_read_nothing_goes_for_now() -> None:
     """Neither content nor an index entry; what is owed goes."""
     unsure = replace(case(LED), unsure="stale")
 
-    for ask in (lambda: release(unsure, request()), lambda: to_index(unsure, "N1")):
-        with pytest.raises(Unavailable) as unavailable:
-            ask()
-        assert unavailable.value.code is Code.REGISTER
+    with pytest.raises(Unavailable) as content:
+        release(unsure, request())
+    with pytest.raises(Unavailable) as entry:
+        to_index(unsure, "N1")
+    assert content.value.code is entry.value.code is Code.REGISTER
     assert release(unsure, request("N10")).recipient == "SCH-A/SCH"
     closed = replace(case(LED, process="CLOSED"), unsure="stale")
     assert to_index(unsure, "N14").recipient == to_index(closed, "N2").recipient == "IDX/INDEX"
@@ -724,3 +725,14 @@ def test_a_shielded_episode_without_a_contact_names_nobody() -> None:
 
     told = to_index(case(tree), "N1").tree["notification"]
     assert not {"responsible_practitioner", "mediated"} & told.keys()
+
+
+def test_a_case_is_what_stands_in_the_store() -> None:
+    """What was worked out about it, and whom to ask of people, is neither compared nor shown."""
+    tree = b.episode()
+    asked, fresh = case(tree), case(tree)
+    other = replace(fresh, vouched=lambda *_: None, earlier=lambda _: 0)
+    release(asked, request())
+
+    assert asked == fresh == other
+    assert repr(asked) == repr(fresh) == repr(other)
