@@ -764,6 +764,10 @@ LOCATE = HOME | {"action": "locate"}
         ([HOME | {"to": "2026-09-10"}, LOCATE], True),
         ([LOCATE | {"from": "2026-10-01"}], False),
         ([HOME, LOCATE | {"service": SCH}], False),
+        ([HOME, LOCATE | {"section": "sec.plan"}], False),
+        ([HOME, LOCATE | {"sensitive": False}], False),
+        ([HOME, LOCATE | {"purpose": "TRANSFER"}], False),
+        ([HOME, LOCATE | {"action": "view"}], False),
     ],
 )
 def test_knowing_the_place_is_named(said: list[dict[str, Any]], may: bool) -> None:
