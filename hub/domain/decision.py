@@ -204,7 +204,7 @@ def _index(record: Tree, *, sound: bool) -> str | None:
     said, state = record.get("index_consent"), record["state"]
     if state == "WITHDRAWN" and record.get("withdrawal_type") not in _SHARE_WITHDRAWALS:
         return "no"
-    if state == "REFUSED" and record.get("refusal_scope") == "WHOLE_CAF":
+    if record.get("refusal_scope") == "WHOLE_CAF":
         return "no"
     if said not in {"yes", "no_sensitive"}:
         return "no"
