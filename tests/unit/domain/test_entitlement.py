@@ -410,6 +410,9 @@ def test_a_narrowing_that_keeps_something_is_a_yes() -> None:
     taken = record("NARROWED", scope_excludes=[item(SCH, "sec.plan")], informed=None)
 
     assert faults(kept, SHARED) == ["E_RULE informed/reasons_explained"]
+    listed = record("NARROWED", scope_includes=[{"service": SCH}])
+    assert faults(listed, SHARED) == []
+    assert faults(listed, record(scope_includes=[item(HOU)])) == ["E_RULE scope_includes/0"]
     assert faults(taken, SHARED) == []
 
 
@@ -504,7 +507,8 @@ def test_only_the_young_persons_own_words_bind_the_parents() -> None:
     silent = young("REFUSED", store_decision="no")
     unknown = record("WIDENED", subject_id="bea", scope_includes=[item(SCH, purpose="FUN")])
 
-    assert faults(parents, siblings) == []
+    refused = siblings | {"state": "REFUSED", "store_decision": "no"}
+    assert faults(parents, siblings) == faults(parents, refused) == []
     assert faults(again, OWN) == []
     assert faults({"subject_id": "bea"}, OWN)[0].startswith("E_REQUIRED")
     assert "E_CONSENT_GIVER store_decision" not in faults({"subject_id": "bea"}, OWN)
