@@ -31,7 +31,7 @@ from typing import Literal
 
 from hub.domain.cells import LISTED, Ask, Cell, Heard, Layer
 from hub.domain.circumstances import NOTHING_KNOWN, Circumstances
-from hub.domain.decision import GIVING_STATES, PURPOSES, Reading
+from hub.domain.decision import GIVING_STATES, PURPOSES, Reading, moment, period
 from hub.domain.disputes import hold_disputed
 from hub.domain.exchange import Decision
 from hub.domain.hearing import Hearing
@@ -168,6 +168,19 @@ class Agreements:
             for service in _named(readings)
             if any(self.listed(person, Ask(service, purpose, at)).permitted for purpose in asked)
         )
+
+    def named(self) -> frozenset[str]:
+        """Return every service that anybody's decision has ever named to share with."""
+        return frozenset(one for readings in self._readings.values() for one in _named(readings))
+
+    def moments(self, person: str) -> frozenset[datetime]:
+        """Return when the passing of time changes anything of what *person* has agreed to."""
+        found = {reading.ends for reading in self._readings.get(person, ())}
+        for reading in self._readings.get(person, ()):
+            found |= {moment(item.get("from")) for item in reading.excludes} - {None}  # type: ignore[arg-type]
+            for item in reading.includes:
+                found |= {*(period(item) or ())}
+        return frozenset(found)
 
     def decided(self, person: str, section: str, ask: Ask) -> bool:
         """Return whether any decision speaks about this cell, be it yes or no, in force or over."""

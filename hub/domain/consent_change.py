@@ -13,6 +13,7 @@ from hub.domain.consent import LISTED, Agreements, Ask
 from hub.domain.decision import DEFAULT_PURPOSES, PURPOSES, SAYS_NOTHING, SHAREABLE, next_decision
 from hub.domain.events import Event
 from hub.domain.exchange import Decision, Tree
+from hub.domain.lapse import sharing
 
 _CELLS = (LISTED, *sorted(SHAREABLE))
 
@@ -82,17 +83,19 @@ def classify(
     before = Agreements(earlier, (), (), known=known)
     after = Agreements([*earlier, decision], (), (), known=known)
     children = {d.data_subject for d in (*earlier, decision) if not _adult(d.record)}
-    shared_before = _shared(before, children, at)
+    shared_before = sharing(before, children, at)
     if not _adult(record):
         stored_before, stored_after = (
             any(agreements.may_store(child, at) for child in children)
             for agreements in (before, after)
         )
         if not stored_after:
-            return Event.CONSENT_WITHDRAWN if stored_before else Event.CONSENT_REFUSED
+            # A "no" after storing has lapsed takes it back all the same.
+            stored = stored_before or any(_stores(one.record) for one in earlier)
+            return Event.CONSENT_WITHDRAWN if stored else Event.CONSENT_REFUSED
         if not stored_before:
             return Event.CONSENT_GIVEN
-        if shared_before and not _shared(after, children, at):
+        if shared_before and not sharing(after, children, at):
             return Event.CONSENT_WITHDRAWN
     services = before.services(at) | after.services(at)
     change = effect(before, after, services, at, PURPOSES)
@@ -106,11 +109,5 @@ def _adult(record: Tree) -> bool:
     return record.get("given_by_basis") == "ADULT_SELF"
 
 
-def _shared(agreements: Agreements, children: Iterable[str], at: datetime) -> bool:
-    services = agreements.services(at)
-    return any(
-        agreements.listed(child, Ask(service, purpose, at)).permitted
-        for child in children
-        for service in services
-        for purpose in PURPOSES
-    )
+def _stores(record: Tree) -> bool:
+    return record.get("store_decision") == "yes" and not _adult(record)

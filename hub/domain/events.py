@@ -51,9 +51,11 @@ class Event(StrEnum):
     """A bare episode arrived; what it means is read from the difference."""
     PARTICIPANT_LEFT = "participant.left"
     """A team member got a leaving date."""
+    CONSENT_EXPIRED = "consent.expired"
+    """Everything that was agreed to has run out, and nobody said anything."""
 
 
-INTERNAL = frozenset({Event.EPISODE_UPDATED, Event.PARTICIPANT_LEFT})
+INTERNAL = frozenset({Event.EPISODE_UPDATED, Event.PARTICIPANT_LEFT, Event.CONSENT_EXPIRED})
 WIRE = frozenset(Event) - INTERNAL
 """The names that a message may carry."""
 

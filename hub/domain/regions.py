@@ -143,6 +143,7 @@ class Facts:
     service_consented_for_request: bool = False
     request_open: bool = False
     answer_known: bool = False
+    consent_lapsed: bool = False
 
     # Which of several rows, and which conditional notifications.
     acting: bool = False
@@ -218,6 +219,7 @@ GUARDS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "request_open": "there must be an open request to this service",
         "answer_known": "answer with a code of CL-22b",
+        "consent_lapsed": "record a withdrawal; what still holds has not run out",
         "only_contact_or_demographics_changed": (
             "after closure only contact details and demographics change"
         ),

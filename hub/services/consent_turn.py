@@ -9,6 +9,7 @@ from hub.domain.consent import Agreements
 from hub.domain.consent_change import Effect
 from hub.domain.events import Event
 from hub.domain.exchange import Decision
+from hub.domain.lapse import sharing
 from hub.domain.regions import Facts, Role
 from hub.ports import Session
 from hub.services.holding import holders
@@ -39,7 +40,7 @@ class Turn:
             storage_withdrawn=not stored,
             index_consented=any(after.index(child, now) != "no" for child in children),
             decision_names_a_service=bool(self.decision.record.get("scope_includes")),
-            something_shared=bool(after.services(now)),
+            something_shared=sharing(after, children, now),
             consent_gained=bool(self.change.gained),
             consent_cut=bool(self.change.lost),
             transfer_consent_gained=bool(self.offered),

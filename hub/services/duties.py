@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from hub.domain.partner import Registry
 from hub.services.consent_duties import ConsentDuty
+from hub.services.lapse import LapseDuty
 from hub.services.people_duties import ExpiringPractitioners, VacantLeads
 from hub.services.recall_duties import RecallDuty
 from hub.services.scheduler import Duty
@@ -15,6 +16,7 @@ def duties(registry: Registry) -> Sequence[Duty]:
     return (
         RecallDuty(registry),
         ConsentDuty(registry),
+        LapseDuty(registry),
         ExpiringPractitioners(),
         VacantLeads(registry),
         TransferDuty(),

@@ -51,6 +51,7 @@ from hub.services.vacancy import filled, hand_on
 NO_DECISION: Final = "no recorded decision lets the hub keep this episode for you"
 OPENING: Final = frozenset({None, "episode.opened", "episode.reopened", "episode.imported"})
 """What a first version may come with; a bare episode opens."""
+ENDING: Final = frozenset({"episode.closed", "social_care.decision", "episode.voided"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Receiver:
         check_covered(
             session, incoming.partner, found.head, found.head.home_authority, incoming.now
         )
-        if not self._may_keep(found, incoming.now, sent):
+        if not self._may_keep(found, incoming.now, sent, event):
             return self._refuse(session, incoming)
         administrates = is_administrator(incoming.partner, incoming.user)
         if administrates:
@@ -131,8 +132,11 @@ class Receiver:
             session.add_alert(told)
         return self._commit(session, incoming, message, found.head, found, move, warnings)
 
-    def _may_keep(self, found: Standing, now: datetime, sent: Tree) -> bool:
-        """Return whether storage consent lets the hub keep this (`domain.md` 4.4, store only)."""
+    def _may_keep(self, found: Standing, now: datetime, sent: Tree, event: object) -> bool:
+        """Return whether storage consent lets the hub keep this (`domain.md` 4.4, store only).
+
+        An episode whose storing has lapsed can still be ended, by what says no more than that.
+        """
         if found.head is None:
             return False
         known, adults = people(found.tree)
@@ -140,7 +144,11 @@ class Receiver:
         children = tuple(dict.fromkeys((*known, *named)))
         shown = circumstances(found.tree)
         agreements = Agreements(found.decisions, children, adults, known=shown)
-        return bool(children) and all(agreements.may_store(child, now) for child in children)
+        ends = event in ENDING and not sent.keys() - {"episode_id", "closure"}
+        return bool(children) and all(
+            cell.permitted or (ends and cell.reason is Code.CONSENT_EXPIRED)
+            for cell in (agreements.storing(child, now) for child in children)
+        )
 
     def _refuse(self, session: Session, incoming: Incoming) -> Refused:
         session.add_audit(

@@ -55,6 +55,7 @@ PAUSED {OPEN} | consent.withdrawn | storage_withdrawn | consent_giver_system | |
 CLOSED | consent.withdrawn | | consent_giver_system | | = | N10
 PAUSED | consent.withdrawn | !storage_withdrawn | consent_giver_system | | = | N10
 {OPEN} | consent.withdrawn | !storage_withdrawn | consent_giver_system | | PAUSED | N10
+{OPEN} | consent.expired | | hub | consent_lapsed | PAUSED | N10
 PAUSED | consent.given | something_shared | consent_giver_system | | < | N7?shown -N6 -N9
 PAUSED | consent.given | !something_shared | consent_giver_system | | = |
 PAUSED {OPEN} | episode.closed | life_ended | assessor lead | closure_reason_present | CLOSED | N2

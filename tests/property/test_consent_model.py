@@ -14,7 +14,8 @@ from hub.domain.consent import Agreements, Ask
 from hub.domain.consent_change import effect
 from hub.domain.decision import read
 from hub.domain.exchange import Decision
-from tests.property.consent_model import LISTED, Item, Life, Said, permitted
+from hub.domain.lapse import lapsed
+from tests.property.consent_model import LISTED, Item, Life, Said, loud, permitted, stores
 
 CHILD = "ava"
 SERVICES = ("HOU-A/HOUS", "SCH-A/SCH")
@@ -240,6 +241,50 @@ class Family(RuleBasedStateMachine):
                 self.said, service, section, purpose, self.day, self.life, fine=fine
             )
             assert yes == expected, (service, section, purpose, fine)
+
+
+said_by_somebody = st.builds(
+    Said,
+    number=st.just(0),
+    kind=st.sampled_from(["SHARE", "SHARE", "WIDENED", "NARROWED", *RECORD]),
+    voice=st.sampled_from(["parent", "parent", "young person"]),
+    signed=st.integers(0, 10),
+    expires=st.integers(5, 60),
+    includes=st.lists(items, max_size=3).map(tuple),
+    excludes=st.lists(noes, max_size=1).map(tuple),
+    giver=st.sampled_from(["mia", "jon"]),
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(said_by_somebody, min_size=1, max_size=4), st.integers(11, 60))
+def test_a_lapse_is_what_was_and_is_not_and_will_not_be(written: list[Said], day: int) -> None:
+    """PAUSED by time: something was shared or stored on some day before, by the decisions that
+    stand; nothing is today, and on no day to come.
+    """
+    giving = {"SHARE", "WIDENED", "NARROWED"}
+    everything = [
+        replace(said, number=n, includes=said.includes if said.kind in giving else ())
+        for n, said in enumerate(written, start=1)
+    ]
+
+    def shares(on: int) -> bool:
+        return any(
+            permitted(everything, service, LISTED, purpose, on)
+            for service, purpose in product(SERVICES, PURPOSES)
+        )
+
+    def keeps(on: int) -> bool:
+        order = sorted(everything, key=lambda said: (loud(said), said.number), reverse=True)
+        return next((s for said in order if (s := stores(said, on, Life())) is not None), False)
+
+    past, future = range(day), range(day + 1, day + 61)
+    over = not shares(day) and not any(map(shares, future)) and any(map(shares, past))
+    unkept = not keeps(day) and any(map(keeps, past))
+    decisions = [recorded(said) for said in everything]
+    agreements = Agreements(decisions, [CHILD], ["mia", "jon"])
+
+    assert lapsed(agreements, [CHILD], moment(day)) == (over or unkept)
 
 
 TestFamily = Family.TestCase
