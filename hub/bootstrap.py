@@ -21,6 +21,8 @@ from adapters.consent.site import load_registers
 from adapters.database.store import SqlStore
 from adapters.database.vault import FileVault
 from adapters.destinations.amqp import AmqpDestination, queue_of
+from adapters.destinations.mllp import CONTENT_TYPE as HL7V2
+from adapters.destinations.mllp import MllpDestination
 from adapters.destinations.pull import PullDestination
 from adapters.destinations.webhook import WebhookDestination
 from adapters.notifications.child_index import ChildIndexDestination
@@ -93,7 +95,9 @@ def ready(both: Translator, registry: Registry) -> list[Format]:
     """
     taken: dict[int, Format] = {}
     for partner in registry.partners.values():
-        for name in {partner.delivering.content, partner.delivering.notification}:
+        delivering = partner.delivering
+        names = {delivering.content, delivering.notification, delivering.answers}
+        for name in filter(None, names):
             one = both.catalogue.format(name, partner.name)
             if one is None:
                 known = ", ".join(both.formats())
@@ -101,6 +105,8 @@ def ready(both: Translator, registry: Registry) -> list[Format]:
                 raise Misconfigured(
                     Code.CONFIGURATION, f"{partner.name} takes {name}, which is no format", [fault]
                 )
+            if delivering.channel == "mllp" and one.head.content_type != HL7V2:
+                raise _unserved(partner, f"MLLP carries HL7 v2, and {name} is something else")
             one.compiled.ready(to_read=False)
             taken[id(one)] = one
         narrower = both.catalogue.narrower(partner.delivering.notification)
@@ -165,6 +171,9 @@ def destinations(hub: Hub) -> tuple[dict[str, Destination], list[Closing]]:
                 )
             case "pull":
                 made[partner.name] = PullDestination()
+            case "mllp":
+                made[partner.name] = over_mllp = MllpDestination.to(delivering)
+                closing.append(over_mllp)
     return made, closing
 
 

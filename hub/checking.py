@@ -5,11 +5,13 @@ from typing import Any, Final
 
 from adapters.consent.site import load_registers
 from adapters.partners.profiles import load_registry
+from hub.bootstrap import ready, translator
 from hub.domain.partner import Registry
 from hub.errors import Code, Fault, Misconfigured
 from hub.positioned import PositionedErrors
 from mappings.commands_check import faults
 
+CANONICAL: Final = "https://ecaf.example/fhir"
 PARTNERS: Final = ("hub.yaml", "partners")
 OURS: Final = (*PARTNERS, "catalogue", "codes", "overlays")
 
@@ -42,6 +44,12 @@ def check_site(folder: Path) -> dict[str, Any]:
     if errors:
         wrong += [Fault(Code.MAPPING_INVALID, str(one.place), one.message) for one in errors]
         details.append(f"mappings:\n{PositionedErrors(errors)}")
+    if registry is not None and not wrong:
+        try:
+            ready(translator(CANONICAL, folder), registry)
+        except Misconfigured as error:
+            wrong += error.faults
+            details.append(error.detail)
     if wrong:
         code = wrong[0].code
         raise Misconfigured(code, "\n".join(details), wrong)

@@ -31,7 +31,7 @@ def run(
     registry = load_registry(settings.config_dir)
     found = asyncio.run(_found(settings, delivery_id))
     partner = registry.partners[found.delivery.partner]
-    name = format_of(partner, found.delivery.message_type)
+    name = format_of(partner, found.delivery.message_type, found.tree)
     both = translator(settings.canonical_url, settings.config_dir)
     one = both.mapping(name, partner.name)
     header = {

@@ -26,7 +26,7 @@ _LINES: Final = re.compile(rb"[\r\n]+")
 class Header:
     """What MSH says: names of the sender (first components of MSH-3 and -4), type and event
     (MSH-9), id (-10), processing id (-11), version (-12), and which answers it asks for (-15, -16).
-    *seen*: there is an MSH at all.
+    *seen*: there is an MSH at all; *component* is what it separates components by.
     """
 
     application: str = ""
@@ -39,6 +39,7 @@ class Header:
     accept: str = ""
     answer: str = ""
     seen: bool = False
+    component: str = "^"
 
     @property
     def enhanced(self) -> bool:
@@ -77,6 +78,7 @@ def read_header(raw: bytes) -> Header:
         accept=_shaped(_CONDITION, first(15)),
         answer=_shaped(_CONDITION, first(16)),
         seen=True,
+        component=component,
     )
 
 

@@ -7,10 +7,12 @@ may use the other, and nobody else (`reliability.md` 5.6).
 import re
 from collections.abc import MutableMapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from adapters.partners.values import matching
 from hub.domain.partner import MllpSender
 from hub.positioned import Value
+from hub.settings import is_loopback
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/@+-]{0,179}", re.ASCII)
 _HOST: Final = re.compile(
@@ -80,3 +82,26 @@ def alone(partner: str, one: MllpSender, used: MutableMapping[str, str], place: 
     for application, facility in sorted(one.names):
         if used.setdefault(f"mllp {application}|{facility}", partner) != partner:
             place.error("another partner sends under the same application and facility (MLLP)")
+
+
+def mllp_address(value: Value) -> tuple[str, int, bool]:
+    """Return host, port and whether it is TLS of ``mllps://host:port``, or of ``mllp://`` to this
+    machine.
+    """
+    try:
+        parts = urlsplit(value.text())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    bare = value.text() == f"{parts.scheme}://{parts.netloc}" if host else False
+    if (
+        not bare
+        or parts.scheme not in ("mllp", "mllps")
+        or not host
+        or not port
+        or "@" in parts.netloc
+    ):
+        value.error("must be mllps://host:port, and nothing else")
+    if parts.scheme == "mllp" and not is_loopback(host):
+        value.error("must be mllps:// unless it is this machine")
+    return host, port, parts.scheme == "mllps"

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from adapters.partners.accreditations import Accredited, read_accredited
 from adapters.partners.jwks import read_jwks, thumbprint
-from adapters.partners.mllp import alone, read_mllp
+from adapters.partners.mllp import alone, mllp_address, read_mllp
 from adapters.partners.values import authority, coded, day, line, matching, optional_line
 from hub.domain.codes import Standing, check
 from hub.domain.partner import (
@@ -30,11 +30,11 @@ from hub.domain.partner import (
     Service,
 )
 from hub.errors import Code, Fault, Misconfigured
-from hub.positioned import PositionedError, Problems, Value, read_file
+from hub.positioned import Fields, PositionedError, Problems, Value, read_file
 from hub.secrets import permission_fault
 from hub.settings import is_loopback
 
-CHANNELS: Final[tuple[Channel, ...]] = ("webhook", "amqp", "pull", "index")
+CHANNELS: Final[tuple[Channel, ...]] = ("webhook", "amqp", "pull", "index", "mllp")
 _NAME: Final = re.compile(r"[A-Z0-9][A-Z0-9-]{0,38}", re.ASCII)
 _SERVICE: Final = re.compile(r"([A-Z0-9][A-Z0-9-]{0,38})/([A-Z]{1,8})", re.ASCII)
 _FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,63}", re.ASCII)
@@ -228,10 +228,16 @@ def _operations(value: Value) -> frozenset[str]:
 
 def _delivering(value: Value, config_dir: Path) -> Delivering:
     told = value.mapping(
-        "channel", "url", "body", "content", "notification", "secret_file", "ca_file"
-    )
+        "channel", "url", "body", "content", "notification", "answers", "secret_file", "ca_file",
+        "cert_file", "key_file",
+    )  # fmt: skip
     channel_value = told.need("channel")
     channel = next(c for c in CHANNELS if c == channel_value.one_of(*CHANNELS))
+    if channel == "mllp":
+        return _over_mllp(told, value, config_dir)
+    for name in ("cert_file", "key_file"):
+        if (given := told.get(name)) is not None:
+            given.error(f"means nothing for the channel {channel}")
     url, secret, trusted = told.get("url"), told.get("secret_file"), told.get("ca_file")
     if channel == "webhook" and url is None:
         value.error("a webhook needs the key url")
@@ -243,22 +249,56 @@ def _delivering(value: Value, config_dir: Path) -> Delivering:
         _address(url)
         if secret is None:
             value.error("a webhook needs the key secret_file, to sign what is sent")
-    content, notification = told.get("content"), told.get("notification")
     body = told.get("body")
     thin = body is None or body.one_of("full", "thin") == "thin"
     return Delivering(
         channel=channel,
         body="thin" if thin and channel != "index" else "full",
-        content=_format(content) if content else "caf-json",
-        notification=_format(notification) if notification else "caf-json",
+        content=_format(told.get("content")) or "caf-json",
+        notification=_format(told.get("notification")) or "caf-json",
+        answers=_format(told.get("answers")),
         url=None if url is None else url.text(),
         secret_file=None if secret is None else _secret_file(secret, config_dir),
         ca_file=None if trusted is None else _file(trusted, config_dir),
     )
 
 
-def _format(value: Value) -> str:
-    return matching(value, _FORMAT, "the name of a format, like fhir-r4/episode")
+def _over_mllp(told: Fields, value: Value, config_dir: Path) -> Delivering:
+    """Read how a partner is reached over MLLP: whole messages, in formats that are named, with a
+    certificate of the hub's own unless it is this machine.
+    """
+    url, body = told.need("url"), told.get("body")
+    _host, _port, secure = mllp_address(url)
+    if body is not None and body.one_of("full", "thin") == "thin":
+        body.error("MLLP carries whole messages: body: full")
+    if (signing := told.get("secret_file")) is not None:
+        signing.error("means nothing for the channel mllp")
+    files = {name: told.get(name) for name in ("ca_file", "cert_file", "key_file")}
+    for name, given in files.items():
+        if secure and given is None and name != "ca_file":
+            value.error(f"mllps:// needs the key {name}: the hub shows a certificate")
+        if not secure and given is not None:
+            given.error("means nothing without mllps://")
+    trusted, cert, key = files.values()
+    return Delivering(
+        channel="mllp",
+        body="full",
+        content=_format(told.need("content")) or "",
+        notification=_format(told.need("notification")) or "",
+        answers=_format(told.get("answers")),
+        url=url.text(),
+        ca_file=None if trusted is None else _file(trusted, config_dir),
+        cert_file=None if cert is None else _file(cert, config_dir),
+        key_file=None if key is None else _secret_file(key, config_dir),
+    )
+
+
+def _format(value: Value | None) -> str | None:
+    return (
+        None
+        if value is None
+        else matching(value, _FORMAT, "the name of a format, like fhir-r4/episode")
+    )
 
 
 def _address(value: Value) -> None:

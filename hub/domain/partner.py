@@ -20,7 +20,7 @@ the child index, posting notifications, reading what was released to the partner
 disclosing without consent what a named person decided to disclose (N13), vouching for the
 organisation's practitioners, and seeing past a shield for one view (child protection only)."""
 
-Channel = Literal["webhook", "amqp", "pull", "index"]
+Channel = Literal["webhook", "amqp", "pull", "index", "mllp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,10 @@ class Delivering:
     """How messages reach the partner.
 
     *body* ``thin`` carries a reference only; the partner then fetches through the gate.  *content*
-    and *notification* name formats.  *secret_file* signs webhooks, *ca_file* is the only authority
-    whose certificate the partner's address may show; both are absolute.
+    and *notification* name formats, *answers* that of answers to its own requests where it is
+    another.  *secret_file* signs webhooks, *cert_file* and *key_file* are the certificate that the
+    hub shows, *ca_file* is the only authority whose certificate the partner's address may show; all
+    are absolute.
     """
 
     channel: Channel
@@ -49,6 +51,9 @@ class Delivering:
     url: str | None = None
     secret_file: Path | None = None
     ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    answers: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

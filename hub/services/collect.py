@@ -129,7 +129,9 @@ class Collector:
         delivery, released = outcome
         try:
             return self.renderer.render(
-                format_of(partner, delivery.message_type), released, partner=partner.name
+                format_of(partner, delivery.message_type, released.tree),
+                released,
+                partner=partner.name,
             )
         except Rejected as fault:
             self.handover.offer(await self._unrenderable(delivery_id, fault))

@@ -16,7 +16,7 @@ from typing import Final
 from hub.domain.carriage import Parcel
 from hub.domain.exchange import Delivery, State, Tree
 from hub.domain.partner import Partner, Registry
-from hub.errors import Code, Rejected, Unavailable, Withheld
+from hub.errors import Code, HubError, Rejected, Unavailable, Withheld
 from hub.ports import Clock, Destination, Digester, Handover, Needs, Renderer, Session, Store
 from hub.services.audit import of_delivery
 from hub.services.case import ask_gate, load_case, request_of
@@ -58,7 +58,7 @@ class Ended:
     following: tuple[str, ...]
 
 
-def doubted(delivery: Delivery, fault: Unavailable | None) -> Delivery:
+def doubted(delivery: Delivery, fault: HubError | None) -> Delivery:
     """Return *delivery* marked as perhaps arrived, where the *fault* leaves that open.
 
     If consent is narrowed afterwards, it must be recalled all the same.
@@ -177,7 +177,7 @@ class Dispatcher:
                     "consent_version": case.head.consent_version,
                     "view": digest.hex(),
                     "mapping": self.renderer.identity(
-                        format_of(partner, delivery.message_type), partner.name
+                        format_of(partner, delivery.message_type, released.tree), partner.name
                     ),
                 },
             )
@@ -254,6 +254,7 @@ class Dispatcher:
                 fault.code.value,
                 delivery,
                 {"faults": places, "said": fault.detail},
+                fault,
             )
         except Exception as fault:
             log.exception("send failed", extra={"delivery_id": delivery.delivery_id})
@@ -275,7 +276,9 @@ class Dispatcher:
         if not thin or delivering.channel == "index":
             thin = False
             rendered = self.renderer.render(
-                format_of(partner, delivery.message_type), started.released, partner=partner.name
+                format_of(partner, delivery.message_type, started.released.tree),
+                started.released,
+                partner=partner.name,
             )
             body, content_type = rendered.body, rendered.content_type
         return Parcel(
@@ -334,7 +337,7 @@ class Dispatcher:
         reason: str,
         mine: Delivery | None = None,
         facts: Tree | None = None,
-        fault: Unavailable | None = None,
+        fault: HubError | None = None,
     ) -> Sequence[str]:
         def unit(session: Session) -> tuple[str, ...]:
             current = self._mine(session, mine) if mine else session.delivery(delivery_id)

@@ -115,7 +115,7 @@ class Operations:
         found = await self.store.run(unit, Needs(deliveries=(delivery_id,)))
         if found is not None:
             partner, one, released = found
-            name = format_of(partner, one.message_type)
+            name = format_of(partner, one.message_type, released.tree)
             self.renderer().render(name, released, partner=partner.name)
 
     async def known(self, episode_id: str, service: str, at: datetime) -> Tree:

@@ -15,12 +15,14 @@ from hub.services.set_aside import set_aside
 from hub.services.statutory import STATUTORY
 from hub.services.views import CONTENT
 
+ANSWER: Final = "answer"
+"""What N16 calls itself when it answers a request for services (T35)."""
 ENDED: Final = frozenset({State.SUPPRESSED, State.QUARANTINED, State.EXPIRED})
 """How a delivery ends without its recipient having taken it."""
 
 NOTES: Final = frozenset({"tried", "replay_of"})
 """The hub's own words in a delivery's evidence, which say nothing of its arrival."""
-ANSWERED: Final = ("status", "acknowledged")
+ANSWERED: Final = ("status", "ack", "acknowledged")
 """What of the evidence is the other side's answer, and stands in the trace."""
 
 
@@ -64,8 +66,14 @@ def view_digest(digester: Digester, delivery: Delivery, released: Released) -> b
     return digester.digest_tree(tree["episode"] if delivery.message_type in CONTENT else tree)
 
 
-def format_of(partner: Partner, message_type: str) -> str:
-    """Return the format in which this partner takes a message of this type."""
+def format_of(partner: Partner, message_type: str, tree: Tree | None = None) -> str:
+    """Return the format in which this partner takes a message of this type; answers to what it
+    asked for (N16) may have one of their own.
+    """
+    answers = partner.delivering.answers
+    about = (tree or {}).get("notification", {})
+    if answers is not None and message_type == "N16" and about.get("kind") == ANSWER:
+        return answers
     carries_content = message_type in {"N6", "N7", "N9", "N13", "N16"}
     return partner.delivering.content if carries_content else partner.delivering.notification
 

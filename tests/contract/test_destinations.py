@@ -15,6 +15,7 @@ from standardwebhooks.webhooks import Webhook
 from adapters.destinations import thin
 from adapters.destinations.amqp import AmqpDestination, queue_of
 from adapters.destinations.breaker import Breaker
+from adapters.destinations.mllp import MllpDestination
 from adapters.destinations.pull import PullDestination
 from adapters.destinations.webhook import WebhookDestination, WebhookLimits
 from adapters.partners.keys import create_keys
@@ -28,6 +29,7 @@ from messaging.memory import MemoryTransport
 from messaging.rabbit import RabbitTransport
 from messaging.topology import Topology
 from tests.contract import receiver as server
+from tests.contract.mllp_receiver import hospital
 from tests.contract.receiver import Receiver, receiver, status
 from tests.servers.rabbitmq import RabbitServer
 
@@ -53,6 +55,12 @@ PARCEL = Parcel(
     urgent=False,
 )
 
+HL7 = replace(
+    PARCEL,
+    content_type="application/hl7-v2",
+    body=b"MSH|^~\\&|urn:ecaf:hub|Hub|||20260901||REF^I12^REF_I12|M1|P|2.4\r",
+)
+
 
 @dataclass
 class Carrier:
@@ -61,6 +69,7 @@ class Carrier:
     destination: Destination
     got: Callable[[], Awaitable[list[tuple[str, str, bytes]]]]
     says_delivered: bool
+    parcel: Parcel = PARCEL
 
 
 async def queued(transport: MemoryTransport | RabbitTransport) -> AsyncIterator[Carrier]:
@@ -106,7 +115,9 @@ TOPOLOGY = {
 }
 
 
-@pytest.fixture(params=["webhook", "memory", pytest.param("rabbitmq", marks=pytest.mark.broker)])
+@pytest.fixture(
+    params=["webhook", "mllp", "memory", pytest.param("rabbitmq", marks=pytest.mark.broker)]
+)
 async def carrier(request: pytest.FixtureRequest) -> AsyncIterator[Carrier]:
     """Each way of carrying, over the real thing."""
     if request.param == "webhook":
@@ -121,6 +132,15 @@ async def carrier(request: pytest.FixtureRequest) -> AsyncIterator[Carrier]:
 
             yield Carrier(hook, got, says_delivered=True)
             await hook.close()
+    elif request.param == "mllp":
+        async with hospital() as tie:
+            line = MllpDestination("127.0.0.1", tie.port)
+
+            async def received() -> list[tuple[str, str, bytes]]:
+                return [("d-1", "application/hl7-v2", body) for body in tie.received]
+
+            yield Carrier(line, received, says_delivered=True, parcel=HL7)
+            await line.close()
     elif request.param == "memory":
         async for one in queued(MemoryTransport()):
             yield one
@@ -132,21 +152,26 @@ async def carrier(request: pytest.FixtureRequest) -> AsyncIterator[Carrier]:
 
 async def test_the_body_arrives_as_it_is(carrier: Carrier) -> None:
     """Bytes, content type and delivery id are those of the parcel."""
-    await carrier.destination.send(PARCEL)
+    sent = carrier.parcel
+    await carrier.destination.send(sent)
 
-    assert await carrier.got() == [("d-1", "application/fhir+json", BODY)]
+    assert await carrier.got() == [("d-1", sent.content_type, sent.body)]
 
 
 async def test_delivered_means_that_the_receiver_said_so(carrier: Carrier) -> None:
     """A receiver's own 2xx delivers; a broker's confirm only hands over."""
-    outcome = await carrier.destination.send(PARCEL)
+    outcome = await carrier.destination.send(carrier.parcel)
 
     assert outcome.delivered is carrier.says_delivered
-    assert outcome.evidence in ({"status": 204}, {"confirmed": True})
+    assert outcome.evidence in ({"status": 204}, {"ack": "AA", "messages": 1}, {"confirmed": True})
 
 
 async def test_a_thin_parcel_carries_no_content(carrier: Carrier) -> None:
     """A CloudEvent with opaque ids and where to fetch; no content, and not delivered."""
+    if carrier.parcel is HL7:
+        with pytest.raises(Rejected):
+            await carrier.destination.send(replace(HL7, thin=True))
+        return
     outcome = await carrier.destination.send(replace(PARCEL, thin=True))
 
     ((delivery_id, kind, body),) = await carrier.got()

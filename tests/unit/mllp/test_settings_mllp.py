@@ -1,13 +1,16 @@
 """What a site says about its MLLP door: every fault with its place, and never open by accident."""
 
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from adapters.partners.keys import create_keys
 from adapters.partners.profiles import load_registry
-from hub.domain.partner import MllpSender
+from hub.bootstrap import ready, translator
+from hub.domain.partner import Delivering, MllpSender
 from hub.doors import mllp_door, refuse_unfit_senders
 from hub.errors import Misconfigured
 from hub.settings import Settings
@@ -126,6 +129,102 @@ def test_names_are_one_partners(site: Path) -> None:
     )
 
     assert "same application and facility" in faults(site)[0][1]
+
+
+# Out
+
+DELIVER = """deliver:
+  channel: mllp
+  url: mllps://tie.rxx01.example:2575
+  content: hl7v2/ref-i12
+  notification: hl7v2/ref-i12
+  answers: hl7v2/rri-answer
+  ca_file: tls/ca.pem
+  cert_file: tls/server.pem
+  key_file: tls/server.key
+"""
+
+
+def delivered(site: Path, text: str = DELIVER) -> None:
+    """Replace how HV-A is reached."""
+    path = site / "partners/HV-A.yaml"
+    path.write_text(re.sub(r"^deliver:.*\n", text, path.read_text(), flags=re.MULTILINE))
+
+
+def test_a_profile_says_how_to_reach_a_receiver(site: Path) -> None:
+    """Whole messages in named formats, with a certificate of ours."""
+    delivered(site)
+
+    assert load_registry(site).partners["HV-A"].delivering == Delivering(
+        channel="mllp",
+        body="full",
+        content="hl7v2/ref-i12",
+        notification="hl7v2/ref-i12",
+        answers="hl7v2/rri-answer",
+        url="mllps://tie.rxx01.example:2575",
+        ca_file=site / "tls/ca.pem",
+        cert_file=site / "tls/server.pem",
+        key_file=site / "tls/server.key",
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "told"),
+    [
+        ("mllps://tie", "https://tie", 23, "must be mllps://host:port"),
+        ("mllps://tie", "mllps://user@tie", 23, "must be mllps://host:port"),
+        (":2575", "", 23, "must be mllps://host:port"),
+        (":2575", ":2575/hl7", 23, "must be mllps://host:port"),
+        (":2575", ":99999", 23, "must be mllps://host:port"),
+        ("mllps://tie", "mllp://tie", 23, "must be mllps:// unless it is this machine"),
+        ("mllps://tie.rxx01.example", "mllp://127.0.0.1", 27, "means nothing without mllps://"),
+        ("  content: hl7v2/ref-i12\n", "", 22, "needs the key content"),
+        ("  notification: hl7v2/ref-i12\n", "", 22, "needs the key notification"),
+        ("  cert_file: tls/server.pem\n", "", 22, "needs the key cert_file"),
+        ("  key_file: tls/server.key\n", "", 22, "needs the key key_file"),
+        ("tls/server.key", "tls/none.key", 29, "there is no such file"),
+        ("tls/server.key", "/etc/passwd", 29, "stay inside it"),
+        ("  answers", "  body: thin\n  answers", 26, "MLLP carries whole messages"),
+        ("  answers", "  secret_file: tls/ca.key\n  answers", 26, "means nothing for the channel"),
+    ],
+)
+def test_each_fault_of_a_delivery_has_its_place(
+    site: Path, old: str, new: str, line: int, told: str
+) -> None:
+    """As everything else in a profile."""
+    assert old in DELIVER
+    delivered(site, DELIVER.replace(old, new, 1))
+
+    (place, remedy), *_ = faults(site)
+
+    assert told in remedy
+    assert place.startswith(f"partners/HV-A.yaml:{line}:")
+
+
+def test_certificates_of_our_own_are_for_mllp(site: Path) -> None:
+    """A webhook shows none, so a profile that names one means something else."""
+    path = site / "partners/HV-A.yaml"
+    path.write_text(
+        path.read_text().replace("channel: amqp,", "channel: amqp, cert_file: tls/ca.pem,")
+    )
+
+    assert "means nothing for the channel amqp" in faults(site)[0][1]
+
+
+@pytest.mark.parametrize("name", ["content", "notification", "answers"])
+def test_mllp_carries_hl7_v2(site: Path, name: str) -> None:
+    """A hub does not start with another format on the way to a v2 system."""
+    delivered(site)
+    registry = load_registry(site)
+    partners = {"HV-A": registry.partners["HV-A"]}
+    ready(translator("https://ecaf.example/fhir"), replace(registry, partners=partners))
+
+    changed = replace(partners["HV-A"].delivering, **{name: "caf-json"})  # type: ignore[arg-type]
+    partners = {"HV-A": replace(partners["HV-A"], delivering=changed)}
+    with pytest.raises(Misconfigured) as caught:
+        ready(translator("https://ecaf.example/fhir"), replace(registry, partners=partners))
+
+    assert "MLLP carries HL7 v2" in caught.value.faults[0].remedy
 
 
 # The environment
