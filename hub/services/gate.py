@@ -253,7 +253,7 @@ def _consented(case: Case, request: Request, coordinator: Tree | None) -> Releas
     permits = Permits(children, adults, open_to, case.masked())
     knows = _knows(case, request)
     whole, focus, telling = case.open(case.tree, located=knows), request.focus, request.facts
-    if case.shield != "none" and not knows:
+    if not knows:
         focus, telling = told_fields(focus), sheltered_facts(telling, *case.trees)
     seen = view(request.message_type, whole, focus)
     shown = prune(seen, permits)

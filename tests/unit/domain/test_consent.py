@@ -412,6 +412,8 @@ def test_contributing_is_named_and_sharing_onwards_does_not_exist() -> None:
     )
 
     assert family.section("ava", "sec.plan", Ask(SCH, "PLAN", NOW)).contribute
+    for refused in (agreed(), family, agreed(SHARE_TWO, record("REFUSED"))):
+        assert not refused.section("ava", "sec.plan", Ask(HOU, "PLAN", NOW)).contribute
     assert not family.section("ava", "sec.review", Ask(SCH, "PLAN", NOW)).contribute
     assert sections(family, HOU) == set()
     assert not family.listed("ava", Ask(HOU, "PLAN", NOW)).permitted
