@@ -84,7 +84,10 @@ def _told(node: ast.AST, above: ast.AST | None) -> str:
     """Return what is changed as one line, with what it is the value or the body of."""
     if isinstance(above, ast.If) and isinstance(node, ast.Break | ast.Continue):
         return f"if {ast.unparse(above.test)}: {ast.unparse(node)}"
-    return ast.unparse(above if isinstance(above, ast.keyword) else node).split("\n")[0]
+    named = isinstance(above, ast.keyword) or (
+        isinstance(above, ast.Assign | ast.AnnAssign) and isinstance(node, ast.Constant)
+    )
+    return ast.unparse(above if named and above else node).split("\n")[0]
 
 
 def _places(tree: ast.Module) -> list[ast.expr | ast.stmt]:
