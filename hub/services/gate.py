@@ -261,7 +261,7 @@ def _consented(case: Case, request: Request, coordinator: Tree | None) -> Releas
     if facts is None:
         raise Withheld(Code.CONSENT_SCOPE, "nothing of it is for this service to know")
     used = rights.decisions(permits.counted) or {
-        answer.decision_id for answer in answers if answer.permitted and answer.decision_id
+        answer.decision_id for answer in answers if answer.permitted
     }
     if coordinator and _mediated(case, request, seen, permits.masked):
         # Whom to ring is owed to the team; where the name would tell, the authority mediates.

@@ -647,7 +647,9 @@ def test_without_anybody_to_ring_nobody_stands_in() -> None:
     seven = release(case(nobody), request("N7"), coordinator=CO_ORDINATOR).tree["episode"]
     changed = request("N5", focus=("subjects[subject_id=s1].given_names",))
     five = release(case(hidden), changed, coordinator=CO_ORDINATOR).tree["episode"]
-    assert "responsible_practitioner" not in {*seven, *five}
+    alone = release(case(hidden), request("N3")).tree
+    assert "responsible_practitioner" not in {*seven, *five, *alone["episode"]}
+    assert "mediated" not in alone["notification"]
 
 
 def test_a_change_that_may_be_seen_is_news() -> None:
