@@ -17,6 +17,8 @@ _CONSENT: Final = (
 _GATE: Final = (
     "tests/unit/services/test_gate.py",
     "tests/unit/services/test_rights.py",
+    "tests/unit/services/test_admission.py",
+    "tests/unit/services/test_place.py",
     "tests/unit/services/test_masking.py",
     "tests/unit/services/test_permits.py",
     "tests/unit/services/test_shelter.py",
@@ -34,7 +36,10 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     },
     **{
         f"hub.services.{name}": _GATE
-        for name in ("gate", "rights", "permits", "prune", "masking", "shelter")
+        for name in (
+            "gate", "admission", "rights", "permits", "prune", "place", "leaf_rules", "masking",
+            "shelter",
+        )
     },
 }  # fmt: skip
 APART: Final = {

@@ -390,6 +390,7 @@ def test_the_index_hears_who_the_child_is_and_whom_to_ring() -> None:
         "name", "role", "organisation", "contact_tel", "email"
     }  # fmt: skip
     assert "ethnicity" not in repr(told)
+    assert not to_index(case(LED), "N1").rehearsal
 
 
 def test_without_index_consent_the_index_hears_nothing_but_an_end() -> None:
