@@ -16,7 +16,7 @@ from mappings.engine.recognise import met, recogniser
 from mappings.engine.render import Build, Renderer, Trace
 from mappings.engine.rendering import Notes, Rendering
 from mappings.engine.rules import every_rule
-from mappings.engine.session import ReadBack, Session, Taken
+from mappings.engine.session import ReadBack, Session, Taken, taken_of
 from mappings.engine.shape import Drafting, Shape
 from mappings.engine.source import Source
 from mappings.engine.trace_reading import listening
@@ -109,9 +109,8 @@ class Compiled:
         taken: dict[str, list[tuple[Part, Taken]]] = {}
         for name, entry in self.written.entries.items():
             lists = tuple(tuple(step.name for step in part) for part in entries.levels(entry.each))
-            key = entry.key[-1].steps[-1].name if entry.key and entry.key[-1].steps else ""
             part = Part(entry.resource.where, entry.resource, plans[name])
-            one = Taken(entry, find(names[name]), lists, key)
+            one = taken_of(entry, find(names[name]), lists)
             taken.setdefault(entry.resource.name, []).append((part, one))
         kinds = {resource: recogniser(*zip(*ones, strict=True)) for resource, ones in taken.items()}
         return _Inward(source, find(names["envelope"]), kinds)

@@ -16,6 +16,26 @@ what fills their marks ...), which costs nothing until it is said.
 """
 
 
+class Sought:
+    """The items of a growing list by what one of their members says, which never changes."""
+
+    __slots__ = ("count", "found", "items", "key")
+
+    def __init__(self, key: str, items: list[dict[str, Any]]) -> None:
+        """Look all of them up; of several, the last counts.
+
+        The list is kept, so that its identity stays its own.
+        """
+        self.key = key
+        self.items = items
+        told = [
+            (one[key], one) for one in items if not isinstance(one.get(key), dict | list | None)
+        ]
+        self.found = dict(told)
+        self.count = len(items) if len(told) == len(items) else None
+        """How many items were looked up; nothing if some may still come to say something."""
+
+
 @dataclass(slots=True)
 class Reading:
     """The state of one reading; *outer* is the item that encloses the one being read."""
@@ -27,6 +47,7 @@ class Reading:
     faults: list[Fault] = field(default_factory=list)
     later: list[tuple[Any, Any, Any, Trail]] = field(default_factory=list)
     known: "Positions" = field(default_factory=dict)
+    sought: dict[int, Sought] = field(default_factory=dict)
 
     def unknown(self, trail: Trail) -> None:
         """Note that nothing knows what stands at *trail*."""
@@ -202,19 +223,24 @@ def _coded(rule: Rule, table: Table) -> Decode:
     return coded
 
 
-def find(here: dict[str, Any], name: str, wanted: Mapping[str, str]) -> dict[str, Any]:
-    """Return the item of the list *name* of which *wanted* holds; it is made if there is none."""
-    made: dict[str, Any] = dict(wanted)
+def find(here: dict[str, Any], name: str, key: str, text: str, context: Reading) -> dict[str, Any]:
+    """Return the last item of the list *name* whose *key* is *text*; it is made if there is none.
+
+    Items are looked up once for as long as the list does not grow otherwise.
+    """
     items = here.get(name)
     if items is None:
-        here[name] = [made]
-        return made
-    ((key, text),) = wanted.items()
-    for one in reversed(items):  # the leaves of one item come together
-        if one.get(key) == text:
-            return one  # type: ignore[no-any-return]
-    items.append(made)
-    return made
+        items = here[name] = []
+    looked = context.sought.get(id(items))
+    if looked is None or looked.key != key or looked.count != len(items):
+        looked = context.sought[id(items)] = Sought(key, items)
+    found = looked.found.get(text)
+    if found is None:
+        found = looked.found[text] = {key: text}
+        items.append(found)
+        if looked.count is not None:
+            looked.count += 1
+    return found
 
 
 def leads(value: Any, names: tuple[str, ...], context: "Reading") -> bool:

@@ -49,7 +49,11 @@ def sort(
 
 def recogniser(parts: Sequence[Part], names: Sequence[Any]) -> Recognise:
     """Return what tells the name of the part that an item is; the earlier part wins."""
-    tables = [(_asking(paths), table) for paths, table in _tables(parts, names)]
+    sorted_by = _tables(parts, names)
+    if not sorted_by[0][0]:  # the first takes whatever comes
+        first = sorted_by[0][1][()]
+        return lambda _value: first
+    tables = [(_asking(paths), table) for paths, table in sorted_by]
 
     def recognise(value: Any) -> Any:
         for ask, table in tables:

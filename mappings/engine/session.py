@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from hub.errors import Fault
 from mappings.engine.model import Entry
@@ -12,12 +12,27 @@ from mappings.engine.shape import Piece, Shape
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One entry, compiled from the wire."""
+    """One entry, compiled from the wire.
 
-    entry: Entry
+    *asked*: it is read only if another entry asks for it.  *alone*: it is the message itself,
+    neither one of several nor asked for.
+    """
+
+    name: str
     take: Take
     lists: tuple[tuple[str, ...], ...]
     key: str
+    outer: str
+    asked: bool
+    alone: bool
+
+
+def taken_of(entry: Entry, take: Take, lists: tuple[tuple[str, ...], ...]) -> Taken:
+    """Return *entry* as a session takes it."""
+    key = entry.key[-1].steps[-1].name if entry.key and entry.key[-1].steps else ""
+    outer = next((path.steps[-1].name for path in entry.key if path.start == "outer"), "")
+    asked = entry.of is not None
+    return Taken(entry.name, take, lists, key, outer, asked, entry.each is None and not asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +42,12 @@ class ReadBack:
     message: dict[str, Any]
     unmapped: tuple[str, ...]
     faults: tuple[Fault, ...]
+
+
+_Read = tuple[dict[str, Any], dict[str, Any]]
+"""What one entry says: its item, and the item that encloses it."""
+_BUSY: Final[_Read] = ({}, {})
+"""Stands for an entry that is being read: it leads back to itself."""
 
 
 class Session:
@@ -48,8 +69,7 @@ class Session:
             self._kinds.append(None if recognise is None else recognise(resource))
             for address in addresses:
                 known.setdefault(address, position)
-        self._done: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
-        self._busy: set[int] = set()
+        self._done: dict[int, _Read] = {}
         self._filed: dict[int, _Index] = {}
         self._context = Reading({}, self._resolved)
 
@@ -57,15 +77,18 @@ class Session:
         """Read the envelope, then the entries; those on demand when another asks for them."""
         context = self._context
         take_envelope(envelope, context.root, context, ())
+        asked = []
         for position, taken in enumerate(self._kinds):
             if taken is None:
                 context.unknown(((), self._pieces[position].path))
-            elif taken.entry.of is None:
+            elif taken.asked:
+                asked.append(position)
+            else:
                 item, outer = self._item(position, taken)
                 if taken.lists:
                     self._file(taken, item, outer, ((), self._pieces[position].path))
-        for position, taken in enumerate(self._kinds):
-            if taken is not None and taken.entry.of is not None and position not in self._done:
+        for position in asked:
+            if position not in self._done:
                 context.unknown(((), self._pieces[position].path))
         unmapped = context.unmapped
         if len(unmapped) > 1:
@@ -73,32 +96,30 @@ class Session:
         shown = tuple(said(trail, context.known) for trail in unmapped)
         return ReadBack(context.root, shown, tuple(context.faults))
 
-    def _item(self, position: int, taken: Taken) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _item(self, position: int, taken: Taken) -> "_Read":
         """Return the item and enclosing item that the entry at *position* says, read once."""
         known = self._done.get(position)
         if known is not None:
             return known
         context, piece = self._context, self._pieces[position]
-        self._busy.add(position)
-        alone = taken.entry.each is None and taken.entry.of is None
-        item: dict[str, Any] = context.root if alone else {}
+        self._done[position] = _BUSY
+        item: dict[str, Any] = context.root if taken.alone else {}
         outer, later = context.outer, context.later
         mine = context.outer = {}
         taken.take(piece.resource, item, context, ((), piece.path))
         context.outer, context.later = outer, later
-        self._busy.discard(position)
-        self._done[position] = item, mine
-        return item, mine
+        made = self._done[position] = item, mine
+        return made
 
     def _resolved(self, name: str, address: str) -> Any:
         position = self._by_address.get(address)
-        if position is None or position in self._busy:
+        taken = None if position is None else self._kinds[position]
+        if position is None or taken is None or taken.name != name:
             return None
-        taken = self._kinds[position]
-        if taken is None or taken.entry.name != name:
+        known = self._done.get(position) or self._item(position, taken)
+        if known is _BUSY:
             return None
-        item, _outer = self._item(position, taken)
-        return item.get(taken.key) if taken.entry.of is None else dict(item)
+        return dict(known[0]) if taken.asked else known[0].get(taken.key)
 
     def _file(
         self, taken: Taken, item: dict[str, Any], outer: dict[str, Any], trail: Trail
@@ -107,7 +128,7 @@ class Session:
         *above, last = taken.lists
         home = self._context.root
         if above:
-            home = self._put(home, above[0], outer, _outer_key(taken.entry), trail)
+            home = self._put(home, above[0], outer, taken.outer, trail)
         self._put(home, last, item, taken.key, trail)
 
     def _put(
@@ -188,10 +209,3 @@ class _Order:
                 places.append(self._members[id(here)][step])
             here = here[step]
         return places
-
-
-def _outer_key(entry: Entry) -> str:
-    for path in entry.key:
-        if path.start == "outer":
-            return path.steps[-1].name
-    return ""

@@ -109,8 +109,9 @@ class Spot:
         above, step = self.branch(start, steps[:-1]), steps[-1]
         name = self.source.literal(step.name)
         if step.kind is Kind.SLICE:
-            wanted = self.source.bind({one.steps[0].name: text for one, text in step.where})
-            made = f"find({above}, {name}, {wanted})"
+            ((member, text),) = step.where
+            said = f"{self.source.literal(str(member))}, {self.source.literal(text)}"
+            made = f"find({above}, {name}, {said}, c)"
         else:
             made = f"{above}.setdefault({name}, {{}})"
         return f"({known} or ({known} := {made}))"

@@ -130,6 +130,8 @@ def v2() -> Iterator[Goal]:
         "  of twenty dense segments (5.2 KB) / their split",
         lambda: one.wire.parse(DENSE),
         split_dense,
+        5,
+        2.5,
     )
     yield Goal("  python-hl7 parse / three-level split", lambda: hl7.parse(text), split)
     yield Goal(
