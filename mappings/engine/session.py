@@ -75,6 +75,12 @@ class Session:
 
     def run(self, take_envelope: Take, envelope: Mapping[str, Any]) -> ReadBack:
         """Read the envelope, then the entries; those on demand when another asks for them."""
+        try:
+            return self._run(take_envelope, envelope)
+        finally:
+            del self._context.resolve  # so that nothing waits for the garbage collector
+
+    def _run(self, take_envelope: Take, envelope: Mapping[str, Any]) -> ReadBack:
         context = self._context
         take_envelope(envelope, context.root, context, ())
         asked = []

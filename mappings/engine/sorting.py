@@ -14,7 +14,7 @@ from mappings.engine.recognise import several, sorter, told_by
 from mappings.engine.spots import Spot
 from mappings.engine.tree import Part
 
-FEW: Final = 4
+FEW: Final = 6
 """Parts that are faster compared than looked up."""
 
 
@@ -74,14 +74,30 @@ def _by_table(parts: Sequence[Part], member: str, names: list[Any], spot: Spot) 
 
 
 def _compared(parts: Sequence[Part], member: str, names: list[Any], spot: Spot) -> list[Found]:
-    """Compare each item with the few names that it can have."""
+    """Compare each item with the few names that it can have.
+
+    Where there is one of each that can be there once, they mostly stand in their order.
+    """
     literal, many = spot.source.literal, several(parts, names)
     rest, item, said = spot.name("s"), spot.name("y"), spot.name("u")
     made = [spot.source.fresh() for _part in parts]
+    ones = [(name, one) for name, one in zip(names, made, strict=True) if name not in many]
     for name, items in zip(names, made, strict=True):
-        spot.line(f"{items} = {'[]' if name in many else None}")
+        if name in many:
+            spot.line(f"{items} = []")
     spot.line(f"{rest} = True")
-    trying = spot.inside("try:")
+    unsorted = spot
+    if len(ones) > 1:
+        full = spot.inside(f"if len({spot.value}) == {len(ones)}:")
+        trying = full.inside("try:")
+        trying.line(f"{', '.join(one for _name, one in ones)} = {spot.value}")
+        other = (f"{one}[{literal(member)}] != {literal(name)}" for name, one in ones)
+        trying.line(f"{rest} = {' or '.join(other)}")
+        full.inside("except Odd:").line("pass")
+        unsorted = spot.inside(f"if {rest}:")
+    for _name, one in ones:
+        unsorted.line(f"{one} = None")
+    trying = unsorted.inside("try:")
     loop = trying.inside(f"for {item} in {spot.value}:")
     loop.line(f"{said} = {item}[{literal(member)}]")
     for number, (name, items) in enumerate(zip(names, made, strict=True)):
@@ -90,8 +106,8 @@ def _compared(parts: Sequence[Part], member: str, names: list[Any], spot: Spot) 
         fits.line(f"{items}.append({item})" if name in many else f"{items} = {item}")
     loop.inside("else:").line("break")
     trying.inside("else:").line(f"{rest} = False")
-    spot.inside("except Odd:").line("pass")
-    slow = spot.inside(f"if {rest}:")
+    unsorted.inside("except Odd:").line("pass")
+    slow = unsorted.inside(f"if {rest}:")
     found = _slowly(parts, names, slow)
     for name, items in zip(names, made, strict=True):
         slow.line(f"{items} = {found}.get({literal(name)})")
