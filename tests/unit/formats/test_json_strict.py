@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import orjson
 import pytest
 
 from hub.errors import Code, Malformed
@@ -145,3 +146,13 @@ def test_numbers_keep_what_python_reads(raw: bytes) -> None:
         [type(one) for one in json.loads(raw)],
         [float] * len(json.loads(raw)),
     )
+
+
+def test_the_depth_of_one_message_is_not_that_of_the_next() -> None:
+    """What is printed around a message is kept from one to the next, and made anew by need."""
+    for _ in range(2):
+        for depth in (2, 64, 3):
+            lawful = b"[" * depth + b"1" + b"]" * depth
+            assert orjson.dumps(parse(lawful, Limits(depth=depth))) == lawful
+            with pytest.raises(Malformed):
+                parse(b"[" + lawful + b"]", Limits(depth=depth))

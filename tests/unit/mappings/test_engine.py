@@ -1,5 +1,6 @@
 """The engine alone, on mappings of a few lines: circles, keys, bounds, constants, conditions."""
 
+import gc
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -176,3 +177,17 @@ def test_equal_blocks_share_an_entry_and_others_do_not(tmp_path: Path) -> None:
     kinds = [entry["resource"]["resourceType"] for entry in document["entry"]]
     assert kinds == ["Patient"] * 3 + ["Organization"] * 2
     assert one.read(document).message["episode"] == tree["episode"]
+
+
+def test_nothing_of_a_message_waits_for_the_garbage_collector(tmp_path: Path) -> None:
+    """What is read, and what it was read from, is free when the caller lets go of it."""
+    one = compiled(tmp_path, LINKED)
+    document = one.render(children({"subject_id": "s1"}, {"subject_id": "s2"}))
+    one.read(document)
+    gc.collect()
+    gc.disable()
+    try:
+        assert one.read(document).unmapped == ()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
