@@ -2,7 +2,7 @@
 
 import pytest
 
-from hub.domain.dictionary import leaves
+from hub.domain.dictionary import BY_ELEMENT, leaves
 from hub.services.leaf_rules import (
     FREE,
     NEVER,
@@ -16,15 +16,24 @@ from hub.services.leaf_rules import (
     rule_of,
     rules,
 )
+from hub.services.masking import element_rules
 from hub.services.permits import BASIC, SECTION, SENSITIVE, Permits
 from hub.services.place import place
 
 ALL = ("s1", "s2", "c1", "c2")
 
 
-def permits(*agreed: str, children: tuple[str, ...] = ("s1", "s2")) -> Permits:
-    """Return the permits of a recipient to whom these have agreed to everything."""
-    return Permits(children, ("c1", "c2"), lambda person, _section: 7 if person in agreed else 0)
+def permits(
+    *agreed: str,
+    children: tuple[str, ...] = ("s1", "s2"),
+    adults: tuple[str, ...] = ("c1", "c2"),
+) -> Permits:
+    """Return the permits of a recipient to whom these have agreed to everything, and with them
+    whoever has nothing to say here.
+    """
+    return Permits(
+        children, adults, lambda person, _section: 0 if person in {*ALL} - {*agreed} else 7
+    )
 
 
 def number(asked: Asked) -> int:
@@ -87,6 +96,14 @@ def test_without_a_child_nobody_has_agreed() -> None:
         assert not place(alone, None, adult, item).ask(rule)
 
 
+@pytest.mark.parametrize("asked", ["child+adults", "children+adults"])
+def test_where_no_adult_is_known_a_third_partys_leaf_has_nobody_to_ask(asked: Asked) -> None:
+    """A text about parents whom the episode does not name is nobody's to let go."""
+    unknown = permits(*ALL, adults=())
+
+    assert not place(unknown, "s1").ask(number(asked))
+
+
 def test_an_answer_is_kept_at_its_place() -> None:
     """Asked again it is not counted again; another place is another question."""
     everybody = permits(*ALL)
@@ -128,6 +145,7 @@ def test_what_may_never_leave_has_no_rule() -> None:
         if rule is not None:
             assert rules()[numbers()[rule]] == rule
             assert rule.needed > FREE
+            assert rule.section != BY_ELEMENT
     assert element_numbers() == {code: numbers()[rule] for code, rule in element_leaves().items()}
     assert element_leaves()
     assert all(rule.asked in {"child", "child+adults"} for rule in element_leaves().values())
@@ -147,3 +165,14 @@ def test_a_third_partys_leaf_asks_the_third_party() -> None:
         if ("child", flag) in about
     }
     assert isinstance(next(iter(about.values())), Rule)
+
+
+def test_each_element_is_asked_of_its_child_and_whoever_else_it_tells_of() -> None:
+    """CL-14: by its own section and sensitivity; what never leaves is asked of nobody."""
+    asked = element_leaves()
+
+    for code, (section, tags) in element_rules().items():
+        bit = needed(tags)
+        who: Asked = "child+adults" if "THP" in tags else "child"
+        assert asked.get(code) == (None if bit == NEVER else Rule(who, section, bit)), code
+        assert bit != FREE, code
