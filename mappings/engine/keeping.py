@@ -24,14 +24,45 @@ def keeper(part: Part) -> Callable[[Any], Any] | None:
     ]
     if not loose:
         return None
+    near: dict[Steps, list[str]] = {}
+    for steps, _value in loose:
+        if steps[-1][1]:
+            near.setdefault(steps, [])
+        else:
+            near.setdefault(steps[:-1], []).append(steps[-1][0])
 
     def keep(item: Any) -> Any:
+        if _all_stand(item, near):  # nearly always
+            return item
         for steps, value in loose:
             if not _stands(item, steps):
                 item = _with(item, steps, value)
         return item
 
     return keep
+
+
+def _all_stand(item: Any, near: Mapping[Steps, Sequence[str]]) -> bool:
+    """Return whether everything stands in *item*; neighbours are looked for on one way."""
+    for above, names in near.items():
+        inner = _at(item, above)
+        if inner is None:
+            return False
+        for name in names:
+            if inner.get(name) is None:
+                return False
+    return True
+
+
+def _at(here: Any, steps: Steps) -> Any:
+    """Return the object at *steps* of *here*; None if there is none."""
+    for name, listed in steps:
+        here = here.get(name)
+        if not here:
+            return None
+        if listed:
+            here = here[0]
+    return here
 
 
 def _stands(here: Any, steps: Steps) -> bool:

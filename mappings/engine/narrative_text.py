@@ -80,7 +80,7 @@ Item = tuple[tuple[str, ...], tuple[str, ...]]
 """One thing to say: its text, and what is said of it in smaller letters."""
 
 
-_PERSON_KEYS: Final = ("parent_carer_id", "practitioner_id", "person_id")
+_PERSON_KEYS: Final = (("parent_carer_id", 1), ("practitioner_id", 2), ("person_id", 3))
 
 
 class WhoIsWho:
@@ -98,7 +98,8 @@ class WhoIsWho:
 
     def _look(self, value: Any) -> None:
         if isinstance(value, dict):
-            self._named(value)
+            if "name" in value or "subject_id" in value:
+                self._named(value)
             value = value.values()
         for inner in value:
             if type(inner) is not str and isinstance(inner, (dict, list, tuple)):
@@ -111,7 +112,7 @@ class WhoIsWho:
                 self._person(value["subject_id"], name, 0)
         if "name" in value:
             name = plain(value["name"])
-            for rank, key in enumerate(_PERSON_KEYS, start=1):
+            for key, rank in _PERSON_KEYS:
                 if key in value:
                     self._person(value[key], name, rank)
             if "organisation_id" in value:
