@@ -7,7 +7,7 @@ that the recipient may not see, and a change elsewhere leaves no trace in it (`d
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from hub.domain.dictionary import Node, episode_tree
 from hub.domain.exchange import Tree, Version
@@ -15,22 +15,23 @@ from hub.domain.partner import Registry
 from hub.services.explain import section_of
 from hub.services.masking import Masked, sensitive_service
 
-PEOPLE: Final = ("subjects", "parents_carers")
 Marks = Any
 """A tree of the same shape as what it is about; in the place of each leaf the version that wrote
 it.
 """
 
 
-def unshielded(tree: Tree) -> Tree:
-    """Return an older version without who was shielded then: today's shield decides what is shown,
-    and when it was raised or lowered is nobody's to read off.
+def unrestricted(tree: Tree) -> Tree:
+    """Return an older version without whom nobody was to reach then (CL-24b): what is shown is
+    today's to decide, and when a restriction was set or lifted is nobody's to read off.
     """
-    found = dict(tree)
-    for name in PEOPLE:
-        if name in tree:
-            found[name] = [{k: v for k, v in one.items() if k != "shielding"} for one in tree[name]]
-    return found
+    if "parents_carers" not in tree:
+        return tree
+    adults = [
+        {name: held for name, held in adult.items() if name != "contact_restriction"}
+        for adult in tree["parents_carers"]
+    ]
+    return {**tree, "parents_carers": adults}
 
 
 def marked(versions: Sequence[tuple[Version, Tree]]) -> Marks:

@@ -19,7 +19,7 @@ from hub.errors import Code, Fault, Forbidden, InvalidContent
 from hub.ports import Session
 from hub.services.gate import Case, Request, people
 from hub.services.permits import Permits
-from hub.services.provenance import Sources, entries, marked, unshielded
+from hub.services.provenance import Sources, entries, marked, unrestricted
 from hub.services.prune import prune
 from hub.services.released import Released
 from hub.services.rights import named_alone
@@ -83,7 +83,7 @@ def provenance(
             continue
         open_to = named_alone(rights, request.focus)
         permits = Permits(*people(case.tree), open_to, case.masked())
-        tree = case.open(unshielded(version.tree), located=located)
+        tree = case.open(unrestricted(version.tree), located=located)
         versions.append((version, prune(of_sections(tree, request.focus), permits)))
     shown: Tree = released.tree["episode"]
     # The last one is what the gate itself has let through, and nothing else is spoken of.

@@ -17,6 +17,7 @@ from tests.unit.services.world import (
     Tree,
     World,
     completion,
+    includes,
     opening,
     part,
     subject,
@@ -329,6 +330,43 @@ async def test_when_a_shield_was_lowered_leaves_no_trace() -> None:
         ]
 
     assert await told("whereabouts", "none") == await told("full", "none") == await told()
+
+
+async def test_when_a_restriction_was_lifted_leaves_no_trace() -> None:
+    """A mother whom nobody was to reach for a while: her number is from who wrote it, then."""
+
+    async def told(*restrictions: str) -> Any:
+        world = await World().planned()
+        for who in ("decision", "own"):
+            await world.decide("EHM-A", agreed(world, "sec.family", who=who))
+        for how in restrictions:
+            world.clock.move(timedelta(days=1))
+            mother = [{"parent_carer_id": "c1", "contact_restriction": how}]
+            await world.send("EHM-A", episode=part(parents_carers=mother))
+        found = sources(await pulled(world, "sec.family")).items()
+        return [(path, told["recorded_at"], told["organisation"]) for path, told in found]
+
+    never = await told()
+    assert any("contact_tel" in path for path, *_ in never)
+    assert await told("no_contact", "none") == never
+
+
+async def test_a_system_of_sensitive_services_alone_is_no_source_by_name() -> None:
+    """Nothing in the record says what it is; its profile does."""
+    world = await World().planned(services={**b.services(), "other_service": []})
+    await world.decide("EHM-A", agreed(world, *NAMED))
+    await world.decide(
+        "EHM-A",
+        world.decision(state="WIDENED", purpose=PURPOSES, scope_includes=includes("CAMHS-A/CAMHS")),
+    )
+    await world.send(
+        "CAMHS-A", "demographics.changed", episode=part(subjects=subject(preferred_name="Avi"))
+    )
+    released = await pulled(world)
+    entry = sources(released)["/episode/subjects/0/preferred_name"]
+
+    assert released.tree["episode"]["subjects"][0]["preferred_name"] == "Avi"
+    assert entry.keys() == {"path", "section", "recorded_at", "message_id"}
 
 
 async def test_what_is_withheld_leaves_no_trace_in_the_sources(world: World) -> None:
