@@ -102,8 +102,8 @@ class Hub:
         self._acceptor = Acceptor(store, digester, clock, self.hints)
         self._receiver = Receiver(registry, digester)
         self._recorder = Recorder(registry, digester)
-        self._discloser = Discloser(store, registry, clock, self._acceptor)
         self.registers = registers_of(external, store, self._recorder, clock, self.hints)
+        self._discloser = Discloser(store, registry, clock, self._acceptor, self.registers)
         self.consent = ConsentLook(store, registry, clock, self.registers)
         self.operations = Operations(
             store, registry, clock, lambda: renderer, self.hints, self.registers

@@ -1,7 +1,7 @@
 """A real hub on a loopback socket in this process: SQLite, API keys, the shipped examples."""
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,10 +73,15 @@ def site(folder: Path, issued: Sequence[str] = ()) -> dict[str, str]:
 
 @asynccontextmanager
 async def real_hub(
-    folder: Path, database_url: str | None = None, issued: Sequence[str] = ()
+    folder: Path,
+    database_url: str | None = None,
+    issued: Sequence[str] = (),
+    change: Callable[[Path], None] | None = None,
 ) -> AsyncIterator[RealHub]:
-    """Run one while the block runs."""
+    """Run one while the block runs; *change* may alter its site before it starts."""
     keys = site(folder, issued)
+    if change is not None:
+        change(folder)
     settings = Settings.from_environ(
         {
             "ECAF_CONFIG_DIR": str(folder),

@@ -241,6 +241,13 @@ class School:
         address = f"https://localhost:{machine.port('api', '8443')}"
         self._caller = Caller(address, Credentials.load(config / "credentials/sch-a.json"))
         self._sent = 0
+        self._reference = "e1"
+
+    async def refer(self) -> None:
+        """Ask for the reference under which everything about the family is sent from now on."""
+        answer = await self._caller.call("POST", "/references")
+        assert answer.is_success, answer.text
+        self._reference = answer.json()["reference"]
 
     async def ready(self) -> None:
         """Wait until the hub recognises the school."""
@@ -259,8 +266,8 @@ class School:
         self._sent += 1
         answer = await self._caller.call(
             "POST",
-            path,
-            content=json.dumps(told).encode(),
+            path.replace("/e1/", f"/{self._reference}/"),
+            content=json.dumps(told).replace('"e1"', f'"{self._reference}"').encode(),
             headers={
                 "content-type": content_type,
                 "idempotency-key": f"k{self._sent}",
@@ -395,6 +402,7 @@ async def test_steps_1_to_4_of_s1(monkeypatch: pytest.MonkeyPatch) -> None:
         housing_office = Seat(machine, "partner-hou-a", "HOU-A")
         await school.ready()
         await school.vouch()
+        await school.refer()
         await lead.vouch("p-lead")
         await housing_office.vouch("p-house")
 
