@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.conformance import programs
+from tests.conformance import peers, programs
 from tests.conformance.accepting import Entry, Finding, Sorted, entries, sort
 from tests.conformance.artefacts import publish, published
 from tests.conformance.breaking import CannotBreak, broken, unseen
@@ -33,6 +33,8 @@ from tests.conformance.table import kind, kinds_of, show, words
 
 SEED: Final = 20261122
 COUNT: Final = 500
+PEERS: Final = "peers"
+"""As an oracle's name: the programs that speak MLLP with the hub (`tests.conformance.peers`)."""
 SHOWN: Final = 5
 """Unexpected findings of one kind that are printed; all are in the verdicts under build/."""
 
@@ -59,18 +61,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run and return the exit code."""
     asked = _asked(arguments)
     oracles: list[Oracle] = [HapiFhir(), Medplum(), HapiHl7v2(), Xmllint(), Vnu()]
+    met = 0
+    if not asked.only or PEERS in asked.only.split(","):
+        met = _met()
+        if asked.only == PEERS:
+            return met
     if asked.only:
         oracles = [oracle for oracle in oracles if oracle.name in asked.only.split(",")]
     try:
-        return _run(oracles, asked.count, asked.seed, stale=asked.count >= COUNT)
+        return _run(oracles, asked.count, asked.seed, stale=asked.count >= COUNT) or met
     except (programs.Missing, programs.Failed, CannotBreak) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+
+
+def _met() -> int:
+    try:
+        return peers.main()
+    except (programs.Missing, programs.Failed) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
 
 
 def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make conformance", description=__doc__)
-    parser.add_argument("--only", help="oracles, with commas between")
+    parser.add_argument("--only", help="oracles (and peers), with commas between")
     parser.add_argument("--count", type=int, default=COUNT, help="generated documents a format")
     parser.add_argument("--seed", type=int, default=SEED, help="of the generated messages")
     return parser.parse_args(arguments)

@@ -271,6 +271,19 @@ async def test_a_late_answer_is_never_the_next_ones(far: Hospital) -> None:
     await line.close()
 
 
+@pytest.mark.parametrize("answer", [raw(lambda _: frame(ack("AA", "X"))), raw(lambda _: b"\x06")])
+async def test_an_unsound_answer_ends_its_connection(
+    answer: Behaviour, line: MllpDestination, far: Hospital
+) -> None:
+    """Nobody can say what else is on its way there."""
+    far.answers.append(answer)
+    with pytest.raises(Unavailable):
+        await line.send(PARCEL)
+
+    assert (await line.send(PARCEL)).delivered
+    assert far.connections == 2
+
+
 async def test_unasked_bytes_end_a_connection(line: MllpDestination, far: Hospital) -> None:
     """An answer to nothing between two messages cannot answer the second."""
 
