@@ -40,7 +40,7 @@ from hub.services.references import may_open
 from hub.services.share import Occasion, Telling, tell
 from hub.services.shelter import shield_of
 from hub.services.shielding import relocated
-from hub.services.standing import deciding, roles
+from hub.services.standing import brokering, deciding, roles
 from hub.services.strangers import REGISTER, hidden, stranger
 
 CHANGES: Final = frozenset({"NARROWED", "WITHDRAWN", "EXPIRED"})
@@ -60,13 +60,20 @@ class Standing:
     """The episode exists, and whoever asks is never to know."""
 
 
-def standing(session: Session, episode_id: str, partner: Partner, event: object = None) -> Standing:
+def standing(
+    session: Session,
+    episode_id: str,
+    partner: Partner,
+    event: object = None,
+    registry: Registry | None = None,
+) -> Standing:
     """Return the episode as it stands; an unknown one is empty, and so it is to a stranger who has
-    no decision of social care's to report (T29).
+    no decision of social care's to report (T29) and fills no vacancy (*registry* says who may).
     """
     head = session.episode(episode_id)
     involvements = tuple(session.involvements(episode_id))
-    if stranger(partner, head, involvements) and not deciding(partner, head, event):
+    known = deciding(partner, head, event) or brokering(partner, head, event, registry)
+    if stranger(partner, head, involvements) and not known:
         return Standing(None, {"episode_id": episode_id}, (), (), stranger=head is not None)
     content = session.version(episode_id, head.version) if head and head.version else None
     return Standing(

@@ -112,7 +112,7 @@ def facts_of(evidence: Evidence) -> Facts:
 
 def _roles(evidence: Evidence) -> frozenset[Role]:
     """Return the sender's roles, with those that only this message shows."""
-    held = set(evidence.roles)
+    held = set(evidence.roles) - {"coordinator"}
     held.discard("any")
     if any(
         evidence.partner.serves(_owner(action))

@@ -81,6 +81,9 @@ class VacantLeads:
         organisation = (head.lead_service or "-").partition("/")[0]
         facts = {"authority": head.home_authority or "-"}
         told = [("lead.vacant", f"administrator:{organisation}"), ("lead.vacant", "operator")]
+        mediator = self.registry.coordinators.get(head.home_authority or "")
+        if mediator is not None and mediator.service is not None:
+            told.append(("lead.vacant", f"lead:{mediator.service}"))
         if now >= by:
             told.append(("lead.vacant.overdue", f"protocol-owner:{organisation}"))
         return Due(

@@ -45,7 +45,15 @@ from hub.services.receipt import Receipt
 from hub.services.share import Occasion, tell
 from hub.services.shielding import shield_change
 from hub.services.sight import check_element, sight, untouched
-from hub.services.standing import WRITES_ALL, check_own, deciding, roles, writable
+from hub.services.standing import (
+    WRITES_ALL,
+    brokering,
+    check_own,
+    deciding,
+    names_only_a_lead,
+    roles,
+    writable,
+)
 from hub.services.vacancy import filled, hand_on
 
 NO_DECISION: Final = "no recorded decision lets the hub keep this episode for you"
@@ -73,9 +81,13 @@ class Receiver:
         sent = sent_tree(message)
         episode_id = str(sent["episode_id"])
         event = message.get("event")
-        found = standing(session, episode_id, incoming.partner, event)
+        found = standing(session, episode_id, incoming.partner, event, self.registry)
         held = roles(incoming.partner, found.head, found.tree, found.involvements, incoming.now)
         held |= (reports := deciding(incoming.partner, found.head, event))
+        if not held:
+            held = brokering(incoming.partner, found.head, event, self.registry)
+            if held and ("contribution" in message or not names_only_a_lead(sent)):
+                raise not_yours("/episode")
         if found.head is None or not held:
             return self._refuse(session, incoming)
         check_covered(

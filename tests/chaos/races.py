@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -20,10 +21,14 @@ from hub.errors import Code, HubError, Unavailable
 from hub.ports import Store
 from hub.services.content import sent_tree
 from hub.services.dispatch import Dispatcher
+from hub.services.registers import OWN_ALONE
+from hub.services.replay import Replay
 from tests import builders as b
 from tests.unit.services.world import CANONICAL, Tree, World, completion, includes, opening, part
 
-KINDS: Final = ("first send", "retry", "lease", "quarantine", "pull", "view", "notification")
+KINDS: Final = (
+    *("first send", "retry", "lease", "quarantine", "replay", "pull", "view", "notification"),
+)
 WORKERS: Final = 4
 AT_ONCE: Final = 16
 LEASE: Final = timedelta(seconds=1)
@@ -209,6 +214,21 @@ class Race:
         for _ in range(3):
             await self.offer(episode)
             await asyncio.sleep(0.01)
+
+    async def replay(self, episode: str, _number: int) -> Any:
+        """What arrived before goes again, once an operator has looked at what it would be."""
+        sent = await self.store.run(lambda session: session.deliveries(episode))
+        last = [d for d in sent if (d.partner, d.message_type) == ("HV-A", "N7")][-1]
+        world = self.world
+        parts = (self.store, world.registry, OWN_ALONE, world.clock, world.hints)
+        asked = {"deliveries": [last.delivery_id], "reason": "LOST_BY_RECIPIENT", "by": "op-1"}
+        looked = await Replay(*parts)(asked)
+
+        async def again() -> None:
+            with suppress(HubError):  # the family said no since it was looked at
+                await Replay(*parts)({**asked, "confirm": looked["confirm"]})
+
+        return again
 
     async def pull(self, episode: str, number: int) -> Any:
         await self.update(episode, number)
