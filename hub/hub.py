@@ -34,7 +34,7 @@ from hub.services.consents import Recorder
 from hub.services.content import sent_tree
 from hub.services.copying import External, registers_of
 from hub.services.disclose import Discloser, check_referral
-from hub.services.dispatch import Dispatcher
+from hub.services.dispatch import Dispatcher, Waits
 from hub.services.duties import duties
 from hub.services.eligible import check_author, check_user, user_of
 from hub.services.index import ChildIndex
@@ -54,7 +54,7 @@ from hub.settings import Settings
 from hub.worker import Hints, Workers
 from messaging.channel import Transport
 from messaging.relay import Relay
-from messaging.retry import next_delay
+from messaging.retry import SCHEDULE, next_delay
 
 DOORS: Final = (
     ("consent_decision", "consent"),
@@ -367,8 +367,9 @@ class Hub:
         """Return the dispatcher of this process."""
         random = Random()
 
-        def backoff(attempts: int, retry_after: float | None) -> float | None:
-            return next_delay(attempts, random=random, retry_after=retry_after)
+        def backoff(attempts: int, retry_after: float | None, waits: Waits | None) -> float | None:
+            schedule = SCHEDULE if waits is None else waits
+            return next_delay(attempts, random=random, retry_after=retry_after, schedule=schedule)
 
         return Dispatcher(
             store=self.store,

@@ -17,6 +17,7 @@ from adapters.partners.accreditations import Accredited, read_accredited
 from adapters.partners.jwks import read_jwks, thumbprint
 from adapters.partners.mllp import alone, mllp_address, read_mllp
 from adapters.partners.values import authority, coded, day, line, matching, optional_line
+from adapters.partners.waits import waits
 from hub.domain.codes import Standing, check
 from hub.domain.partner import (
     OPERATIONS,
@@ -229,7 +230,7 @@ def _operations(value: Value) -> frozenset[str]:
 def _delivering(value: Value, config_dir: Path) -> Delivering:
     told = value.mapping(
         "channel", "url", "body", "content", "notification", "answers", "secret_file", "ca_file",
-        "cert_file", "key_file",
+        "cert_file", "key_file", "retry",
     )  # fmt: skip
     channel_value = told.need("channel")
     channel = next(c for c in CHANNELS if c == channel_value.one_of(*CHANNELS))
@@ -260,6 +261,7 @@ def _delivering(value: Value, config_dir: Path) -> Delivering:
         url=None if url is None else url.text(),
         secret_file=None if secret is None else _secret_file(secret, config_dir),
         ca_file=None if trusted is None else _file(trusted, config_dir),
+        retry=waits(told.get("retry")),
     )
 
 
@@ -290,15 +292,14 @@ def _over_mllp(told: Fields, value: Value, config_dir: Path) -> Delivering:
         ca_file=None if trusted is None else _file(trusted, config_dir),
         cert_file=None if cert is None else _file(cert, config_dir),
         key_file=None if key is None else _secret_file(key, config_dir),
+        retry=waits(told.get("retry")),
     )
 
 
 def _format(value: Value | None) -> str | None:
-    return (
-        None
-        if value is None
-        else matching(value, _FORMAT, "the name of a format, like fhir-r4/episode")
-    )
+    if value is None:
+        return None
+    return matching(value, _FORMAT, "the name of a format, like fhir-r4/episode")
 
 
 def _address(value: Value) -> None:

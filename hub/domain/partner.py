@@ -41,7 +41,7 @@ class Delivering:
     and *notification* name formats, *answers* that of answers to its own requests where it is
     another.  *secret_file* signs webhooks, *cert_file* and *key_file* are the certificate that the
     hub shows, *ca_file* is the only authority whose certificate the partner's address may show; all
-    are absolute.
+    are absolute.  *retry* are the seconds before each attempt, where they are not the hub's own.
     """
 
     channel: Channel
@@ -54,6 +54,7 @@ class Delivering:
     cert_file: Path | None = None
     key_file: Path | None = None
     answers: str | None = None
+    retry: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,11 @@ log = logging.getLogger("hub.dispatch")
 
 OPEN: Final = frozenset({State.PENDING, State.SENDING})
 
-Backoff = Callable[[int, float | None], float | None]
-"""(attempts so far, what the receiver asked for) to seconds until the next, or None: give up."""
+Waits = tuple[float, ...]
+Backoff = Callable[[int, float | None, Waits | None], float | None]
+"""(attempts so far, what the receiver asked for, the partner's own waits) to seconds until the
+next, or None: give up.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ class Dispatcher:
         if delivery.state is State.SENDING:
             # Whoever sent it never said how it ended: it may have arrived.
             delivery = replace(delivery, evidence={**(delivery.evidence or {}), "unknown": True})
-            if self.backoff(delivery.attempts, None) is None:
+            if self.backoff(delivery.attempts, None, partner.delivering.retry) is None:
                 return self._end(session, delivery, State.QUARANTINED, "ATTEMPTS", now)
         try:
             released = ask_gate(case, delivery, partner, self.registry, now)
@@ -296,7 +299,9 @@ class Dispatcher:
         )
 
     async def _retry(self, delivery: Delivery, fault: Unavailable) -> Sequence[str]:
-        wait = self.backoff(delivery.attempts, fault.retry_after)
+        partner = self.registry.partners[delivery.partner]
+        waits = partner.delivering.retry
+        wait = self.backoff(delivery.attempts, fault.retry_after, waits)
         if wait is None:
             said = {"said": fault.detail}
             return await self._quarantine(

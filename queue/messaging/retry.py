@@ -7,6 +7,7 @@ its store: counts in a broker are lost with the broker.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 MINUTE = 60.0
@@ -35,9 +36,16 @@ MAX_RETRY_AFTER = 6 * HOUR
 """A partner may ask us to wait, but not to give up its messages."""
 
 
-def next_delay(attempt: int, *, random: Random, retry_after: float | None = None) -> float | None:
+def next_delay(
+    attempt: int,
+    *,
+    random: Random,
+    retry_after: float | None = None,
+    schedule: Sequence[float] = SCHEDULE,
+) -> float | None:
     """Return the seconds to wait when *attempt* attempts have failed; None when all are used.
 
+    *schedule* is asked each time, so that a changed one applies from now on.
     *retry_after* is what the partner asked for, in seconds. It can only lengthen the wait, and
     counts up to six hours: shortening it would let a hopeful partner use up its attempts.
 
@@ -48,9 +56,9 @@ def next_delay(attempt: int, *, random: Random, retry_after: float | None = None
     """
     if attempt < 0:
         raise ValueError("attempt counts from 0")
-    if attempt >= len(SCHEDULE):
+    if attempt >= len(schedule):
         return None
-    delay = SCHEDULE[attempt] * random.uniform(1 - JITTER, 1 + JITTER)
+    delay = schedule[attempt] * random.uniform(1 - JITTER, 1 + JITTER)
     if retry_after is None:
         return delay
     return max(delay, min(max(retry_after, 0.0), MAX_RETRY_AFTER))

@@ -23,6 +23,9 @@ async def test_a_running_hub_and_a_store_at_rest_answer_alike(tmp_path: Path) ->
         delivery = await _delivered(one)
         async with operator_socket(one.hub, tmp_path / "operator.sock") as place:
             running = await answers(delivery, "--socket", str(place))
+            await one.hub.pause()
+            look = ["top", "--once", "--socket", str(place)]
+            live = await asyncio.to_thread(CliRunner().invoke, app, look)
 
     rest = await answers(delivery, "--site", str(site))
 
@@ -51,7 +54,13 @@ async def test_a_running_hub_and_a_store_at_rest_answer_alike(tmp_path: Path) ->
     }
     assert "handed_over, not in quarantine" in rest["act"].output
     assert "HANDED_OVER" in rest["replay"].output
-    for told in rest.values():
+    look = ["top", "--json", "--site", str(site)]
+    still = await asyncio.to_thread(CliRunner().invoke, app, look)
+    assert (live.exit_code, still.exit_code) == (0, 0)
+    for words in ("PAUSED", "oldest handed_over", "lane HOU-A e1: 1 since"):
+        assert words in live.output
+    assert json.loads(still.output)["deliveries"]["handed_over"] == 2
+    for told in (live, still, *rest.values()):
         for value in (SECRET, "Ava", "Mia", "ZZ99"):
             assert value not in told.output
 
@@ -82,23 +91,3 @@ async def answers(delivery: str, *where: str) -> dict[str, Any]:
         return CliRunner().invoke(app, [*arguments, *where])
 
     return {name: await asyncio.to_thread(run, arguments) for name, arguments in asked.items()}
-
-
-async def test_top_looks_once_at_a_running_hub_and_at_one_at_rest(tmp_path: Path) -> None:
-    """Plain text where there is no terminal: counts, what stands longest, paused or not."""
-    site = tmp_path / "site"
-    async with real_hub(site) as one:
-        await _delivered(one)
-        await one.hub.pause()
-        async with operator_socket(one.hub, tmp_path / "operator.sock") as place:
-            look = ["top", "--once", "--socket", str(place)]
-            running = await asyncio.to_thread(CliRunner().invoke, app, look)
-
-    look = ["top", "--json", "--site", str(site)]
-    rest = await asyncio.to_thread(CliRunner().invoke, app, look)
-
-    assert (running.exit_code, rest.exit_code) == (0, 0)
-    assert "PAUSED" in running.output
-    assert "oldest handed_over" in running.output
-    assert "lane HOU-A e1: 1 since" in running.output
-    assert json.loads(rest.output)["deliveries"]["handed_over"] == 1

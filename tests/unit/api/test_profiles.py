@@ -111,6 +111,9 @@ def test_api_keys_load(site: Path) -> None:
         ("EHM-A", "secrets/ehm-a.webhook", "secrets/other", 27, "there is no such file"),
         ("EHM-A", "secrets/ehm-a.webhook", "../../etc/passwd", 27, "must be relative"),
         ("EHM-A", "secrets/ehm-a.webhook", "/etc/passwd", 27, "must be relative"),
+        ("EHM-A", "body: full", "body: full\n  retry: []", 25, "1 to 20 waits"),
+        ("EHM-A", "body: full", "body: full\n  retry: [0, soon]", 25, "whole number of seconds"),
+        ("EHM-A", "body: full", "body: full\n  retry: [0, 86401]", 25, "at most 86400"),
         ("EHM-A", "keys/ehm-a.jwks.json", "keys/ehm-a.key", 29, "is not JSON"),
         ("GP-A", ", read, disclose, vouch]", "]", 20, "needs read"),
         ("SCH-A", "{channel: pull", "{channel: pull, url: x", 21, "means nothing"),
@@ -132,6 +135,16 @@ def test_each_fault_has_its_place(
     places = [place for place, remedy in found if told in remedy]
     assert places, found
     assert places[0].rsplit(":", 1)[0] == f"partners/{name}.yaml:{line}", found
+
+
+def test_a_retry_policy_of_the_partners_own_loads(site: Path) -> None:
+    """Waits in seconds before each attempt; without them, the hub's own."""
+    change(site, "EHM-A", "body: full", "body: full\n  retry: [0, 5, 60]")
+
+    partners = load_registry(site).partners
+
+    assert partners["EHM-A"].delivering.retry == (0.0, 5.0, 60.0)
+    assert partners["SCH-A"].delivering.retry is None
 
 
 def test_all_faults_come_at_once(site: Path) -> None:

@@ -9,6 +9,16 @@ from hypothesis import strategies as st
 from messaging.retry import HOUR, SCHEDULE, next_delay, reconnect_delay
 
 
+def test_a_schedule_of_ones_own_says_how_often_and_when() -> None:
+    """Two waits are two attempts; what the partner asks for still lengthens the wait."""
+    own = (0.0, 100.0)
+
+    assert next_delay(0, random=Random(1), schedule=own) == 0.0
+    assert 80 <= (next_delay(1, random=Random(1), schedule=own) or 0.0) <= 120
+    assert next_delay(1, random=Random(1), schedule=own, retry_after=300) == 300
+    assert next_delay(2, random=Random(1), schedule=own) is None
+
+
 def test_the_schedule_lasts_three_days() -> None:
     """Eleven attempts over about 76 hours, each wait at least as long as the one before."""
     assert len(SCHEDULE) == 11

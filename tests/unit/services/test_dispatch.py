@@ -46,6 +46,23 @@ async def later(world: World, by: timedelta = HOUR) -> None:
     await world.drain()
 
 
+async def test_a_changed_policy_counts_from_the_next_attempt_on(world: World) -> None:
+    """The profile gives up earlier since the first failure: the second failure is the last."""
+    await world.shared()
+    world.doubles["HOU-A"].faults += [down(), down()]
+    await update(world, "L3")
+    (waiting,) = world.deliveries(partner="HOU-A", state=State.PENDING)
+    policy = replace(world.partners["HOU-A"].delivering, retry=(0.0, 5.0))
+    changed = replace(world.partners["HOU-A"], delivering=policy)
+    registry = replace(world.registry, partners={**world.partners, "HOU-A": changed})
+    world.dispatcher = replace(world.dispatcher, registry=registry)
+
+    await later(world)
+
+    (one,) = [d for d in world.deliveries() if d.delivery_id == waiting.delivery_id]
+    assert (one.state, one.reason, one.attempts) == (State.QUARANTINED, "ATTEMPTS", 2)
+
+
 # Lanes
 
 

@@ -170,9 +170,13 @@ class World:
         self.keys = itertools.count(1)
         self.numbers = itertools.count(1)
 
-    def backoff(self, attempts: int, retry_after: float | None) -> float | None:
+    def backoff(
+        self, attempts: int, retry_after: float | None, waits: tuple[float, ...] | None = None
+    ) -> float | None:
         """Wait a minute more with each of three attempts, as long as asked, then give up."""
         self.waits.append(retry_after)
+        if waits is not None:
+            return waits[attempts] if attempts < len(waits) else None
         return None if attempts >= 3 else max(60.0 * attempts, retry_after or 0.0)
 
     def parse(self, parcel: Parcel) -> Tree:
