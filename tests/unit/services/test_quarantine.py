@@ -1,6 +1,7 @@
 """Quarantine: evidence, owner and due date; and every way out, in order and through the gate."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -113,6 +114,47 @@ async def test_release_is_under_todays_consent(world: World) -> None:
 
     assert world.take().get("HOU-A") is None
     assert not world.deliveries(state=State.QUARANTINED)
+
+
+async def test_what_never_arrived_and_may_not_go_leaves_no_gap(world: World) -> None:
+    """Released when its protocol has lapsed it is withheld; the next has the number it had."""
+    await act(world, "skip", reason="NOT_NEEDED")
+    world.take()
+    world.doubles["HOU-A"].faults.append(Rejected(Code.FORBIDDEN, REFUSED))
+    await update(world, "L2")
+    lapsed = replace(world.partners["HOU-A"], accredited_until=date(2026, 8, 1))
+    before, world.dispatcher = (
+        world.dispatcher,
+        replace(
+            world.dispatcher,
+            registry=replace(world.registry, partners={**world.partners, "HOU-A": lapsed}),
+        ),
+    )
+    delivery = stopped(world)
+
+    await act(world, "release", delivery)
+    world.dispatcher = before
+    await update(world, "L1")
+
+    (one,) = [d for d in world.deliveries() if d.delivery_id == delivery]
+    assert (one.state, one.reason, one.sequence) == (
+        State.SUPPRESSED, "E_ORG_NOT_ACCREDITED", 3,
+    )  # fmt: skip
+    assert [got.parcel.lane_sequence for got in world.inbox if got.partner == "HOU-A"] == [3]
+
+
+async def test_what_a_receiver_rejects_is_set_aside_and_said(world: World) -> None:
+    """Its own word puts it into quarantine, at the receiver's stage, with an alert."""
+    (one,) = world.deliveries(partner="EHM-A", message_type="N6")[-1:]
+    world.put(one, state=State.HANDED_OVER, evidence={"carried": True})
+
+    await world.collector.acknowledge(world.partners["EHM-A"], one.delivery_id, "REJECTED")
+
+    assert one.delivery_id in {
+        alert.delivery_id
+        for _, alert in await world.store.alerts(0, 10)
+        if alert.facts.get("stage") == "receiver"
+    }
 
 
 async def test_skipped_it_ends_and_the_lane_goes_on_without_a_gap(world: World) -> None:

@@ -108,7 +108,7 @@ async def test_what_holds_a_delivery_is_named(world: World) -> None:
 async def test_a_delivery_id_shows_that_delivery_and_its_heirs(world: World) -> None:
     """What came in the place of a superseded delivery is shown with it; the others are not."""
     world.doubles["HV-A"].faults.append(Unavailable(Code.UNAVAILABLE, "down"))
-    await level(world, "L3")
+    message = await level(world, "L3")
     (old,) = world.deliveries(service="HV-A/HV", state=State.PENDING)
     await world.decide(
         "SCH-A",
@@ -128,6 +128,9 @@ async def test_a_delivery_id_shows_that_delivery_and_its_heirs(world: World) -> 
     assert found["deliveries"][0]["delivery_id"] == old.delivery_id
     assert [one["reason"] for one in found["deliveries"]] == ["SUPERSEDED", None]
     assert {one["service"] for one in found["deliveries"]} == {"HV-A/HV"}
+    whole = await operations(world).trace(message)
+    heirs = [one for one in whole["deliveries"] if one["service"] == "HV-A/HV"]
+    assert heirs == found["deliveries"]
 
 
 async def test_an_unknown_id_is_missing(world: World) -> None:

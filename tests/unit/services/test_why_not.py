@@ -11,6 +11,7 @@ from hub.domain.exchange import State
 from hub.domain.partner import ApiKey, Credentials
 from hub.errors import Code, Rejected, Unavailable
 from hub.services.operating import Operations
+from hub.services.registers import Registers
 from tests import builders as b
 from tests.unit.services.world import Tree, World, includes, part, subject
 
@@ -194,6 +195,24 @@ async def test_a_paused_hub_and_one_without_workers(world: World) -> None:
 
     assert (await cause(world, paused=True))["code"] == "PAUSED"
     assert (await cause(world))["code"] == "DUE"
+
+
+async def test_a_register_that_cannot_be_asked(world: World) -> None:
+    """Consent is kept elsewhere and nobody can confirm it: what waits goes by itself."""
+
+    class Away:
+        def decisions(self, *_asked: Any) -> Any:
+            raise Unavailable(Code.REGISTER, "unreachable")
+
+        async def refresh(self, episode_id: str) -> None:
+            del episode_id
+
+    parts = (world.store, world.registry, world.clock, lambda: world.translator, world.hints)
+    one = Operations(*parts, Registers(site=Away()))
+
+    found = (await one.why_not("e1", HOUSING))["stopped_by"]
+
+    assert (found["code"], "consent.yaml" in found["mend"]) == ("E_REGISTER", True)
 
 
 async def test_a_recall_that_nobody_acknowledges_holds_content(world: World) -> None:
