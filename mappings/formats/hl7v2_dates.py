@@ -16,7 +16,7 @@ _TS: Final = re.compile(
 _DAY: Final = re.compile(r"([0-9]{4})([0-9]{2})?([0-9]{2})?(.*)", re.DOTALL)
 _TIME: Final = re.compile(r"([0-9]{2}){1,3}(\.[0-9]+)?([+-][0-9]{4})?|[+-][0-9]{4}")
 _FULL: Final = len("YYYYMMDDHHMMSS+0000")
-_WHOLE: Final = len("YYYYMMDD")
+WHOLE_DAY: Final = len("YYYYMMDD")
 SHORTEST: Final = len("YYYYMMDDHHMM")
 """What a moment has at the least."""
 DECIMALS: Final = 4
@@ -31,9 +31,9 @@ def moment_in(text: str) -> str:
     >>> moment_in("20260901103000+0100"), moment_in("202607010930"), moment_in("20260109093015.25")
     ('2026-09-01T10:30:00+01:00', '2026-07-01T09:30:00+01:00', '2026-01-09T09:30:15.25Z')
     """
-    if len(text) == _FULL and text[14] == "+" and _digits(text[:14] + text[15:]):
-        moment = f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12]}:{text[12:14]}"
-        return moment + ("Z" if text.endswith("+0000") else f"{text[14:17]}:{text[17:]}")
+    if len(text) == _FULL and text[14] == "+" and _digits(text.replace("+", "0", 1)):
+        before = f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12]}:{text[12:14]}"
+        return f"{before}Z" if text.endswith("+0000") else f"{before}{text[14:17]}:{text[17:]}"
     found = _TS.fullmatch(text)
     if found is None:
         raise ValueError("no moment")
@@ -80,10 +80,10 @@ def day_in(text: str) -> tuple[str, str]:
     >>> day_in("201605"), day_in("201605141130")
     (('2016-05', ''), ('2016-05-14', '1130'))
     """
-    if len(text) == _WHOLE and _digits(text):
+    if len(text) == WHOLE_DAY and _digits(text):
         return f"{text[:4]}-{text[4:6]}-{text[6:]}", ""
-    if _digits(text[:_WHOLE]) and _TIME.fullmatch(text, _WHOLE):
-        return f"{text[:4]}-{text[4:6]}-{text[6:8]}", text[_WHOLE:]
+    if _digits(text[:WHOLE_DAY]) and _TIME.fullmatch(text, WHOLE_DAY):
+        return f"{text[:4]}-{text[4:6]}-{text[6:8]}", text[WHOLE_DAY:]
     found = _DAY.fullmatch(text)
     if found is None:
         raise ValueError("no date")

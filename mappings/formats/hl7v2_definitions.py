@@ -130,7 +130,8 @@ class Group:
     """A group of segments, or a whole structure: members in order, with what repeats.
 
     A member is a segment (its name) or a group; the first member of a group opens it.  *ways* says
-    through which groups each segment further down is reached.
+    through which groups each segment further down is reached; *groups* holds the members that are
+    groups.
     """
 
     name: str
@@ -138,6 +139,7 @@ class Group:
     many: frozenset[str]
     needed: frozenset[str]
     ways: Mapping[str, tuple[str, ...]]
+    groups: Mapping[str, "Group"]
 
 
 def _segments() -> Mapping[str, tuple[Field, ...]]:
@@ -202,7 +204,8 @@ def _group(name: str, words: list[str]) -> Group:
             many.add(bare)
         if "!" in word:
             needed.add(bare)
-    return Group(name, members, frozenset(many), frozenset(needed), _ways(members))
+    groups = {step: inner for step, inner in members.items() if inner is not None}
+    return Group(name, members, frozenset(many), frozenset(needed), _ways(members), groups)
 
 
 def _ways(members: Mapping[str, Group | None]) -> dict[str, tuple[str, ...]]:

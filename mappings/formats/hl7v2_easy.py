@@ -7,7 +7,6 @@ with the same result.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Final
 
 from mappings.engine.source import Block, Source
@@ -38,14 +37,19 @@ def reads(name: str, parts: Sequence[str], *, several: bool) -> Read | None:
 
     *several* says whether anything in it is repeated: most segments have no repetition at all.
     """
-    if name not in SEGMENTS:
-        return None
-    told = parts[2] if name == "OBX" and len(parts) > 2 else ""
-    return _reads(name, told if told in VALUE_TYPES else "", several)
+    made = _MADE[several]
+    told = parts[2] if name == "OBX" and len(parts) > 2 and parts[2] in VALUE_TYPES else ""
+    read = made.get(name + told)
+    if read is None and name in SEGMENTS:
+        read = made[name + told] = _written(name, told, several=several)
+    return read
 
 
-@cache
-def _reads(name: str, value_type: str, several: bool) -> Read:  # noqa: FBT001  a key of the cache
+_MADE: Final[tuple[dict[str, Read], dict[str, Read]]] = ({}, {})
+"""What has been written, without and with repetitions."""
+
+
+def _written(name: str, value_type: str, *, several: bool) -> Read:
     writer = _Writer(SEGMENTS[name], value_type, several=several)
     function = writer.written()
     made: Read = writer.source.loaded(f"HL7 v2 {name}")(function)
@@ -158,7 +162,8 @@ class _Writer:
             block.line(f"match {value}.split(c):")
             cases, rest = Block(), Block()
             for names, members in _CASES:
-                cases.line(f"case [{', '.join(names)}] if {' and '.join(names)}:")
+                said = f" if {' and '.join(names)}" if len(names) > 1 else ""
+                cases.line(f"case [{', '.join(names)}]{said}:")
                 cases.body.append(_lines(put + shown.format(members)))
             cases.line("case _:")
             cases.body.append(rest)

@@ -48,16 +48,13 @@ class Placing:
         """Open the groups of *way* in the innermost open group, with the segment in the last."""
         group, held = self._open[-1]
         for step in way:
-            inner = group.members[step]
             made: Tree = {}
             if step in group.many:
                 held.setdefault(step, []).append(made)
             else:
                 held[step] = made
-            if inner is None:
-                raise KeyError(step)  # a way leads through groups only
-            self._open.append((inner, made))
-            group, held = inner, made
+            group, held = group.groups[step], made
+            self._open.append((group, held))
         held[name] = [segment] if name in group.many else segment
 
 

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from hub.errors import Code
 from mappings.formats.hl7v2_characters import Wrong
-from mappings.formats.hl7v2_dates import SHORTEST, day_in, moment_in
+from mappings.formats.hl7v2_dates import SHORTEST, WHOLE_DAY, day_in, moment_in
 from mappings.formats.hl7v2_definitions import COMPOSITES
 
-_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,15}")
+MOST_DIGITS: Final = 15
+_WHOLE: Final = re.compile(rf"[+-]?[0-9]{{1,{MOST_DIGITS}}}")
 
 
 @cache
@@ -34,6 +35,8 @@ def _moment(text: str, notes: list[str]) -> str:
 
 
 def _day(text: str, notes: list[str]) -> str:
+    if len(text) == WHOLE_DAY and text.isdecimal() and text.isascii():
+        return f"{text[:4]}-{text[4:6]}-{text[6:]}"
     try:
         day, time = day_in(text)
     except ValueError:
@@ -54,6 +57,8 @@ def _when(text: str, _notes: list[str]) -> str:
 
 
 def _number(text: str, _notes: list[str]) -> int | str:
+    if text.isdecimal() and text.isascii() and len(text) <= MOST_DIGITS:
+        return int(text)
     return int(text) if _WHOLE.fullmatch(text) else text
 
 
