@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mappings.formats.hl7v2_characters import STANDARD
+from mappings.formats.hl7v2_dates import moment_in
 from mappings.formats.hl7v2_definitions import SEGMENTS
 from mappings.formats.hl7v2_easy import reads
 from mappings.formats.hl7v2_fields import Reader
@@ -303,6 +304,7 @@ EASY = (
     "PID|1||1||Example^Ava^ ||20160514120000||||||1 Road^Town^^^9^^7^^^10^11^12|^^^^9^^7^^^10^11",
     "PID|1||1^^^A^^^20260901^2026^9||Example^Ava^Rose ^^^^^^^^^12|^|201605^x||^^^^||^^^^^^^2^|",
     "OBR|1|||X^^^|||20260901090000+0100|2026090109~2026||u1^^^^^^^^^^^^^SCH-A|||||||^NET^^a@b^5|0",
+    "PID|1||1||Example^^ ^||20160514",
     "PV1|1|E|A^^^B^^^^^9^10|^|1~2||^^~x|^^Ann^^^Dr~p2||||||||||||e1||||||||0~1|x^1|",
 )
 
@@ -324,6 +326,16 @@ def test_the_short_way_and_the_long_way_agree(line: str) -> None:
     other = Reader(STANDARD, "utf-8")
     found = read([name, *parts], "^", "~", other.notes, other.field)
     assert json.dumps(found) == json.dumps(long)  # in the same order, too
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026090109300x+0100", "+0260901093000+0100", "20260901093000+01+0", "٢0260901093000+0100"],
+)
+def test_nineteen_characters_alone_are_no_moment(text: str) -> None:
+    """The short way through a moment asks for digits as the long one does."""
+    with pytest.raises(ValueError, match="no moment"):
+        moment_in(text)
 
 
 def test_what_is_read_is_written_again() -> None:
