@@ -1,9 +1,13 @@
 """The MLLP door: taken once and for all before it is acknowledged, by who may send it."""
 
 import asyncio
+import contextlib
+import socket
 import ssl
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hl7
@@ -331,18 +335,57 @@ async def test_a_stop_ends_what_is_being_worked_on(tmp_path: Path) -> None:
         assert len(stored(world)) == 1
 
 
-async def test_a_client_that_never_reads_harms_nobody(tmp_path: Path) -> None:
-    """It is dropped when its answers pile up; others are served meanwhile."""
+async def test_a_client_that_never_reads_is_dropped(tmp_path: Path) -> None:
+    """When its answers pile up; others are served meanwhile."""
     limits = DoorLimits(write_seconds=0.3, linger_seconds=0.1)
     async with opened(tmp_path, limits=limits) as door:
-        reader, writer = await asyncio.open_connection("127.0.0.1", door.port, limit=1024)
-        writer.transport.set_write_buffer_limits(1 << 26)
-        bad = framed(visit(text="\\Q\\" * 400))
-        for _ in range(300):
-            writer.write(bad)
-        assert (await door.say(visit())).code == "AA"
-        writer.transport.abort()
-        del reader
+        bare = socket.socket()
+        bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        bare.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(bare, ("127.0.0.1", door.port))
+        async with asyncio.timeout(30):
+            while not door.door._lines:  # noqa: ASYNC110 - the door has no event for it
+                await asyncio.sleep(0.01)
+            (line,) = door.door._lines.values()
+            near = line.writer.get_extra_info("socket")
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+            line.writer.transport.set_write_buffer_limits(4_096)
+            with contextlib.suppress(ConnectionError):
+                for _ in range(2_000):
+                    await asyncio.get_running_loop().sock_sendall(bare, framed(visit("\\")))
+            assert (await door.say(visit())).code == "AA"
+            while line in door.door._lines.values():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        bare.close()
+
+
+async def test_waiting_behind_another_message_costs_no_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What begins while the hub is busy with the one before has its thirty seconds afterwards."""
+    late = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + late[0])
+    monkeypatch.setattr("adapters.doors.mllp.time", clock)
+    world, second = World(), framed(visit("2"))
+    async with opened(tmp_path, world) as door:
+        run, inside, go = world.store.run, asyncio.Event(), asyncio.Event()
+
+        async def slow(*args: Any) -> Any:
+            inside.set()
+            await go.wait()
+            return await run(*args)
+
+        world.store.run = slow
+        wire = await door.line()
+        await wire.send(framed(visit("1")) + second[:50])
+        await inside.wait()
+        late[0] = 100.0
+        go.set()
+        first = await wire.ack()
+        await wire.send(second[50:])
+        then = await wire.ack()
+
+        assert [ack.code for ack in (first, then) if ack] == ["AA", "AA"]
 
 
 async def test_beyond_the_seats_others_wait(tmp_path: Path) -> None:
