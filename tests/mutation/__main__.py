@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import time
@@ -233,7 +234,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, count, killed, alive, equal in (*rows, total(rows)):
         share = 100 * killed / (count - equal) if count > equal else 100.0
         print(f"{name:32}{count:8}{killed:8}{alive:8}{equal:8}{share:8.1f}")
-    print(f"in {time.monotonic() - began:.0f} s")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = used.ru_utime + used.ru_stime
+    print(f"in {time.monotonic() - began:.0f} s, {spent:.0f} s of a processor")
     false = any(how == "not equivalent" for how, _ in run.verdicts.values())
     return int(share < given.least or false)
 
