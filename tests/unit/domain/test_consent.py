@@ -853,3 +853,16 @@ def test_a_record_is_weighed_as_it_would_be_recorded() -> None:
     assert first.recorded_at == datetime(2026, 9, 1, 9, tzinfo=UTC)
     assert third.sequence == 3
     assert third.recorded_at < first.recorded_at
+
+
+def test_the_moments_of_a_decision_are_those_of_its_periods() -> None:
+    """When it ends, when an item opens or ends, when a no begins; of what is unreadable nothing."""
+    given = record(
+        scope_includes=[item(SCH, from_="2026-10-01", to="2026-11-01"), item(SCH, to="soon")],
+        scope_excludes=[item(HOU, from_="2026-12-01"), item(HOU, from_="later")],
+    )
+    found = agreed(given).moments("ava")
+
+    assert {datetime(2026, month, 1, tzinfo=UTC) for month in (10, 11, 12)} < found
+    assert datetime(2027, 8, 31, tzinfo=UTC) in found
+    assert agreed(given).moments("nobody") == frozenset()

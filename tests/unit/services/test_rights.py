@@ -7,7 +7,7 @@ import pytest
 from hub.domain.consent import Agreements, Ask
 from hub.domain.decision import SHAREABLE
 from hub.services.permits import BASIC, SECTION, SENSITIVE
-from hub.services.rights import Rights
+from hub.services.rights import Rights, named_alone
 from tests.unit.domain.decisions import NOW, item, record, recorded
 
 SCH, HOU = "SCH-A/SCH", "HOU-A/HOUS"
@@ -73,3 +73,13 @@ def test_what_was_kept_names_its_decisions() -> None:
     assert rights.decisions([(("ava", "ben"), "sec.conclusions", SENSITIVE)]) == {"d2"}
     assert rights("ava", "sec.plan") == BASIC | SECTION | SENSITIVE
     assert rights.decisions([(("ava",), "sec.review", SECTION)]) == {"d1"}
+
+
+def test_only_the_sections_named_count_in_what_is_pulled() -> None:
+    """Whatever else the decisions allow, nobody asked for it."""
+    alone = named_alone(
+        Rights(Agreements(recorded(NAMED), ["ava"], []), Ask(SCH, "PLAN", NOW)), ("sec.plan",)
+    )
+
+    assert alone("ava", "sec.plan") == BASIC | SECTION | SENSITIVE
+    assert alone("ava", "sec.review") == 0
