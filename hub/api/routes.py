@@ -157,7 +157,8 @@ CONSENTS: Final = Declared(
     document=documented(
         "listConsents",
         "List consent decisions",
-        "Those that the caller may know of.",
+        "Those that the caller may know of. The co-ordinator of the episode's authority, where "
+        "it is no member, is told states and days alone (`state`, `signed_on`, `expires_on`).",
         answers={200: ("Decisions, oldest first.", "Consents")},
         refusals=(*PARTNER, 404),
     ),

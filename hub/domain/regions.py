@@ -87,6 +87,8 @@ class Role(StrEnum):
     REQUESTED_SERVICE = "requested_service"
     CHILDREN_SOCIAL_CARE = "children_social_care"
     ORIGINATOR = "originator"
+    COORDINATOR = "coordinator"
+    """Brokers for the authority where the child lives; no member of the episode."""
     HUB = "hub"
 
 
@@ -129,6 +131,7 @@ class Facts:
     decision_names_a_service: bool = False
     closure_reason_present: bool = False
     closure_reason_disengaged_or_withdrawn: bool = False
+    closure_reason_administrative: bool = False
     closing_comments_asked_for: bool = False
     receiving_authority_named: bool = False
     receiving_authority_named_in_consent: bool = False
@@ -149,6 +152,7 @@ class Facts:
     acting: bool = False
     handover_proposed: bool = False
     access_ended: bool = False
+    administrative: bool = False
     life_ended: bool = False
     ended_before: bool = False
     storage_withdrawn: bool = False
@@ -203,6 +207,7 @@ GUARDS: Final[Mapping[str, str]] = MappingProxyType(
         "decision_names_a_service": "name the services in a fresh decision",
         "closure_reason_present": "give the reason for closure",
         "closure_reason_disengaged_or_withdrawn": "the reason is DISENGAGED or CONSENT_WITHDRAWN",
+        "closure_reason_administrative": "the reason is DUPLICATE or ERROR",
         "closing_comments_asked_for": "record the child's and a parent's views of the closure",
         "receiving_authority_named": "name the authority that the family moved to",
         "receiving_authority_named_in_consent": "the family's decision must name this authority",

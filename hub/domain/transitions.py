@@ -182,6 +182,10 @@ TRANSITIONS: Final = (
                when=("something_shared",), raised_if=(("N7", "content_leaves"),), covers=_CONTENT),
     Transition("T22a", _at(P.PAUSED), E.CONSENT_GIVEN, who=_FAMILY,
                note="A decision that still shares nothing, such as storing renewed."),
+    Transition("T30c", LIVE, E.EPISODE_CLOSED, P.CLOSED, who=_by(R.COORDINATOR),
+               when=("administrative",), guards=("closure_reason_administrative",), raised=("N2",),
+               note=("The authority's co-ordinator, of what was opened twice or in error (5.3): "
+                     "about the record, so nobody is asked for views.")),
     Transition("T30b", LIVE, E.EPISODE_CLOSED, P.CLOSED, who=_by(R.ASSESSOR, R.LEAD),
                when=("life_ended",), guards=("closure_reason_present",), raised=("N2",),
                note=("A child died or a pregnancy ended (S5): from any state; nobody is asked for "

@@ -11,7 +11,9 @@ from hub.domain.partner import Registry
 from hub.ports import Session
 from hub.services.accept import Incoming
 from hub.services.announce import KEPT, Move
+from hub.services.brokering import SHIELD
 from hub.services.indexing import references
+from hub.services.shelter import shield_of
 from hub.services.standing import service_of
 from hub.services.strangers import AT_WORK, at_work
 from hub.services.transfer_duties import noted
@@ -40,6 +42,7 @@ def new_head(
     if move.closure_reason:
         facts["closure_reason"] = move.closure_reason
     facts[AT_WORK] = at_work(move.after)
+    facts[SHIELD] = shield_of(move.after)
     return replace(
         stored,
         process=move.regions.process,

@@ -30,6 +30,7 @@ from hub.errors import Code, Forbidden, InvalidContent
 from hub.ports import Digester, Session
 from hub.services.accept import Accepted, Incoming, Refused
 from hub.services.audit import row
+from hub.services.brokering import brokering
 from hub.services.consent_duties import ConsentDuty
 from hub.services.consent_turn import Turn, recalls
 from hub.services.eligible import check_covered
@@ -40,7 +41,7 @@ from hub.services.references import may_open
 from hub.services.share import Occasion, Telling, tell
 from hub.services.shelter import shield_of
 from hub.services.shielding import relocated
-from hub.services.standing import brokering, deciding, roles
+from hub.services.standing import deciding, roles
 from hub.services.strangers import REGISTER, hidden, stranger
 
 CHANGES: Final = frozenset({"NARROWED", "WITHDRAWN", "EXPIRED"})
@@ -68,7 +69,7 @@ def standing(
     registry: Registry | None = None,
 ) -> Standing:
     """Return the episode as it stands; an unknown one is empty, and so it is to a stranger who has
-    no decision of social care's to report (T29) and fills no vacancy (*registry* says who may).
+    no decision of social care's to report (T29) and is no co-ordinator (*registry* says who is).
     """
     head = session.episode(episode_id)
     involvements = tuple(session.involvements(episode_id))

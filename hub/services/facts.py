@@ -9,10 +9,13 @@ from hub.domain.consent import Agreements, Ask
 from hub.domain.exchange import Tree
 from hub.domain.partner import Partner, Registry
 from hub.domain.regions import Facts, Role
+from hub.services.brokering import OVERSEEING
 from hub.services.standing import service_of
 
 SOCIAL_CARE: Final = "CSC"
 LIFE_ENDED: Final = "DIED"
+ADMINISTRATIVE: Final = frozenset({"DUPLICATE", "ERROR"})
+"""Reasons for closure that are about the record and not about the family (CL-19)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ def facts_of(evidence: Evidence) -> Facts:
         closure_reason_present=bool(closure.get("closure_reason")),
         closure_reason_disengaged_or_withdrawn=closure.get("closure_reason")
         in {"DISENGAGED", "CONSENT_WITHDRAWN"},
+        closure_reason_administrative=closure.get("closure_reason") in ADMINISTRATIVE,
         closing_comments_asked_for=bool(
             closure.get("child_view")
             or closure.get("parent_view")
@@ -102,6 +106,7 @@ def facts_of(evidence: Evidence) -> Facts:
         request_open=bool(asked),
         answer_known=bool(detail.get("answer")) or any(r.get("response") for r in asked),
         acting=detail.get("acting") is True,
+        administrative=evidence.roles == OVERSEEING,
         life_ended=closure.get("closure_reason") == LIFE_ENDED,
         ended_before=bool(after.get("closed_at")),
         something_shared=bool(shared),
@@ -112,7 +117,7 @@ def facts_of(evidence: Evidence) -> Facts:
 
 def _roles(evidence: Evidence) -> frozenset[Role]:
     """Return the sender's roles, with those that only this message shows."""
-    held = set(evidence.roles) - {"coordinator"}
+    held = set(evidence.roles)
     held.discard("any")
     if any(
         evidence.partner.serves(_owner(action))

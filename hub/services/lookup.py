@@ -8,8 +8,10 @@ from hub.errors import Code, Forbidden, Missing
 from hub.ports import Clock, Needs, Session, Store
 from hub.services.access_report import access_report, in_words
 from hub.services.audit import row
+from hub.services.brokering import LOOKS, OVERSEEING, brokering, states
 from hub.services.consents import RECORDERS, standing
 from hub.services.eligible import check_covered, check_user
+from hub.services.gate import people
 from hub.services.kin import kin_of
 from hub.services.see import KEEPERS
 from hub.services.standing import roles
@@ -41,21 +43,24 @@ class Lookup:
         return await self.store.run(unit, Needs())
 
     async def consents(self, partner: Partner, episode_id: str) -> Tree:
-        """Return decision records: all to who may record them, else the scope of one's own
-        services.
+        """Return decision records: all to who may record them, the scope of one's own services to
+        others at work there, and to the authority's co-ordinator no more than how consent stands.
         """
 
         def unit(session: Session) -> Tree | None:
             now = self.clock.now()
             check_user(session, partner, partner.acting, "receive", now)
-            found = standing(session, episode_id, partner)
+            found = standing(session, episode_id, partner, LOOKS, self.registry)
             held = roles(partner, found.head, found.tree, found.involvements, now)
+            held = held or brokering(partner, found.head, LOOKS, self.registry)
             if found.head is None or not held:
                 return None
             check_covered(session, partner, found.head, found.head.home_authority, now)
             session.add_audit(
                 row("consents.read", at=now, actor=partner.name, episode_id=episode_id)
             )
+            if held == OVERSEEING:
+                return {"decisions": states(found.decisions, people(found.tree)[0])}
             if held & RECORDERS:
                 return {"decisions": [dict(decision.record) for decision in found.decisions]}
             return {

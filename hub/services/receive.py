@@ -24,6 +24,7 @@ from hub.services.accept import Accepted, Incoming, Refused
 from hub.services.advance import indexed, joining, left_behind, new_head
 from hub.services.announce import Move, tellings
 from hub.services.audit import row
+from hub.services.brokering import OVERSEEING, administrative, brokering, oversteps
 from hub.services.consents import Standing, standing
 from hub.services.content import (
     check_whole,
@@ -47,10 +48,8 @@ from hub.services.shielding import shield_change
 from hub.services.sight import check_element, sight, untouched
 from hub.services.standing import (
     WRITES_ALL,
-    brokering,
     check_own,
     deciding,
-    names_only_a_lead,
     roles,
     writable,
 )
@@ -86,7 +85,7 @@ class Receiver:
         held |= (reports := deciding(incoming.partner, found.head, event))
         if not held:
             held = brokering(incoming.partner, found.head, event, self.registry)
-            if held and ("contribution" in message or not names_only_a_lead(sent)):
+            if held and oversteps(held, message, sent):
                 raise not_yours("/episode")
         if found.head is None or not held:
             return self._refuse(session, incoming)
@@ -115,6 +114,8 @@ class Receiver:
         if "contribution" in message:
             check_element(found, message["contribution"], incoming, held)
             merged = contribute(before, message["contribution"], incoming.partner)
+        elif held == OVERSEEING:
+            merged = administrative(before, sent, incoming.now.date())
         else:
             merged = merge(
                 before,

@@ -11,7 +11,7 @@ from typing import Final
 from hub.domain.dictionary import Leaf
 from hub.domain.difference import CONTACT_BLOCK, acting_lead
 from hub.domain.exchange import EpisodeHead, Involvement, Tree
-from hub.domain.partner import Partner, Registry
+from hub.domain.partner import Partner
 from hub.errors import Code, Conflict, Fault
 from hub.services.strangers import REGISTER
 
@@ -24,7 +24,6 @@ SHARED_CHARACTERISTICS: Final = (
     "subjects[].characteristics.interpreter_arranged",
 )
 OWN_ACTION: Final = ("action_status", "progress_comment", "action_closed_on")
-FILLS: Final = "lead_professional.changed"
 OWN_ANSWER: Final = ("response", "responded_at")
 WRITES_ALL: Final = frozenset({"originator", "assessor", "lead", "receiving_authority"})
 
@@ -122,30 +121,6 @@ def deciding(partner: Partner, head: EpisodeHead | None, event: object) -> froze
     if event != "social_care.decision" or not any(mine):
         return frozenset()
     return frozenset({"children_social_care"})
-
-
-COORDINATOR: Final = frozenset({"coordinator", "participant"})
-
-
-def brokering(
-    partner: Partner, head: EpisodeHead | None, event: object, registry: Registry | None
-) -> frozenset[str]:
-    """Return the role of the authority's co-ordinator while nobody leads: it may name who does, and
-    sees nothing for it (`domain.md` 5.3, "W on vacancy"; 1.4).
-    """
-    if head is None or registry is None or head.lead != "VACANT" or event != FILLS:
-        return frozenset()
-    found = registry.coordinators.get(head.home_authority or "")
-    mine = found is not None and found.service is not None and partner.serves(found.service)
-    return COORDINATOR if mine else frozenset()
-
-
-def names_only_a_lead(sent: Tree) -> bool:
-    """Tell whether a part of an episode says who leads, and nothing else."""
-    services = sent.get("services", {})
-    return sent.keys() <= {"episode_id", "services"} and all(
-        name == "lead_professional" or name.startswith("lp_") for name in services
-    )
 
 
 TEAM_EVENTS: Final = frozenset(

@@ -19,7 +19,7 @@ import orjson
 from adapters.partners.keys import new_api_key
 from hub.api.app import create_app, create_operator_app
 from hub.domain.events import WIRE
-from hub.domain.partner import ApiKey, Credentials, Delivering, Registry
+from hub.domain.partner import ApiKey, Coordinator, Credentials, Delivering, Registry
 from hub.hub import Hub
 from hub.settings import Listen, Settings
 from tests import builders as b
@@ -75,6 +75,8 @@ def _partners() -> list[Any]:
 
 async def _story() -> World:
     world = World(partners=_partners())
+    desk = Coordinator("CAF co-ordinator", "LA-A", service="LA-A/FSW")
+    world.registry.coordinators["001"] = desk  # type: ignore[index]
     for organisation, ref in {*ROLES.values()} - {ROLES["administrator"]} | {("HOU-A", "p-house")}:
         await world.store.run(lambda s, o=organisation, r=ref: s.put_practitioner(assertion(o, r)))
     await world.opened()
@@ -91,8 +93,8 @@ async def _story() -> World:
 
 
 def _elsewhere(episode_id: str) -> dict[str, Any]:
-    """Return an episode of people whom none of the roles employs."""
-    tree = opening(episode_id=episode_id)
+    """Return an episode of people whom none of the roles employs, at home in authority 002."""
+    tree = opening(episode_id=episode_id, home_authority="002")
     theirs = b.practitioner("p-sch-b", organisation="SCH-B", service_type="SCH")
     return {**tree, "services": {**tree["services"], "assessor": [theirs], "other_service": []}}
 

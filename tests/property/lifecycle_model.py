@@ -58,10 +58,11 @@ PAUSED | consent.withdrawn | !storage_withdrawn | consent_giver_system | | = | N
 {OPEN} | consent.expired | | hub | consent_lapsed | PAUSED | N10
 PAUSED | consent.given | something_shared | consent_giver_system | | < | N7?shown -N6 -N9
 PAUSED | consent.given | !something_shared | consent_giver_system | | = |
-PAUSED {OPEN} | episode.closed | life_ended | assessor lead | closure_reason_present | CLOSED | N2
-PAUSED | episode.closed | !life_ended | lead | closure_reason_disengaged_or_withdrawn | CLOSED | N2
-IN_REVIEW PLAN_ACTIVE | episode.closed | !life_ended | lead | closure_reason_present closing_comments_asked_for | CLOSED | N2
-ASSESSED | episode.closed | !life_ended | lead | closure_reason_present | CLOSED | N2
+PAUSED {OPEN} | episode.closed | administrative | coordinator | closure_reason_administrative | CLOSED | N2
+PAUSED {OPEN} | episode.closed | !administrative life_ended | assessor lead | closure_reason_present | CLOSED | N2
+PAUSED | episode.closed | !administrative !life_ended | lead | closure_reason_disengaged_or_withdrawn | CLOSED | N2
+IN_REVIEW PLAN_ACTIVE | episode.closed | !administrative !life_ended | lead | closure_reason_present closing_comments_asked_for | CLOSED | N2
+ASSESSED | episode.closed | !administrative !life_ended | lead | closure_reason_present | CLOSED | N2
 {OPEN} | family.moved | | lead | receiving_authority_named | TRANSFER_PENDING | N5 N11?transfer_consented
 TRANSFER_PENDING | transfer.accepted | | receiving_authority | receiving_authority_named_in_consent receiving_practitioner_accredited | PLAN_ACTIVE | N7 N11 -N6 -N9
 TRANSFER_PENDING | transfer.consent_refused | | consent_giver_system lead | | CLOSED | N2

@@ -77,18 +77,25 @@ async def test_while_somebody_leads_it_is_a_stranger(world: World) -> None:
 
 
 async def test_it_writes_nothing_else_and_sees_nothing(world: World) -> None:
-    """Neither with the naming nor beside it; no view, no decisions."""
+    """Neither with the naming nor beside it; no view, and nothing goes that it names to delete."""
     await vacant(world)
     before = dict(world.tree)
     with pytest.raises(Conflict) as refused:
         await name(world, conclusions={"need_level": "L1"})
     assert refused.value.code is Code.NOT_OWNER
+    with pytest.raises(Conflict) as refused:
+        await world.send(
+            CO,
+            "lead_professional.changed",
+            episode=acting(),
+            event_detail={"acting": True},
+            message={"deletes": ["plan.action[id=a1]"]},
+        )
+    assert refused.value.code is Code.NOT_OWNER
     mine = world.partners[CO]
     for asked in (
         world.send(CO, "assessment.updated", episode=part(conclusions={"need_level": "L1"})),
-        world.send(CO, "episode.closed", episode=part()),
         world.viewer.view(mine, f"{CO}/FSW", "e1", "PLAN", "application/fhir+json"),
-        world.lookup.consents(mine, "e1"),
     ):
         with pytest.raises(HubError) as stopped:
             await asked
