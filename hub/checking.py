@@ -24,7 +24,8 @@ def check_site(folder: Path) -> dict[str, Any]:
     if not any((folder / name).exists() for name in OURS):
         raise Misconfigured(
             Code.CONFIGURATION,
-            f"{folder} configures nothing: it has none of {', '.join(OURS)}",
+            f"{folder} configures nothing: it has none of {', '.join(OURS)}; "
+            "give the site's folder, or set ECAF_CONFIG_DIR",
         )
     wrong: list[Fault] = []
     details: list[str] = []

@@ -231,9 +231,13 @@ def explain(
 
     Shows places and codes, never values.  With SQLite the hub must not be running.
     """
+    from hub.cli_operator import environ_at_rest
     from hub.explaining import run
 
-    code = _guarded(lambda: run(message, path, site, os.environ, as_json=as_json), as_json=as_json)
+    code = _guarded(
+        lambda: run(message, path, environ_at_rest(site, socket=False), as_json=as_json),
+        as_json=as_json,
+    )
     raise typer.Exit(code)
 
 
@@ -279,6 +283,9 @@ def keys_init(
         typer.echo(f"export ECAF_TOKEN_KEY_FILE={site.keys.token_key}")
         typer.echo(f"export ECAF_TLS_CERT_FILE={site.keys.server_cert}")
         typer.echo(f"export ECAF_TLS_KEY_FILE={site.keys.server_key}")
+        typer.echo(f"export ECAF_PUBLIC_URL=https://{host}:8700")
+        typer.echo(f"export ECAF_DATABASE_URL=sqlite:///{folder / 'hub.db'}")
+        typer.echo(f"export ECAF_OPERATOR_SOCKET={folder / 'operator.sock'}")
 
 
 @config.command("check")

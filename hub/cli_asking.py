@@ -1,6 +1,5 @@
 """How `ecaf trace` and its kin ask: the running hub on its socket, else the store of a site."""
 
-import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hub.cli_errors import guarded
-from hub.cli_operator import ask, running
+from hub.cli_operator import ask, environ_at_rest, running
 from hub.domain.exchange import Tree
 from hub.services.operating import Operations
 
@@ -44,10 +43,8 @@ def asked(
         found = ask(method, path, socket, query=query, body=raw, as_json=as_json)
     else:
         from hub.operating import at_rest
-        from hub.settings import environ_of
 
-        environ = dict(os.environ) if site is None else environ_of(site)
-        found = guarded(lambda: at_rest(environ, look), as_json=as_json)
+        found = guarded(lambda: at_rest(environ_at_rest(site), look), as_json=as_json)
     if as_json and not silent:
         typer.echo(orjson.dumps(found).decode())
     return found

@@ -3,7 +3,6 @@
 Ids, codes and dates only; no value of an episode is ever printed.
 """
 
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hub.cli_errors import guarded
-from hub.cli_operator import Socket, ask, running
+from hub.cli_operator import Socket, ask, environ_at_rest, running
 from hub.domain.exchange import Tree
 from hub.services.consent_look import ConsentLook
 
@@ -252,14 +251,12 @@ def _asked(
 ) -> Any:
     """Return the answer, of the running hub or of a store at rest; printed already if *as_json*."""
     from hub.consenting import look as look_up
-    from hub.settings import environ_of
 
     if site is None and (socket is not None or running(socket)):
         method = "GET" if body is None else "POST"
         found = ask(method, path, socket, query=query, body=body, as_json=as_json)
     else:
-        environ = dict(os.environ) if site is None else environ_of(site)
-        found = guarded(lambda: look_up(environ, look), as_json=as_json)
+        found = guarded(lambda: look_up(environ_at_rest(site), look), as_json=as_json)
     if as_json:
         typer.echo(orjson.dumps(found).decode())
     return found

@@ -10,7 +10,8 @@ import orjson
 import typer
 
 from hub.cli_errors import fail
-from hub.errors import Code, Fault, HubError, Rejected
+from hub.errors import Code, Fault, HubError, Misconfigured, Rejected
+from hub.settings import environ_of
 
 Socket = Annotated[
     Path | None,
@@ -23,6 +24,32 @@ def running(socket: Path | None) -> Path | None:
     """Return the socket that is given or configured, if a hub has made one there."""
     given = socket or os.environ.get("ECAF_OPERATOR_SOCKET")
     return Path(given) if given is not None and Path(given).is_socket() else None
+
+
+def environ_at_rest(site: Path | None, *, socket: bool = True) -> dict[str, str]:
+    """Return the environment of the hub whose store is read: that of *site*, else our own.
+
+    `Misconfigured`, naming the ways, where neither says which hub is meant; *socket*: whether the
+    command may also ask a running hub.
+    """
+    if site is not None and not site.is_dir():
+        fault = Fault(
+            Code.CONFIGURATION, "--site", "give the folder of a hub, such as demo-out/hub"
+        )
+        raise Misconfigured(Code.CONFIGURATION, f"{site} is no folder", [fault])
+    if site is not None:
+        return environ_of(site)
+    if not os.environ.get("ECAF_CONFIG_DIR"):
+        ways = (
+            ("--socket", "of a running hub, its socket; or set ECAF_OPERATOR_SOCKET"),
+            (
+                "--site",
+                "of a stopped hub, its folder, such as demo-out/hub; or set ECAF_CONFIG_DIR",
+            ),
+        )
+        faults = [Fault(Code.CONFIGURATION, place, remedy) for place, remedy in ways[not socket :]]
+        raise Misconfigured(Code.CONFIGURATION, "nothing says which hub is meant", faults)
+    return dict(os.environ)
 
 
 def ask(

@@ -74,9 +74,10 @@ def why_not(
             say(f"  mend: {stopped['mend']}")
         if last is not None:
             said = f", acknowledged {last['acknowledged']}" if last["acknowledged"] else ""
+            reason = f"{last['reason']} " if last["reason"] else ""
             say(
                 f"{'last' if stopped else 'nothing stops; last'}: {last['message_type']} "
-                f"{last['state']} {last['reason'] or ''} at {day(last['at'])}{said}; "
+                f"{last['state']} {reason}at {day(last['at'])}{said}; "
                 f"ecaf trace {last['delivery_id']}"
             )
     if stopped is not None:
@@ -91,7 +92,7 @@ def _print(one: Mapping[str, Any]) -> None:
         f"{one['state']} {one['reason'] or ''}".rstrip()
     )
     say(
-        f"  delivery {one['delivery_id']}, {one['attempts']} attempts, acknowledged {said}"
+        f"  delivery {one['delivery_id']}, attempts {one['attempts']}, acknowledged {said}"
         + (f", held by {one['held_by']}" if one["held_by"] else "")
         + (f", next {day(one['next_attempt_at'])}" if one["next_attempt_at"] else "")
     )

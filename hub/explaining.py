@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -16,17 +15,13 @@ from hub.domain.dictionary import BY_ELEMENT
 from hub.errors import Code, Missing
 from hub.services.explain import Explained, element_section, explain
 from hub.services.settle import format_of
-from hub.settings import Settings, environ_of
+from hub.settings import Settings
 from mappings.commands_print import nowhere, out_json, show, show_rows, table
 from mappings.engine.report import Row, report
 
 
-def run(
-    delivery_id: str, path: str, site: Path | None, environ: Mapping[str, str], *, as_json: bool
-) -> int:
+def run(delivery_id: str, path: str, environ: Mapping[str, str], *, as_json: bool) -> int:
     """Print the explanation of one delivery; raises `Missing` if nothing stands at *path*."""
-    if site is not None:
-        environ = environ_of(site)
     settings = Settings.from_environ(environ)
     registry = load_registry(settings.config_dir)
     found = asyncio.run(_found(settings, delivery_id))

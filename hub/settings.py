@@ -145,10 +145,14 @@ class Settings:
 
 
 def environ_of(site: Path) -> dict[str, str]:
-    """Return the environment of a site that has everything in one folder, as the demo leaves it."""
+    """Return the environment of a site that has everything in one folder.
+
+    The demo leaves the vault's key beside ``hub.yaml``, `ecaf keys init` puts it into ``secrets/``.
+    """
+    places = (site / "vault.key", site / "secrets/vault.key")
     return {
         "ECAF_CONFIG_DIR": str(site),
-        "ECAF_VAULT_KEY_FILE": str(site / "vault.key"),
+        "ECAF_VAULT_KEY_FILE": str(next((one for one in places if one.exists()), places[0])),
         "ECAF_DATABASE_URL": f"sqlite:///{site / 'hub.db'}",
     }
 

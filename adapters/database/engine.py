@@ -142,8 +142,8 @@ class FileLock:
             os.close(self._handle)
             raise _misconfigured(
                 f"SQLite file {url.database} belongs to a running hub, process {holder}",
-                "Stop that hub, or give this one another ECAF_DATABASE_URL; "
-                "several processes need PostgreSQL.",
+                "Ask that hub over its ECAF_OPERATOR_SOCKET, stop it, or give this one another "
+                "ECAF_DATABASE_URL; several processes need PostgreSQL.",
             ) from None
         os.ftruncate(self._handle, 0)
         os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)

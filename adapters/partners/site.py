@@ -110,12 +110,14 @@ def _profile(example: Mapping[str, Any], url: str | None) -> dict[str, Any]:
     elif deliver["channel"] == "webhook":
         deliver["channel"] = "pull"
     today = datetime.now(UTC).date()
-    accredited = {
-        **example["accredited"],
-        "from": today,
-        "until": today + _ACCREDITED,
-        "protocol_expires": today + _ACCREDITED,
-    }
+    # A date of its own in each place: YAML would write the same object as an anchor.
+    accredited = {**example["accredited"], "from": today, "until": today + _ACCREDITED}
+    if "protocols" in accredited:
+        accredited["protocols"] = [
+            {**one, "expires": today + _ACCREDITED} for one in accredited["protocols"]
+        ]
+    else:
+        accredited["protocol_expires"] = today + _ACCREDITED
     return {**example, "accredited": accredited, "deliver": deliver}
 
 

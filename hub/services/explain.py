@@ -45,7 +45,10 @@ def explain(session: Session, delivery_id: str) -> Explained:
     delivery = session.delivery(delivery_id)
     content = session.version(delivery.episode_id, delivery.version) if delivery else None
     if delivery is None or content is None:
-        raise Missing(Code.NOT_FOUND, "there is no such delivery, or its content is gone")
+        raise Missing(
+            Code.NOT_FOUND,
+            "there is no such delivery, or its content is gone; ecaf messages search lists them",
+        )
     decided = [
         row
         for row in session.audit(delivery.episode_id)

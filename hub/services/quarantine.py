@@ -162,7 +162,10 @@ def act(
     """
     one = session.delivery(delivery_id)
     if one is None:
-        raise Missing(Code.NOT_FOUND, "there is no such delivery")
+        raise Missing(
+            Code.NOT_FOUND,
+            "there is no such delivery; ecaf quarantine list shows those that were set aside",
+        )
     _check(session, one, action, ground)
     facts = {**ground.facts, "was": one.reason or one.state.value}
     session.add_audit(of_delivery(f"quarantine.{action}", one, at=now, code="OK", facts=facts))
@@ -207,7 +210,12 @@ def released(one: Delivery, now: datetime) -> Delivery:
 def _check(session: Session, one: Delivery, action: Action, ground: Ground) -> None:
     waits = one.state is State.PENDING and one.attempts > 0 and action is Action.RELEASE
     if one.state is not State.QUARANTINED and not waits:
-        raise Conflict(Code.STATE, f"it is {one.state.value}, not in quarantine")
+        remedy = "ecaf trace shows its way; what a recipient lost goes again by ecaf replay"
+        raise Conflict(
+            Code.STATE,
+            f"it is {one.state.value}, not in quarantine",
+            [Fault(Code.STATE, "delivery", remedy)],
+        )
     if not _may(one, action):
         raise Conflict(Code.STATE, "a disclosure by law has no newer version: release it")
     if action is Action.SKIP and one.message_type in OWED and ground.reason != "SENT_OTHERWISE":

@@ -250,7 +250,11 @@ class Replay:
             read = await self.store.run(unit, Needs(deliveries=tuple(ids[: MOST + 1])))
             deliveries = [one for one in read if one is not None]
             if len(deliveries) < len(read):
-                raise Missing(Code.NOT_FOUND, "there is no such delivery")
+                raise Missing(
+                    Code.NOT_FOUND,
+                    "there is no such delivery; give delivery ids, as ecaf messages search "
+                    "shows them, or a query such as --episode",
+                )
         if len(deliveries) > MOST:
             fault = Fault(Code.TOO_LARGE, "query", f"narrow it to {MOST} deliveries")
             raise InvalidContent(Code.TOO_LARGE, "too much for one replay", [fault])

@@ -64,9 +64,10 @@ def why_not(
     if theirs is None:
         stopped = Cause(
             "NO_PARTNER",
-            "no connected partner serves this service",
-            "ecaf keys init --partner NAME, name the service in partners/NAME.yaml, "
-            "ecaf config check, start the hub anew",
+            "no connected partner serves this service, which is ORGANISATION/TYPE, such as "
+            "HOU-A/HOUS",
+            "give it as ecaf consent matrix shows it; or connect its partner: name the service in "
+            "partners/NAME.yaml (adapters/README.md), ecaf config check, start the hub anew",
         )
         return _answer(episode_id, service, stopped, None)
     mine = [one for one in session.deliveries(episode_id) if one.service == service]

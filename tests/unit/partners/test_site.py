@@ -13,8 +13,9 @@ from adapters.partners.profiles import load_registry
 from adapters.partners.site import Site, init_site
 from hub.cli import app
 from hub.errors import Misconfigured
-from hub.settings import Settings
+from hub.settings import Settings, environ_of
 
+EXAMPLES = sorted(path.stem for path in Path("adapters/partners/examples").glob("*.yaml"))
 PARTNERS = {"EHM-A": "https://ehm-a.example/hook", "HOU-A": None, "SCH-A": None}
 
 
@@ -117,3 +118,23 @@ def test_the_command_makes_it_and_says_what_to_export(tmp_path: Path) -> None:
     assert ran.exit_code == 0
     assert f"ECAF_CONFIG_DIR={tmp_path}" in ran.output
     assert load_registry(tmp_path).partners.keys() == {"EHM-A", "SCH-A", "IDX"}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_can_be_made_into_a_partner(tmp_path: Path, name: str) -> None:
+    """Whatever its accreditation looks like, the profile made from an example holds for years."""
+    init_site(tmp_path, hub_name="Hub", host="localhost", partners={name: None})
+
+    assert name in load_registry(tmp_path).partners
+
+
+def test_what_it_exports_is_also_what_site_names(tmp_path: Path) -> None:
+    """The folder given as --site has the vault's key and the database that the exports name."""
+    words = ["keys", "init", "--folder", str(tmp_path), "--host", "localhost"]
+
+    ran = CliRunner().invoke(app, words)
+
+    for name, value in environ_of(tmp_path).items():
+        assert f"{name}={value}" in ran.output
+    assert "ECAF_PUBLIC_URL=https://localhost:8700\n" in ran.output
+    assert f"ECAF_OPERATOR_SOCKET={tmp_path / 'operator.sock'}" in ran.output
