@@ -432,15 +432,25 @@ async def test_five_failures_rest_the_receiver_and_a_probe_wakes_it(far: Hospita
 
 async def test_who_waits_for_a_slow_receiver_is_not_sent(far: Hospital) -> None:
     """Its turn does not come in time: it surely did not arrive, and is tried again."""
-    line = to(far, MllpLimits(answer_seconds=1.0, total_seconds=0.5))
-    far.answers.append(far_end.silence)
-    first, second = await asyncio.gather(
-        line.send(PARCEL), line.send(replace(PARCEL, body=OTHER)), return_exceptions=True
-    )
+    line = to(far, MllpLimits(answer_seconds=30.0, total_seconds=0.5))
+    taken, enough = asyncio.Event(), asyncio.Event()
 
-    assert isinstance(first, Unavailable)
-    assert isinstance(second, Unavailable)
-    assert (first.code, second.code) == (Code.OUTCOME_UNKNOWN, Code.UNAVAILABLE)
+    async def slow(writer: asyncio.StreamWriter, _about: str) -> None:
+        taken.set()
+        await enough.wait()
+        writer.transport.abort()
+
+    far.answers.append(slow)
+    first = asyncio.create_task(line.send(PARCEL))
+    await taken.wait()
+
+    with pytest.raises(Unavailable) as waited:
+        await line.send(replace(PARCEL, body=OTHER))
+    enough.set()
+    with pytest.raises(Unavailable) as cut:
+        await first
+
+    assert (cut.value.code, waited.value.code) == (Code.OUTCOME_UNKNOWN, Code.UNAVAILABLE)
     assert far.ids == ["MSG0001"]
     await line.close()
 

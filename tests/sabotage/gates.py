@@ -49,7 +49,13 @@ def exception_means_allow() -> None:
 
 def expiry_ignored() -> None:
     """A yes lasts until somebody says no."""
-    _put(decision, "_ending", lambda *_: decision._NEVER)
+    real = decision._understood
+
+    def understood(*args: Any, **kwargs: Any) -> Any:
+        reading = real(*args, **kwargs)
+        return None if reading is None else replace(reading, ends=decision._NEVER)
+
+    _put(decision, "_understood", understood)
 
 
 def exclusion_after_inclusion() -> None:
@@ -177,7 +183,7 @@ def unknown_is_skipped() -> None:
 
 def parents_overrule() -> None:
     """The newest decision wins, whoever gave it."""
-    _put(hearing, "_voice", lambda *_args, **_kw: decision.Voice.PARENT)
+    _put(hearing, "voice_of", lambda *_args, **_kw: decision.Voice.PARENT)
 
 
 def nothing_recalled() -> None:

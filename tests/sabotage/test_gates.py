@@ -47,9 +47,9 @@ def outcome(test: str, sabotage: str, said: Path) -> int:
             asked = ["-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=line"]
             code = int(pytest.main([*asked, test], plugins=[Unshrunk()]))
         except BaseException:  # noqa: BLE001  a fork must end here, whatever happened
-            traceback.print_exc()
+            os.write(2, traceback.format_exc().encode())  # sys.stderr is still the parent's
         finally:
-            sys.stderr.flush()
+            sys.stdout.flush()
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 

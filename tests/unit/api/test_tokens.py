@@ -336,7 +336,8 @@ def access(hub: SmallHub) -> Callable[..., str]:
     def make(key: ECKey = SIGNING, header: dict[str, Any] | None = None, **changes: Any) -> str:
         head = {"alg": "ES256", "typ": "at+jwt", "kid": kid} | (header or {})
         told = {
-            "iss": PUBLIC, "aud": PUBLIC, "sub": "EHM-A", "exp": NOW + 200, "scope": "read",
+            "iss": PUBLIC, "aud": PUBLIC, "sub": "EHM-A", "scope": "read",
+            "exp": int(time.time()) + 200,
         } | changes  # fmt: skip
         body = f"{b64(head)}.{b64(told)}"
         algorithm = jws.JWSRegistry.algorithms["ES256"]
