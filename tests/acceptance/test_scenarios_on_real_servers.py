@@ -12,6 +12,9 @@ from tests.servers.postgres import PostgresServer, sqlalchemy_url, start_postgre
 
 pytestmark = pytest.mark.acceptance
 
+QUICK = {"s1", "s3", "s5"}
+"""Between them every kind of step; the others are in `make chaos`."""
+
 
 @pytest.fixture(scope="module")
 def durable_server() -> Iterator[PostgresServer]:
@@ -34,7 +37,13 @@ def durable_url(durable_server: PostgresServer) -> Iterator[str]:
 
 @pytest.mark.database
 @pytest.mark.broker
-@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[] if path.stem in QUICK else pytest.mark.slow)
+        for path in SCENARIOS
+    ],
+)
 def test_a_scenario_passes_on_real_servers(
     path: Any, tmp_path: Path, durable_url: Any, empty_rabbitmq: Any
 ) -> None:
