@@ -17,6 +17,7 @@ from typing import TypeVar
 import orjson
 
 from adapters.memory_alerts import MemoryTurns
+from adapters.memory_notices import KeptNotices, MemoryNotices
 from adapters.memory_people import MemoryPeople
 from hub.domain.exchange import (
     HOLDING,
@@ -90,8 +91,10 @@ class _Tables:
         self.practitioners: dict[tuple[str, str], Assertion] = {}
 
 
-class MemorySession(MemoryPeople):
+class MemorySession(MemoryPeople, MemoryNotices):
     """`hub.ports.Session` on dictionaries, with an undo log."""
+
+    _t: _Tables
 
     def __init__(self, tables: _Tables) -> None:
         """Read and change *tables* at once; `undo` takes the changes back."""
@@ -263,19 +266,8 @@ class MemorySession(MemoryPeople):
         """Replace the blind indexes by which a subject of an episode is found."""
         self._set(self._t.subjects, (episode_id, subject_id), frozenset(tokens))
 
-    def notice(self, partner: str, key: str) -> Notice | None:
-        """Return what this partner notified before under this key."""
-        return self._t.notices.get((partner, key))
 
-    def put_notice(self, notice: Notice) -> None:
-        """Insert or replace one notice."""
-        before = self.notice(notice.partner, notice.key)
-        if before is not None and before.notice_id != notice.notice_id:
-            raise Conflict(Code.DUPLICATE, "this partner has used this key before")
-        self._set(self._t.notices, (notice.partner, notice.key), notice)
-
-
-class MemoryStore(MemoryTurns):
+class MemoryStore(MemoryTurns, KeptNotices):
     """`hub.ports.Store` on dictionaries, for one event loop."""
 
     def __init__(self) -> None:
@@ -359,10 +351,7 @@ class MemoryStore(MemoryTurns):
 
     async def purge(self, now: datetime) -> int:
         """Destroy unmatched notices and raw bodies past their time; return how many."""
-        t = self._tables
-        old = [k for k, n in t.notices.items() if n.episode_id is None and n.expires_at <= now]
-        for name in old:
-            del t.notices[name]
+        t, old = self._tables, self.purge_notices(now)
         bodies = [
             entry
             for entry in t.inbox.values()
@@ -372,7 +361,7 @@ class MemoryStore(MemoryTurns):
             t.inbox[(entry.partner, entry.key)] = _without_raw(entry)
         real = datetime.now(UTC)
         t.tokens = {name: until for name, until in t.tokens.items() if until >= real}
-        return len(old) + len(bodies)
+        return old + len(bodies)
 
     async def close(self) -> None:
         """Take no more units."""

@@ -39,7 +39,7 @@ from hub.services.duties import duties
 from hub.services.eligible import check_author, check_user, user_of
 from hub.services.index import ChildIndex
 from hub.services.lookup import Lookup
-from hub.services.notify import Notifier
+from hub.services.notify import Matcher, Notifier
 from hub.services.operating import Operations
 from hub.services.override import read_lift
 from hub.services.predecessor import heads_of
@@ -109,7 +109,8 @@ class Hub:
             store, registry, clock, lambda: renderer, self.hints, self.registers
         )
         self._index = ChildIndex(store, digester, clock)
-        self._notifier = Notifier(store, registry, digester, clock, self.hints)
+        self._notifier = Notifier(store, digester, clock)
+        self.matcher = Matcher(store, registry, digester, clock, self.hints)
         self._viewer = Viewer(store, self.renderer, digester, clock, registry, self.registers)
         self._lookup = Lookup(store, registry, clock)
         self._vouching = Vouching(store, clock)
@@ -329,7 +330,12 @@ class Hub:
         return await self.scheduler.round(whole=True)
 
     async def summary(self) -> Tree:
-        """Return deliveries by state, what is due now, and whether dispatch is paused."""
+        """Return deliveries by state, what is due now, and whether dispatch is paused.
+
+        Due are deliveries, and notices that are still to be matched.
+        """
+        # Notices first: what is matched meanwhile is then seen as deliveries.
+        notices = await self.store.unmatched(1_000)
         counts = {state.value: 0 for state in State}
         counts.update(await self.store.counts())
         due = await self.store.due(self.clock.now(), 1_000)
@@ -337,7 +343,7 @@ class Hub:
         return {
             "deliveries": counts,
             "states": counts,
-            "due": len(due),
+            "due": len(due) + len(notices),
             "busy": busy + len(self.hints),
             "paused": self.paused,
         }

@@ -193,7 +193,7 @@ class Session(Protocol):
         ...
 
     def notice(self, partner: str, key: str) -> Notice | None:
-        """Return what this partner notified before under this key."""
+        """Return what this partner notified before under this key, locked until the end."""
         ...
 
     def put_notice(self, notice: Notice) -> None:
@@ -277,6 +277,10 @@ class Store(Protocol):
         """
         ...
 
+    async def unmatched(self, limit: int) -> Sequence[tuple[str, str]]:
+        """Return (partner, key) of notices in the state `UNMATCHED`, oldest first."""
+        ...
+
     async def take_turn(self, name: str, owner: str, seconds: float) -> bool:
         """Return whether *owner* may do what is called *name* for *seconds*: one at a time.
 
@@ -285,7 +289,9 @@ class Store(Protocol):
         ...
 
     async def purge(self, now: datetime) -> int:
-        """Destroy unmatched notices and raw bodies past their time; return how many."""
+        """Destroy what is past its time, and return how many: raw bodies, and notices that matched
+        nobody.  A notice that nobody has looked at yet is none of these.
+        """
         ...
 
     async def close(self) -> None:

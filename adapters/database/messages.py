@@ -56,11 +56,11 @@ class Messages(Transaction):
         return self._messages[message_id]
 
     def notice(self, partner: str, key: str) -> Notice | None:
-        """Return what this partner notified before under this key."""
+        """Return what this partner notified before under this key, locked until the end."""
         if (partner, key) not in self._notices:
-            self._fetch(self._sql.notice, key)
-            found = [self._rows.notice(row) for row in self._cursor.fetchall() if row[1] == partner]
-            self._notices[(partner, key)] = found[0] if found else None
+            self._fetch(self._sql.notice, key, partner)
+            row = self._cursor.fetchone()
+            self._notices[(partner, key)] = None if row is None else self._rows.notice(row)
         return self._notices[(partner, key)]
 
     def put_notice(self, notice: Notice) -> None:
@@ -91,6 +91,13 @@ class Messages(Transaction):
         yield sql.add_inbox, inbox
         yield sql.put_notice, [rows.notice_row(n) for n in self._dirty_notices.values()]
         yield sql.add_token, [(*name, at) for name, at in self._new_tokens.items()]
+
+    def forget_bodies(self) -> None:
+        """Destroy the keys of notices that no longer have a body."""
+        emptied = [n for n in self._dirty_notices.values() if n.body is None]
+        if emptied:
+            owners = [owner_of("notice", n.notice_id) for n in emptied]
+            self._fetch(self._sql.drop_keys, self._sql.many(owners))
 
     def _load_inbox(self, names: Iterable[tuple[str, str]]) -> None:
         wanted = [name for name in names if name not in self._inbox]

@@ -117,6 +117,7 @@ class SqlSession(Messages, Deliveries, Finding, Alerts, People):
             if unsure:
                 self._fetch(self._sql.name_heads, *self._sql.pairs(unsure))
             self.send_tokens()
+            self.forget_bodies()
 
     def _episode_batches(self) -> Iterator[Batch]:
         sql, rows, shreds = self._sql, self._rows, self._shreds

@@ -35,6 +35,7 @@ from sqlalchemy.sql import Select
 
 from adapters.database import tables as t
 from adapters.database.agreed import agreed
+from adapters.database.noticed import old_notices, one_notice, unmatched
 from hub.domain.exchange import Watch
 
 
@@ -201,7 +202,8 @@ class Statements:
         self.token = self._text(
             select(u.expires_at).where(u.issuer == bindparam("i"), u.token_id == bindparam("x"))
         )
-        self.notice = self._text(select(t.notice).where(t.notice.c.key == bindparam("x")))
+        self.notice = self._text(one_notice())
+        self.unmatched = self._text(unmatched(), f" LIMIT {self._mark}")
 
         w = t.practitioner.c
         self.practitioner = self._text(
@@ -318,11 +320,8 @@ class Statements:
         self.drop_index_tokens = self._text(
             delete(t.index_token).where(t.index_token.c.entry_id == bindparam("x"))
         )
-        n = t.notice.c
-        self.old_notices = self._text(
-            select(n.notice_id).where(n.expires_at <= bindparam("x"), n.episode_id.is_(None))
-        )
-        self.drop_notices = self._text(delete(t.notice).where(self._among(n.notice_id)))
+        self.old_notices = self._text(old_notices())
+        self.drop_notices = self._text(delete(t.notice).where(self._among(t.notice.c.notice_id)))
         self.drop_tokens = self._text(
             delete(t.used_token).where(t.used_token.c.expires_at < bindparam("x"))
         )

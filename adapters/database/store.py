@@ -168,6 +168,14 @@ class SqlStore:
             alone=False,
         )
 
+    async def unmatched(self, limit: int) -> Sequence[tuple[str, str]]:
+        """Return (partner, key) of notices that nobody has looked at, oldest first."""
+        return await self._submit(
+            lambda s: tuple((p, k) for p, k in s.rows_of(self._sql.unmatched, limit)),
+            _NOTHING,
+            alone=False,
+        )
+
     async def take_turn(self, name: str, owner: str, seconds: float) -> bool:
         """Return whether *owner* may do what is called *name* for *seconds*."""
 
@@ -179,7 +187,7 @@ class SqlStore:
         return await self._submit(take, _NOTHING, alone=True)
 
     async def purge(self, now: datetime) -> int:
-        """Destroy unmatched notices and raw bodies past their time, keys first; return how many."""
+        """Destroy notices of nobody and raw bodies past their time, keys first; return how many."""
 
         def sweep(session: SqlSession) -> int:
             sql = self._sql

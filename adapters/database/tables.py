@@ -41,6 +41,8 @@ RECALL = f"message_type = 'N10' AND {OPEN}"
 ENDED = "process IN ('CLOSED', 'ARCHIVED')"
 RUNNING = "process NOT IN ('CLOSED', 'ARCHIVED', 'VOID', 'DECLINED', 'PURGED')"
 """Which episodes the scheduler looks at (`hub.domain.exchange.Watch`)."""
+RECEIVED = "state = 'received'"
+"""The notices that nobody has looked at yet (`hub.domain.exchange.UNMATCHED`)."""
 
 
 def _ref(name: str, *, null: bool = False, key: bool = False) -> Column[str]:
@@ -327,6 +329,12 @@ notice = Table(
     _ref("state"),
     UniqueConstraint("key", "partner"),
     Index(None, "expires_at"),
+    Index(
+        "ix_notice_unmatched",
+        "received_at",
+        sqlite_where=text(RECEIVED),
+        postgresql_where=text(RECEIVED),
+    ),
 )
 
 practitioner = Table(

@@ -251,6 +251,10 @@ class IndexEntry:
     verified_at: datetime
 
 
+UNMATCHED: Final = "received"
+"""The state of a notice that was recorded and not yet looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A notification from a school or health system, kept at most 24 hours unless matched."""

@@ -182,6 +182,7 @@ async def watched(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             writer._cursor = trace
             traces.append(trace)
         await real.hub.workers.stop()  # type: ignore[union-attr]
+        await real.hub.matcher.stop()
         yield Watched(real, traces, given)
 
 
@@ -358,15 +359,50 @@ async def test_a_fully_shielded_child_is_not_on_the_index(watched: Watched) -> N
     assert b"NONE" in found[0][2]
 
 
-async def test_a_notice_is_answered_alike_whoever_it_is_about(watched: Watched) -> None:
-    """The same status, headers and words, whether the child has a CAF, a shield, or nothing."""
-    answers = []
-    for number in range(len(NUMBERS)):
+@pytest.mark.parametrize("cold", [False, True])
+@pytest.mark.parametrize("kind", ["attendance_concern", "contact_request"])
+async def test_a_notice_is_taken_alike_whoever_it_is_about(
+    watched: Watched, kind: str, cold: bool
+) -> None:
+    """The same status, headers, words and statements, whether the child has a CAF, a shield, a
+    sensitive service or nothing; at both doors, and again under the same key.
+    """
+    watched = replace(watched, cold=cold)
+    notice = b.notification(kind=kind, subject=subject(len(KINDS)))
+    await watched.ask("POST", "/notifications", notice, key="warm-up")
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for number in range(len(KINDS) + 1):
+        notice = b.notification(kind=kind, subject=subject(number))
+        for again in ("first", "again"):
+            asked = await watched.ask("POST", "/notifications", notice, key=f"{kind}-{number}")
+            found.setdefault(again, []).append(asked)
+        wire = {"notification": notice}
+        sent = await watched.ask(
+            "POST", "/messages", wire, key=f"m-{kind}-{number}", **{"content-type": CAF}
+        )
+        found.setdefault("message", []).append(sent)
+    for operation, (*known, unknown) in found.items():
+        assert unknown[0] == 202, operation
+        assert unknown[3], operation
+        for name, one in zip(KINDS, known, strict=True):
+            assert one == unknown, f"{operation} about a {name} child"
+
+
+async def test_what_was_recorded_is_matched_afterwards(watched: Watched) -> None:
+    """A known child's notice goes to who leads, an unknown one's waits; both count as due first."""
+    for number in (KINDS.index("plain"), len(KINDS)):
         notice = b.notification(subject=subject(number))
-        *answer, _statements = await watched.ask("POST", "/notifications", notice, key=f"n{number}")
-        answers.append(answer)
-    assert all(answer == answers[0] for answer in answers)
-    assert answers[0][0] == 202
+        await watched.ask("POST", "/notifications", notice, key=f"after-{number}")
+    hub = watched.real.hub
+    names = await hub.store.unmatched(10)
+    assert (await hub.summary())["due"] >= len(names) == 2
+
+    while await hub.matcher.round():
+        pass
+
+    kept = await hub.store.run(lambda s: [s.notice(*name) for name in names])
+    assert [one and one.episode_id for one in kept] == [reference("plain"), None]
+    assert await hub.store.unmatched(10) == ()
 
 
 @pytest.fixture(scope="module")

@@ -272,6 +272,7 @@ class Race:
 
         async def tell() -> None:
             await world.notifier.notice(world.partners["HOU-A"], raw, f"n{number}", body)
+            await world.matcher.round()
 
         return tell
 

@@ -126,7 +126,7 @@ def notice(name: str = "n1", **changed: Any) -> Notice:
     return Notice(**{
         "notice_id": name, "partner": "SCH-A", "key": f"key-{name}", "digest": b"\x05" * 32,
         "kind": "attendance_concern", "body": {"text": "Canary notice"}, "received_at": NOW,
-        "expires_at": NOW + 24 * HOUR, "episode_id": None, "state": "RECEIVED", **changed,
+        "expires_at": NOW + 24 * HOUR, "episode_id": None, "state": "waiting", **changed,
     })  # fmt: skip
 
 

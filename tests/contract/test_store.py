@@ -29,7 +29,7 @@ from adapters.database.store import SqlStore
 from adapters.database.tables import APPEND_ONLY, metadata
 from adapters.database.vault import FileVault
 from adapters.memory import MemoryStore
-from hub.domain.exchange import State, Watch
+from hub.domain.exchange import UNMATCHED, State, Watch
 from hub.domain.search import Search
 from hub.errors import Code, Conflict, Unavailable
 from hub.ports import Needs, Session, Store
@@ -985,6 +985,24 @@ async def test_purge_destroys_what_is_past_its_time(store: Store) -> None:
         entry("m1", received_at=NOW - 720 * HOUR, raw=None),
         entry("m2"),
     ]
+
+
+async def test_a_notice_that_nobody_has_looked_at_is_found_and_kept(store: Store) -> None:
+    """Oldest first, until it is settled; its day ends only what was looked at."""
+    late = notice("n1", state=UNMATCHED, received_at=NOW + HOUR)
+    early = notice("n2", state=UNMATCHED)
+    await store.run(writing(late, early, notice("n3")))
+
+    assert await store.unmatched(10) == (("SCH-A", "key-n2"), ("SCH-A", "key-n1"))
+    assert await store.unmatched(1) == (("SCH-A", "key-n2"),)
+    assert await store.purge(NOW + 48 * HOUR) == 1
+
+    await store.run(writing(replace(early, state="waiting")))
+    await store.run(writing(replace(late, state="routed", episode_id="e1", body=None)))
+    assert await store.unmatched(10) == ()
+    assert await store.purge(NOW + 48 * HOUR) == 1
+    read = await store.run(lambda s: [s.notice("SCH-A", f"key-n{n}") for n in (1, 2, 3)])
+    assert read == [replace(late, state="routed", episode_id="e1", body=None), None, None]
 
 
 async def test_an_alert_is_kept_once(store: Store) -> None:

@@ -114,6 +114,28 @@ READS: dict[str, tuple[str, Callable[[Session], object]]] = {
 }
 
 
+async def test_the_key_of_a_notice_goes_with_its_body(store: SqlStore) -> None:
+    """A copy of the file from before is unreadable, too; a unit that fails destroys nothing."""
+
+    def keys(s: Session) -> list[str]:
+        rows = s.rows_of("SELECT owner FROM data_key WHERE owner LIKE 'notice/%' ORDER BY owner")  # type: ignore[attr-defined]
+        return [owner for (owner,) in rows]
+
+    def failing(s: Session) -> None:
+        s.put_notice(notice("n1", body=None))
+        raise ValueError
+
+    await store.run(writing(notice("n1"), notice("n2")))
+    with pytest.raises(ValueError):
+        await store.run(failing)
+    assert await store.run(keys) == ["notice/n1", "notice/n2"]
+
+    await store.run(writing(notice("n1", body=None)))
+
+    assert await store.run(keys) == ["notice/n2"]
+    assert (await store.run(lambda s: s.notice("SCH-A", "key-n2"))) == notice("n2")
+
+
 def tamper(path: Path, *statements: str) -> None:
     """Change the file as somebody with the disk in his hands would: guards first."""
     connection = sqlite3.connect(path)

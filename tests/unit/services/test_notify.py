@@ -1,11 +1,19 @@
 """Notices from schools and health systems: one answer, one recipient, under consent, or nobody."""
 
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adapters.database.store import SqlStore
+from adapters.database.vault import FileVault
+from adapters.memory import MemorySession
 from hub.errors import Code, Conflict
+from hub.services.notify import Matcher
+from hub.worker import Hints
 from tests import builders as b
 from tests.unit.services.world import World, includes, opening, part, subject
 
@@ -216,3 +224,128 @@ async def test_what_is_in_a_notice_is_nowhere_else(world: World) -> None:
 
     assert "crying" not in repr(world.store._tables.audit)
     assert "9990000018" not in repr(world.store._tables.audit)
+
+
+async def record(world: World, key: str, **changes: Any) -> None:
+    """Post a notice and leave it as it is recorded."""
+    raw = b.wire({"notification": b.notification(**changes)})
+    body = b.notification(**changes)
+    await world.notifier.notice(world.partners["SCH-A"], raw, key, body)
+
+
+@pytest.mark.parametrize("shielding", [None, "whereabouts", "full"])
+async def test_recording_asks_the_record_the_same_whoever_it_is_about(
+    world: World, shielding: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One read, one notice and one audit row; nothing of the child before the answer."""
+    if shielding:
+        await world.send("EHM-A", episode=part(subjects=subject(shielding=shielding)))
+    asked: list[str] = []
+    for name in ("episode", "version", "subject_episodes", "notice", "put_notice", "add_audit",
+                 "put_delivery", "decisions", "involvements", "next_sequence"):  # fmt: skip
+        inner = getattr(MemorySession, name)
+
+        def noting(*told: Any, _name: str = name, _inner: Any = inner) -> Any:
+            asked.append(_name)
+            return _inner(*told)
+
+        monkeypatch.setattr(MemorySession, name, noting)
+    traces = []
+    for key, one in (("known", AVA), ("unknown", {**AVA, "date_of_birth": "2016-05-15"})):
+        asked.clear()
+        await record(world, key, subject=one)
+        traces.append(tuple(asked))
+
+    # The store's own look for a notice under the same key comes with putting it.
+    assert traces == [("notice", "put_notice", "notice", "add_audit")] * 2
+    assert [(n.state, n.episode_id) for n in kept(world)] == [("received", None)] * 2
+
+
+async def test_a_notice_is_matched_once_by_however_many(world: World) -> None:
+    """Two workers that saw the same page, and a round after it."""
+    await record(world, "a")
+    other = replace(world.matcher)
+    first = [
+        await world.store.run(partial(one._settle, "SCH-A", "a")) for one in (world.matcher, other)
+    ]
+    await world.drain()
+
+    assert [len(made) for made in first] == [1, 0]
+    assert world.take() == {"EHM-A": ["NOTICE"]}
+
+
+async def test_notices_are_matched_in_the_order_in_which_they_came(world: World) -> None:
+    """What was recorded first has the first place on the lane."""
+    for number in range(5):
+        await record(world, f"k{number}", text=f"Number {number}.")
+        world.clock.move(timedelta(seconds=1))
+    await world.drain()
+
+    texts = [got.facts["notice"]["text"] for got in world.inbox if got.type == "NOTICE"]
+    assert texts == [f"Number {number}." for number in range(5)]
+
+
+async def test_a_notice_that_raises_does_not_stop_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays recorded, and is matched when the fault is mended."""
+    await record(world, "bad", text="Bad.")
+    await record(world, "good")
+    inner = Matcher._match
+
+    def faulty(self: Matcher, session: Any, body: Any) -> Any:
+        if body.get("text") == "Bad.":
+            raise ValueError
+        return inner(self, session, body)
+
+    monkeypatch.setattr(Matcher, "_match", faulty)
+    assert await world.matcher.round() == 1
+    assert await world.store.unmatched(10) == (("SCH-A", "bad"),)
+    monkeypatch.setattr(Matcher, "_match", inner)
+    await world.drain()
+
+    assert world.take() == {"EHM-A": ["NOTICE", "NOTICE"]}
+
+
+async def test_a_notice_is_not_destroyed_before_anybody_has_looked(world: World) -> None:
+    """Matched late, it is still passed on; what then belongs to nobody goes at once."""
+    await record(world, "known")
+    await record(world, "unknown", subject={**AVA, "date_of_birth": "2016-05-15"})
+    world.clock.move(timedelta(hours=30))
+    assert await world.store.purge(world.clock.now()) == 0
+    await world.drain()
+
+    assert world.take() == {"EHM-A": ["NOTICE"]}
+    assert await world.store.purge(world.clock.now()) == 1
+    assert [n.key for n in kept(world)] == ["known"]
+
+
+async def test_a_notice_of_a_partner_that_has_left_is_nobodys(world: World) -> None:
+    """Nobody vouches for it any more: not passed on, and destroyed after its day."""
+    await record(world, "a")
+    del world.registry.partners["SCH-A"]  # type: ignore[attr-defined]
+    await world.matcher.round()
+
+    assert [(n.state, n.episode_id) for n in kept(world)] == [("waiting", None)]
+    assert world.deliveries(message_type="NOTICE") == []
+
+
+async def test_what_a_dead_process_left_unmatched_is_found_again(tmp_path: Path) -> None:
+    """The matcher knows nothing but the record: another one on the same file goes on."""
+    vault = FileVault.create(tmp_path / "vault.key")
+    url = f"sqlite:///{tmp_path / 'hub.db'}"
+    store = SqlStore(url, vault)
+    world = await World(store=store).planned()
+    await record(world, "a")
+    await store.close()
+
+    again = SqlStore(url, vault)
+    hints = Hints()
+    matcher = Matcher(again, world.registry, world.digester, world.clock, hints)
+    assert await matcher.round() == 1
+    assert len(hints) == 1
+    found = await again.run(lambda s: s.notice("SCH-A", "a"))
+    await again.close()
+
+    assert found is not None
+    assert (found.state, found.body) == ("routed", None)

@@ -30,7 +30,7 @@ from hub.services.disclose import Discloser
 from hub.services.dispatch import Dispatcher
 from hub.services.index import ChildIndex
 from hub.services.lookup import Lookup
-from hub.services.notify import Notifier
+from hub.services.notify import Matcher, Notifier
 from hub.services.receipt import Receipt
 from hub.services.receive import Receiver
 from hub.services.see import Viewer
@@ -166,7 +166,8 @@ class World:
         self.viewer = Viewer(self.store, self.translator, self.digester, self.clock, self.registry)
         self.lookup = Lookup(self.store, self.registry, self.clock)
         self.index = ChildIndex(self.store, self.digester, self.clock)
-        self.notifier = Notifier(self.store, self.registry, self.digester, self.clock, self.hints)
+        self.notifier = Notifier(self.store, self.digester, self.clock)
+        self.matcher = Matcher(self.store, self.registry, self.digester, self.clock, self.hints)
         self.keys = itertools.count(1)
         self.numbers = itertools.count(1)
 
@@ -263,6 +264,8 @@ class World:
     async def drain(self) -> None:
         """Deliver until nothing may go now."""
         for _ in range(300):
+            while await self.matcher.round():
+                pass
             ids = self.hints.drain(100) or list(await self.store.due(self.clock.now(), 100))
             if not ids:
                 return
