@@ -139,7 +139,10 @@ def predict(
         wants_index = "index_consented" in true
         if live:
             new_index = index
-            if not was_live or name.startswith(("consent.", "transfer.consent")):
+            decided = name.startswith(("consent.", "transfer.consent")) and not name.endswith(
+                "expired"
+            )
+            if not was_live or decided:
                 new_index = "OPEN" if wants_index else "NONE"
         elif there in ("CLOSED", "ARCHIVED"):
             over_before = name == "episode.imported" and wants_index
