@@ -11,18 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from adapters.partners.accreditations import Accredited, read_accredited
+from adapters.partners.delivering import inside, read_delivering
 from adapters.partners.jwks import read_jwks, thumbprint
-from adapters.partners.mllp import alone, mllp_address, read_mllp
+from adapters.partners.mllp import alone, read_mllp
 from adapters.partners.values import authority, coded, day, line, matching, optional_line
-from adapters.partners.waits import waits
 from hub.domain.codes import Standing, check
 from hub.domain.partner import (
     OPERATIONS,
     ApiKey,
-    Channel,
     Coordinator,
     Credentials,
     Delivering,
@@ -31,14 +29,10 @@ from hub.domain.partner import (
     Service,
 )
 from hub.errors import Code, Fault, Misconfigured
-from hub.positioned import Fields, PositionedError, Problems, Value, read_file
-from hub.secrets import permission_fault
-from hub.settings import is_loopback
+from hub.positioned import PositionedError, Problems, Value, read_file
 
-CHANNELS: Final[tuple[Channel, ...]] = ("webhook", "amqp", "pull", "index", "mllp")
 _NAME: Final = re.compile(r"[A-Z0-9][A-Z0-9-]{0,38}", re.ASCII)
 _SERVICE: Final = re.compile(r"([A-Z0-9][A-Z0-9-]{0,38})/([A-Z]{1,8})", re.ASCII)
-_FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,63}", re.ASCII)
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LIVE_KEYS: Final = 2
@@ -125,7 +119,7 @@ def _profile(path: Path, config_dir: Path, problems: Problems) -> _Profile | Non
         "support": lambda: line(top.need("support_contact")),
         "services": lambda: _services(top.need("services")),
         "operations": lambda: _operations(top.need("operations")),
-        "deliver": lambda: _delivering(top.need("deliver"), config_dir),
+        "deliver": lambda: read_delivering(top.need("deliver"), config_dir),
         "credentials": lambda: _credentials(top.get("credentials"), config_dir),
         "vouches": lambda: _vouches(top.get("practitioners")),
         "chooses": lambda: _chooses(top.get("references")),
@@ -227,115 +221,6 @@ def _operations(value: Value) -> frozenset[str]:
     return frozenset(item.one_of(*sorted(OPERATIONS)) for item in value.sequence())
 
 
-def _delivering(value: Value, config_dir: Path) -> Delivering:
-    told = value.mapping(
-        "channel", "url", "body", "content", "notification", "answers", "secret_file", "ca_file",
-        "cert_file", "key_file", "retry",
-    )  # fmt: skip
-    channel_value = told.need("channel")
-    channel = next(c for c in CHANNELS if c == channel_value.one_of(*CHANNELS))
-    if channel == "mllp":
-        return _over_mllp(told, value, config_dir)
-    for name in ("cert_file", "key_file"):
-        if (given := told.get(name)) is not None:
-            given.error(f"means nothing for the channel {channel}")
-    url, secret, trusted = told.get("url"), told.get("secret_file"), told.get("ca_file")
-    if channel == "webhook" and url is None:
-        value.error("a webhook needs the key url")
-    if channel in ("amqp", "pull"):
-        for given in (url, secret, trusted):
-            if given is not None:
-                given.error(f"means nothing for the channel {channel}")
-    if url is not None:
-        _address(url)
-        if secret is None:
-            value.error("a webhook needs the key secret_file, to sign what is sent")
-    body = told.get("body")
-    thin = body is None or body.one_of("full", "thin") == "thin"
-    return Delivering(
-        channel=channel,
-        body="thin" if thin and channel != "index" else "full",
-        content=_format(told.get("content")) or "caf-json",
-        notification=_format(told.get("notification")) or "caf-json",
-        answers=_format(told.get("answers")),
-        url=None if url is None else url.text(),
-        secret_file=None if secret is None else _secret_file(secret, config_dir),
-        ca_file=None if trusted is None else _file(trusted, config_dir),
-        retry=waits(told.get("retry")),
-    )
-
-
-def _over_mllp(told: Fields, value: Value, config_dir: Path) -> Delivering:
-    """Read how a partner is reached over MLLP: whole messages, in formats that are named, with a
-    certificate of the hub's own unless it is this machine.
-    """
-    url, body = told.need("url"), told.get("body")
-    _host, _port, secure = mllp_address(url)
-    if body is not None and body.one_of("full", "thin") == "thin":
-        body.error("MLLP carries whole messages: body: full")
-    if (signing := told.get("secret_file")) is not None:
-        signing.error("means nothing for the channel mllp")
-    files = {name: told.get(name) for name in ("ca_file", "cert_file", "key_file")}
-    for name, given in files.items():
-        if secure and given is None and name != "ca_file":
-            value.error(f"mllps:// needs the key {name}: the hub shows a certificate")
-        if not secure and given is not None:
-            given.error("means nothing without mllps://")
-    trusted, cert, key = files.values()
-    return Delivering(
-        channel="mllp",
-        body="full",
-        content=_format(told.need("content")) or "",
-        notification=_format(told.need("notification")) or "",
-        answers=_format(told.get("answers")),
-        url=url.text(),
-        ca_file=None if trusted is None else _file(trusted, config_dir),
-        cert_file=None if cert is None else _file(cert, config_dir),
-        key_file=None if key is None else _secret_file(key, config_dir),
-        retry=waits(told.get("retry")),
-    )
-
-
-def _format(value: Value | None) -> str | None:
-    if value is None:
-        return None
-    return matching(value, _FORMAT, "the name of a format, like fhir-r4/episode")
-
-
-def _address(value: Value) -> None:
-    """Check a webhook address: https, or http to this machine; no userinfo, query or fragment."""
-    text = value.text()
-    try:
-        parts = urlsplit(text)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        value.error("must be a URL")
-    if parts.scheme not in ("http", "https") or not host or not text.isascii():
-        value.error("must be an https:// URL")
-    if parts.username is not None or parts.query or parts.fragment:
-        value.error("must have no user, query or fragment: addresses are logged by others")
-    if parts.scheme == "http" and not is_loopback(host):
-        value.error("must be https:// unless it is this machine")
-
-
-def _file(value: Value, config_dir: Path) -> Path:
-    given = Path(value.text())
-    if given.is_absolute() or ".." in given.parts:
-        value.error("must be relative to the configuration folder and stay inside it")
-    path = (config_dir / given).absolute()
-    if not path.is_file():
-        value.error("there is no such file")
-    return path
-
-
-def _secret_file(value: Value, config_dir: Path) -> Path:
-    path = _file(value, config_dir)
-    wrong = permission_fault(path)
-    if wrong is not None:
-        value.error(wrong)
-    return path
-
-
 def _credentials(value: Value | None, config_dir: Path) -> Credentials:
     if value is None:
         return Credentials()
@@ -359,7 +244,7 @@ def _credentials(value: Value | None, config_dir: Path) -> Credentials:
     sender = None if over is None else read_mllp(over)
     if jwks is None:
         return Credentials(api_keys=tuple(keys), mllp=sender)
-    path = _file(jwks, config_dir)
+    path = inside(jwks, config_dir)
     try:
         return Credentials(api_keys=tuple(keys), keys=read_jwks(path), mllp=sender)
     except ValueError as wrong:

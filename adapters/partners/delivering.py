@@ -1,0 +1,128 @@
+"""How a partner is reached: the part ``deliver`` of its profile."""
+
+import re
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from adapters.partners.mllp import mllp_address
+from adapters.partners.values import matching
+from adapters.partners.waits import waits
+from hub.domain.partner import Channel, Delivering
+from hub.positioned import Fields, Value
+from hub.secrets import permission_fault
+from hub.settings import is_loopback
+
+CHANNELS: Final[tuple[Channel, ...]] = ("webhook", "amqp", "pull", "index", "mllp")
+_FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,63}", re.ASCII)
+
+
+def read_delivering(value: Value, config_dir: Path) -> Delivering:
+    """Return how a partner is reached; every fault has its place."""
+    told = value.mapping(
+        "channel", "url", "body", "content", "notification", "answers", "secret_file", "ca_file",
+        "cert_file", "key_file", "retry",
+    )  # fmt: skip
+    channel_value = told.need("channel")
+    channel = next(c for c in CHANNELS if c == channel_value.one_of(*CHANNELS))
+    if channel == "mllp":
+        return _over_mllp(told, value, config_dir)
+    for name in ("cert_file", "key_file"):
+        if (given := told.get(name)) is not None:
+            given.error(f"means nothing for the channel {channel}")
+    url, secret, trusted = told.get("url"), told.get("secret_file"), told.get("ca_file")
+    if channel == "webhook" and url is None:
+        value.error("a webhook needs the key url")
+    if channel in ("amqp", "pull"):
+        for given in (url, secret, trusted):
+            if given is not None:
+                given.error(f"means nothing for the channel {channel}")
+    if url is not None:
+        _address(url)
+        if secret is None:
+            value.error("a webhook needs the key secret_file, to sign what is sent")
+    body = told.get("body")
+    thin = body is None or body.one_of("full", "thin") == "thin"
+    return Delivering(
+        channel=channel,
+        body="thin" if thin and channel != "index" else "full",
+        content=_format(told.get("content")) or "caf-json",
+        notification=_format(told.get("notification")) or "caf-json",
+        answers=_format(told.get("answers")),
+        url=None if url is None else url.text(),
+        secret_file=None if secret is None else _secret_file(secret, config_dir),
+        ca_file=None if trusted is None else inside(trusted, config_dir),
+        retry=waits(told.get("retry")),
+    )
+
+
+def _over_mllp(told: Fields, value: Value, config_dir: Path) -> Delivering:
+    """Read how a partner is reached over MLLP: whole messages, in formats that are named, with a
+    certificate of the hub's own unless it is this machine.
+    """
+    url, body = told.need("url"), told.get("body")
+    _host, _port, secure = mllp_address(url)
+    if body is not None and body.one_of("full", "thin") == "thin":
+        body.error("MLLP carries whole messages: body: full")
+    if (signing := told.get("secret_file")) is not None:
+        signing.error("means nothing for the channel mllp")
+    files = {name: told.get(name) for name in ("ca_file", "cert_file", "key_file")}
+    for name, given in files.items():
+        if secure and given is None and name != "ca_file":
+            value.error(f"mllps:// needs the key {name}: the hub shows a certificate")
+        if not secure and given is not None:
+            given.error("means nothing without mllps://")
+    trusted, cert, key = files.values()
+    return Delivering(
+        channel="mllp",
+        body="full",
+        content=_format(told.need("content")) or "",
+        notification=_format(told.need("notification")) or "",
+        answers=_format(told.get("answers")),
+        url=url.text(),
+        ca_file=None if trusted is None else inside(trusted, config_dir),
+        cert_file=None if cert is None else inside(cert, config_dir),
+        key_file=None if key is None else _secret_file(key, config_dir),
+        retry=waits(told.get("retry")),
+    )
+
+
+def _format(value: Value | None) -> str | None:
+    if value is None:
+        return None
+    return matching(value, _FORMAT, "the name of a format, like fhir-r4/episode")
+
+
+def _address(value: Value) -> None:
+    """Check a webhook address: https, or http to this machine; no userinfo, query or fragment."""
+    text = value.text()
+    try:
+        parts = urlsplit(text)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        value.error("must be a URL")
+    if parts.scheme not in ("http", "https") or not host or not text.isascii():
+        value.error("must be an https:// URL")
+    if parts.username is not None or parts.query or parts.fragment:
+        value.error("must have no user, query or fragment: addresses are logged by others")
+    if parts.scheme == "http" and not is_loopback(host):
+        value.error("must be https:// unless it is this machine")
+
+
+def inside(value: Value, config_dir: Path) -> Path:
+    """Return the absolute path of a file inside the configuration folder."""
+    given = Path(value.text())
+    if given.is_absolute() or ".." in given.parts:
+        value.error("must be relative to the configuration folder and stay inside it")
+    path = (config_dir / given).absolute()
+    if not path.is_file():
+        value.error("there is no such file")
+    return path
+
+
+def _secret_file(value: Value, config_dir: Path) -> Path:
+    path = inside(value, config_dir)
+    wrong = permission_fault(path)
+    if wrong is not None:
+        value.error(wrong)
+    return path
