@@ -17,7 +17,7 @@ import typer
 from hub.cli_alerts import alerts
 from hub.cli_consent import consent as consent_commands
 from hub.cli_disclosures import disclosures
-from hub.cli_errors import Answering
+from hub.cli_errors import Answering, misused
 from hub.cli_errors import guarded as _guarded
 from hub.cli_forms import forms, import_history
 from hub.cli_lanes import lanes, messages
@@ -117,8 +117,7 @@ def scenario_run(
 
     unknown = sorted(set(fault or ()) - FAULTS.keys())
     if unknown:
-        typer.echo(f"--fault is one of {', '.join(FAULTS)}", err=True)
-        raise typer.Exit(2)
+        misused(f"--fault is one of {', '.join(FAULTS)}", as_json=as_json)
     code = run_scenario(
         file,
         out=out,
@@ -145,8 +144,7 @@ def serve(
     makes keys); ECAF_DATABASE_URL and ECAF_BROKER_URL move it to PostgreSQL and RabbitMQ.
     """
     if role not in {"all", "api", "worker"}:
-        typer.echo("--role is all, api or worker", err=True)
-        raise typer.Exit(2)
+        misused("--role is all, api or worker")
     from hub.serving import run
     from hub.settings import environ_of
 
@@ -201,8 +199,7 @@ def render(
     from mappings.commands import render_command
 
     if (service is None) != (consent is None) or (path and not explain):
-        typer.echo("--as and --consent go together; a PATH needs --explain", err=True)
-        raise typer.Exit(2)
+        misused("--as and --consent go together; a PATH needs --explain", as_json=as_json)
     options: dict[str, Any] = {
         "report_file": report,
         "explain": path if explain else None,

@@ -1,18 +1,18 @@
-"""The part of `ecaf` for alerts: asks the running hub over the operator's socket."""
+"""The part of `ecaf` for alerts: the running hub's on the operator's socket, else a store's."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import orjson
 import typer
 
-from hub.cli_operator import Socket, ask
+from hub.cli_asking import Json, Site, asked, every_alert
+from hub.cli_operator import Socket
 
 alerts: Final = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
     help="What somebody should look at: consent that ends, recalls that nobody acknowledges …",
 )
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
 @alerts.command("list")
@@ -23,20 +23,12 @@ def alerts_list(
     everything: Annotated[
         bool, typer.Option("--all", help="Those too that somebody has acknowledged.")
     ] = False,
+    site: Site = None,
     socket: Socket = None,
     as_json: Json = False,
 ) -> None:
     """Show alerts, oldest first: codes, dates and ids, never anything of a family."""
-    found: list[dict[str, Any]] = []
-    query: dict[str, str] = {"all": "1"} if everything else {}
-    if audience is not None:
-        query["audience"] = audience
-    while True:
-        page = ask("GET", "/admin/alerts", socket, query=query)
-        found += page["alerts"]
-        if "next" not in page:
-            break
-        query["after"] = str(page["next"])
+    found = every_alert(audience, site, socket, everything=everything, as_json=as_json)
     if as_json:
         typer.echo(orjson.dumps({"alerts": found}).decode())
         return
@@ -55,9 +47,18 @@ def alerts_list(
 @alerts.command("ack")
 def alerts_ack(
     alert_id: Annotated[str, typer.Argument(help="As `ecaf alerts list` shows it.")],
+    site: Site = None,
     socket: Socket = None,
     as_json: Json = False,
 ) -> None:
     """Note that somebody has seen an alert; the first time counts."""
-    seen = ask("POST", f"/admin/alerts/{alert_id}/ack", socket)
-    typer.echo(orjson.dumps(seen).decode() if as_json else f"seen at {seen['acknowledged_at']}")
+    seen = asked(
+        f"/admin/alerts/{alert_id}/ack",
+        lambda hub: hub.acknowledge_alert(alert_id),
+        site,
+        socket,
+        as_json=as_json,
+        post=True,
+    )
+    if not as_json:
+        typer.echo(f"seen at {seen['acknowledged_at']}")

@@ -1,6 +1,7 @@
 """How `ecaf trace` and its kin ask: the running hub on its socket, else the store of a site."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -19,6 +20,8 @@ Site = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
+UNFOLDED: Final = 100_000
+"""Wider than any table: a pipe has no edge at which to fold."""
 OWN: Final = frozenset({"at", "what", "code", "attempt"})
 
 
@@ -31,14 +34,15 @@ def asked(
     as_json: bool,
     query: Mapping[str, str] | None = None,
     body: Mapping[str, Any] | None = None,
+    post: bool = False,
     silent: bool = False,
 ) -> Any:
     """Return the answer; *path* is asked of a running hub, *look* of the store at rest.
 
-    Printed already if *as_json* and not *silent*.  With a *body* it is a POST.
+    Printed already if *as_json* and not *silent*.  A *post* needs no *body*; with one it is one.
     """
     if site is None and (socket is not None or running(socket)):
-        method = "GET" if body is None else "POST"
+        method = "POST" if post or body is not None else "GET"
         raw = None if body is None else orjson.dumps(body)
         found = ask(method, path, socket, query=query, body=raw, as_json=as_json)
     else:
@@ -50,6 +54,33 @@ def asked(
     return found
 
 
+def every_alert(
+    audience: str | None, site: Path | None, socket: Path | None, *, everything: bool, as_json: bool
+) -> list[dict[str, Any]]:
+    """Return all alerts for an audience (or for anybody), page after page."""
+    found: list[dict[str, Any]] = []
+    query: dict[str, str] = {"all": "1"} if everything else {}
+    if audience is not None:
+        query["audience"] = audience
+    after = 0
+    while True:
+        page = asked(
+            "/admin/alerts",
+            lambda hub, at=after: hub.alerts(  # type: ignore[misc]
+                audience, everything=everything, after=at
+            ),
+            site,
+            socket,
+            as_json=as_json,
+            silent=True,
+            query={**query, "after": str(after)},
+        )
+        found += page["alerts"]
+        if "next" not in page:
+            return found
+        after = int(page["next"])
+
+
 def table(*headings: str) -> Table:
     """Return an empty table that folds what is long and cuts nothing."""
     made = Table(box=None, pad_edge=False)
@@ -59,11 +90,14 @@ def table(*headings: str) -> Table:
 
 
 def show(made: Table) -> None:
-    """Print a table; at least so wide that ids stay whole where the output is no terminal."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    console.print(made, highlight=False)
+    """Print a table; where the output is no terminal, a row is a line, however long."""
+    console = Console(markup=False, emoji=False)
+    if console.is_terminal:
+        console.print(made, highlight=False)
+        return
+    lines = StringIO()
+    Console(file=lines, width=UNFOLDED, markup=False, emoji=False).print(made, highlight=False)
+    typer.echo("\n".join(line.rstrip() for line in lines.getvalue().splitlines()))
 
 
 def say(line: str) -> None:

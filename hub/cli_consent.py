@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from hub.cli_asking import say, table
+from hub.cli_asking import show as show_table
 from hub.cli_errors import guarded
 from hub.cli_operator import Socket, ask, environ_at_rest, running
 from hub.domain.exchange import Tree
@@ -58,10 +58,10 @@ def show(
     )
     if as_json:
         return
-    table = _table("no.", "about", "state", "given by", "scope", "signed", "until", "standing")
+    told = table("no.", "about", "state", "given by", "scope", "signed", "until", "standing")
     for one in found["decisions"]:
         scope = [*_scope(one["scope_includes"], "+"), *_scope(one["scope_excludes"], "-")]
-        table.add_row(
+        told.add_row(
             str(one["sequence"]),
             one["about"],
             one.get("state", ""),
@@ -71,9 +71,9 @@ def show(
             str(one.get("expires_at", "")),
             f"{one['standing']} ({one['decides']} cells)" if one["decides"] else one["standing"],
         )
-    _print(table)
+    show_table(told)
     for one in found["decisions"]:
-        _say(f"{one['sequence']}: decision {one['decision']}")
+        say(f"{one['sequence']}: decision {one['decision']}")
 
 
 @consent.command(epilog="\b\nExample:\n  ecaf consent matrix 3f1c… --service HOU-A/HOUS")
@@ -101,7 +101,7 @@ def matrix(
     if as_json:
         return
     cells = found["cells"]
-    table = _table("service", "about", "purpose", "may see", "may not see, because")
+    told = table("service", "about", "purpose", "may see", "may not see, because")
     key = ("service", "person", "purpose")
     for asked in dict.fromkeys(tuple(cell[name] for name in key) for cell in cells):
         mine = [cell for cell in cells if tuple(cell[name] for name in key) == asked]
@@ -111,8 +111,8 @@ def matrix(
             if cell["answer"] == "no":
                 no.setdefault(str(cell["reason"]), []).append(cell["section"])
         because = [f"{code}: {_those(names, some=bool(yes))}" for code, names in no.items()]
-        table.add_row(*asked, ", ".join(yes) or "nothing", "\n".join(because))
-    _print(table)
+        told.add_row(*asked, ", ".join(yes) or "nothing", "\n".join(because))
+    show_table(told)
 
 
 @consent.command(
@@ -144,16 +144,16 @@ def why(
     places = found["places"]
     if not as_json:
         for check in found["tests"]:
-            _say(f"{check['name']}: {'yes' if check['passed'] else 'NO, ' + check['code']}")
-        table = _table("field", "section", "shown", "why")
+            say(f"{check['name']}: {'yes' if check['passed'] else 'NO, ' + check['code']}")
+        told = table("field", "section", "shown", "why")
         for place in places:
             because = ", ".join(place["decisions"]) if place["released"] else str(place["reason"])
             shown = "yes" if place["released"] else "no"
-            table.add_row(place["place"], place["section"], shown, because)
+            told.add_row(place["place"], place["section"], shown, because)
         if places:
-            _print(table)
+            show_table(told)
         else:
-            _say("this episode holds nothing there now")
+            say("this episode holds nothing there now")
     if not any(place["released"] for place in places):
         raise typer.Exit(1)
 
@@ -187,21 +187,21 @@ def preview(
     )
     if as_json:
         return
-    _say(f"event: {found['event']}")
-    table = _table("service", "newly flows", "stops")
+    say(f"event: {found['event']}")
+    told = table("service", "newly flows", "stops")
     for name in sorted({*found["starts"], *found["stops"]}):
         starts, stops = found["starts"].get(name, ()), found["stops"].get(name, ())
-        table.add_row(name, _those(starts), _those(stops))
-    if table.row_count:
-        _print(table)
+        told.add_row(name, _those(starts), _those(stops))
+    if told.row_count:
+        show_table(told)
     else:
-        _say("no service gains or loses anything")
+        say("no service gains or loses anything")
     for child, kept in found["may_store"].items():
         keeping = "may be kept" if kept else "may NOT be kept"
-        _say(f"{child}: {keeping}, child index: {found['index'][child]}")
+        say(f"{child}: {keeping}, child index: {found['index'][child]}")
     if found["recalls"]:
-        _say(f"told to stop (N10): {', '.join(found['recalls'])}")
-        _say(f"on their way, decided anew: {len(found['waiting'])}")
+        say(f"told to stop (N10): {', '.join(found['recalls'])}")
+        say(f"on their way, decided anew: {len(found['waiting'])}")
 
 
 @consent.command()
@@ -225,18 +225,18 @@ def report(
     )
     if as_json:
         return
-    table = _table("when", "service", "what", "purpose", "sections", "decisions")
+    told = table("when", "service", "what", "purpose", "sections", "decisions")
     for line in found["disclosures"]:
-        table.add_row(
+        told.add_row(
             line["at"][:16],
             *(line[name] for name in ("service", "what", "purpose")),
             ", ".join(line["sections"]),
             ", ".join(line["decisions"]),
         )
-    if table.row_count:
-        _print(table)
+    if told.row_count:
+        show_table(told)
     else:
-        _say("nothing has been given to anybody")
+        say("nothing has been given to anybody")
 
 
 def _asked(
@@ -293,18 +293,3 @@ def _those(names: Any, *, some: bool = False) -> str:
     if len(names) > SHOWN:
         return f"{len(names)} others" if some else f"all {len(names)}"
     return ", ".join(names)
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table
-
-
-def _print(table: Table) -> None:
-    Console().print(table)
-
-
-def _say(line: str) -> None:
-    Console().print(line, highlight=False, markup=False)

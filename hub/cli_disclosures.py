@@ -5,7 +5,8 @@ from typing import Annotated, Any, Final
 import orjson
 import typer
 
-from hub.cli_operator import Socket, ask
+from hub.cli_asking import Json, Site, every_alert
+from hub.cli_operator import Socket
 from hub.services.review import REVIEW, UNDELIVERED
 
 disclosures: Final = typer.Typer(
@@ -13,7 +14,6 @@ disclosures: Final = typer.Typer(
     no_args_is_help=True,
     help="What was shared without consent (N13): for the data protection lead's daily review.",
 )
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
 @disclosures.command("list")
@@ -24,6 +24,7 @@ def disclosures_list(
     everything: Annotated[
         bool, typer.Option("--all", help="Those too that somebody has reviewed.")
     ] = False,
+    site: Site = None,
     socket: Socket = None,
     as_json: Json = False,
 ) -> None:
@@ -31,16 +32,9 @@ def disclosures_list(
 
     `ecaf alerts ack ID` notes that one has been reviewed.
     """
-    query: dict[str, str] = {"all": "1"} if everything else {}
-    if authority is not None:
-        query["audience"] = f"data-protection:{authority}"
-    found: list[dict[str, Any]] = []
-    while True:
-        page = ask("GET", "/admin/alerts", socket, query=query)
-        found += [one for one in page["alerts"] if one["kind"] in {REVIEW, UNDELIVERED}]
-        if "next" not in page:
-            break
-        query["after"] = str(page["next"])
+    audience = None if authority is None else f"data-protection:{authority}"
+    alerts = every_alert(audience, site, socket, everything=everything, as_json=as_json)
+    found = [one for one in alerts if one["kind"] in {REVIEW, UNDELIVERED}]
     if as_json:
         typer.echo(orjson.dumps({"disclosures": found}).decode())
         return

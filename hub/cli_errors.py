@@ -1,5 +1,6 @@
 """How `ecaf` says what is wrong: the code, the place, the remedy; on one line each, or as JSON."""
 
+import sys
 import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
@@ -21,6 +22,25 @@ class Answering(TyperGroup):
 
     A traceback would: the text of an exception may quote what somebody's file says of a child.
     """
+
+    def main(self, *args: Any, **named: Any) -> Any:
+        """Run the command line; wrong usage has a code, too (``E_USAGE``, exit 2)."""
+        try:
+            named["standalone_mode"] = False
+            sys.exit(super().main(*args, **named) or 0)
+        except typer.Abort:
+            typer.echo("Aborted!", err=True)
+            sys.exit(1)
+        except TyperException as wrong:
+            context, said = getattr(wrong, "ctx", None), wrong.format_message()
+            if context is not None and said == context.get_help():
+                typer.echo(said, err=True)  # a group by itself, which is a way to ask for help
+                sys.exit(wrong.exit_code)
+            if context is not None:
+                typer.echo(context.get_usage(), err=True)
+                typer.echo(f"Try '{context.command_path} --help' for help.", err=True)
+            typer.echo(f"{Code.USAGE.value}: {said}", err=True)
+            sys.exit(wrong.exit_code)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; exit 1 with a coded line where it did not foresee what went wrong."""
@@ -71,6 +91,19 @@ def fail(error: HubError, *, as_json: bool = False) -> NoReturn:
             allowed = f" (allowed: {', '.join(fault.allowed)})" if fault.allowed else ""
             typer.echo(f"  {fault.path or '-'}: {fault.remedy}{allowed}", err=True)
     raise typer.Exit(1)
+
+
+def misused(remedy: str, *, as_json: bool = False) -> NoReturn:
+    """Say how the command is meant, with the code ``E_USAGE``; exit 2.
+
+    *remedy* names options and what they take, never what was given.
+    """
+    if as_json:
+        body = {"code": Code.USAGE.value, "detail": remedy, "errors": []}
+        typer.echo(orjson.dumps(body).decode())
+    else:
+        typer.echo(f"{Code.USAGE.value}: {remedy}", err=True)
+    raise typer.Exit(2)
 
 
 def guarded(work: Callable[[], T], *, as_json: bool = False) -> T:

@@ -6,6 +6,8 @@ from typing import Annotated, Final
 
 import typer
 
+from hub.cli_errors import misused
+
 forms: Final = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
@@ -96,15 +98,14 @@ def import_history(
     given = path or []
     if len(given) > 1:
         *others, last = given
-        typer.echo(
+        misused(
             f"one file or folder, not {len(given)}: {' '.join(map(str, others))} says nothing here."
             "\nWhat a file holds is told from the file itself; look first, then send:"
             f"\n  ecaf import {last} --check"
             f"\n  ecaf import {last} --to https://hub.example:8443 --key-file key.txt"
             "\nAn empty table for paper episodes: ecaf import --template > paper.csv",
-            err=True,
+            as_json=as_json,
         )
-        raise typer.Exit(2)
     options = Options(
         given[0] if given else None,
         check=check,

@@ -7,6 +7,7 @@ import orjson
 import typer
 
 from hub.cli_asking import Json, Site, asked, day, say, show, table
+from hub.cli_errors import misused
 from hub.cli_operator import Socket
 from hub.services.search import PAGE
 
@@ -43,8 +44,7 @@ def search(
     With --from and --key: the one message that its sender sent under that key.
     """
     if (sender is None) != (key is None):
-        typer.echo("--from and --key go together", err=True)
-        raise typer.Exit(2)
+        misused("--from and --key go together", as_json=as_json)
     if sender is not None and key is not None:
         _by_key(sender, key, site, socket, as_json=as_json)
         return

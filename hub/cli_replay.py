@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from hub.cli_asking import Json, Site, asked, day, say, show, table
+from hub.cli_errors import misused
 from hub.cli_operator import Socket
 from hub.services.quarantine import REASONS
 
@@ -43,8 +44,7 @@ def replay(
     named |= {"state": state, "since": since, "until": until}
     query = {name: value for name, value in named.items() if value is not None}
     if bool(deliveries) == bool(query):
-        typer.echo("name deliveries, or a query", err=True)
-        raise typer.Exit(2)
+        misused("name deliveries, or a query: --episode, --partner … --until", as_json=as_json)
     body: dict[str, Any] = {"as_it_was": as_it_was}
     body |= {"deliveries": list(deliveries)} if deliveries else {"query": query}
     given = {"confirm": confirm, "reason": reason, "by": by, "ticket": ticket}

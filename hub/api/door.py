@@ -106,6 +106,8 @@ class Door:
             scope[BODY_READ] = True
             if not body:
                 raise malformed(Code.REQUIRED, "body", "send a body")
+        elif declared.method != "GET":
+            await self._nothing(request, given)
         return Call(
             request=request,
             principal=principal,
@@ -115,6 +117,21 @@ class Door:
             query=query,
             accept=wanted or "*/*",
         )
+
+    async def _nothing(self, request: Request, given: Mapping[bytes, bytes]) -> None:
+        """Refuse a body that nobody would read: its sender means something by it."""
+        scope = request.scope
+        limit = self._limits.small_body_bytes
+        body = await read_body(
+            request.receive,
+            declared_length(given, limit),
+            limit=limit,
+            seconds=self._limits.body_seconds,
+            held=scope[HELD],
+        )
+        scope[BODY_READ] = True
+        if body:
+            raise malformed(Code.UNKNOWN_FIELD, "body", "send none: this operation takes no body")
 
     def _readable(self, declared: Declared) -> Collection[str]:
         if declared.takes == "message":

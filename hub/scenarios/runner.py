@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 from rich.console import Console
 
+from hub.errors import Code
 from hub.positioned import PositionedError
 from hub.scenarios.faults import Faults
 from hub.scenarios.judging import Difference
@@ -46,7 +47,12 @@ def run_scenario(
     try:
         scenario = load(path)
     except PositionedError as fault:
-        print(fault, file=sys.stderr)  # noqa: T201 - the place and the caret, uncoloured
+        code = Code.SYNTAX if path.is_file() else Code.NOT_FOUND
+        if json:
+            console.out(json_text.dumps({"code": code.value, "detail": str(fault), "errors": []}))
+        else:
+            # the place and the caret, uncoloured
+            print(f"{code.value}: {fault}", file=sys.stderr)  # noqa: T201
         return 2
     folder = out or Path(tempfile.mkdtemp(prefix="ecaf-scenario-"))
     _empty(folder, scenario)

@@ -12,6 +12,7 @@ from hub.domain.exchange import Delivery, Tree
 from hub.domain.partner import Partner, Registry
 from hub.errors import Unavailable, Withheld
 from hub.ports import Clock, Handover, Needs, Renderer, Session, Store
+from hub.services.alerts import Alerts
 from hub.services.case import ask_gate, load_case
 from hub.services.gate import address
 from hub.services.glance import glance
@@ -92,6 +93,17 @@ class Operations:
         told, offers = await self.store.run(unit, Needs(deliveries=(delivery_id,)))
         self.handover.offer(offers)
         return told
+
+    async def alerts(self, audience: str | None, *, everything: bool, after: int) -> Tree:
+        """Return a page of alerts, whoever they are for (`hub.services.alerts`)."""
+        alerts = Alerts(self.store, self.clock)
+        return await alerts.list(
+            partner=None, audience=audience, everything=everything, after=after
+        )
+
+    async def acknowledge_alert(self, alert_id: str) -> Tree:
+        """Note that somebody has seen an alert; raises `Missing` where there is none."""
+        return await Alerts(self.store, self.clock).acknowledge(alert_id, partner=None)
 
     async def _try(self, delivery_id: str, now: datetime) -> None:
         """Render a delivery as it would go today and throw the bytes away; raises `Rejected`."""

@@ -62,6 +62,8 @@ async def test_the_commands_answer_from_the_store_without_a_value(tmp_path: Path
     assert any(line["service"] == "HOU-A/HOUS" for line in read(told["given"])["disclosures"])
     assert told["hers"].exit_code == 0
     assert "HOU-A/HOUS" in told["table"].output
+    named = "+ HOU-A/HOUS: sec.identity, sec.env.housing, sec.conclusions, sec.plan"
+    assert told["shown"].output.count(named) == 2, "in a pipe a line is never folded"
     unknown, slip = told["unknown"], told["slip"]
     assert (unknown.exit_code, "E_NOT_FOUND" in unknown.output) == (1, True)
     assert (slip.exit_code, "subjects[].gender" in slip.output) == (1, True)
@@ -86,6 +88,7 @@ async def answers(file: Path, *where: str) -> dict[str, Any]:
     field = "subjects[0].elements[0].commentary"
     asked = {
         "show": ("show", "e1", "--json"),
+        "shown": ("show", "e1"),
         "cells": ("matrix", "e1", "--service", "HOU-A/HOUS", "--json"),
         "why": ("why", "e1", "HOU-A/HOUS", field, "--json"),
         "gender": ("why", "e1", "HOU-A/HOUS", "subjects[].gender"),

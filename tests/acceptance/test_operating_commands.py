@@ -32,7 +32,7 @@ async def test_a_running_hub_and_a_store_at_rest_answer_alike(tmp_path: Path) ->
     assert {name: one.output for name, one in rest.items()} == {
         name: one.output for name, one in running.items()
     }
-    refused = {"unknown", "why", "wrong", "aside", "act", "everything"}
+    refused = {"unknown", "why", "wrong", "aside", "act", "everything", "ack"}
     assert {name for name, one in rest.items() if one.exit_code} == refused
     assert "NOT_ACKNOWLEDGED" in rest["why"].output
     assert [one["delivery_id"] for one in json.loads(rest["search"].output)["deliveries"]] == [
@@ -54,6 +54,9 @@ async def test_a_running_hub_and_a_store_at_rest_answer_alike(tmp_path: Path) ->
     }
     assert "handed_over, not in quarantine" in rest["act"].output
     assert "HANDED_OVER" in rest["replay"].output
+    assert "0 alerts" in rest["alerts"].output
+    assert "E_NOT_FOUND" in rest["ack"].output
+    assert json.loads(rest["disclosures"].output) == {"disclosures": []}
     look = ["top", "--json", "--site", str(site)]
     still = await asyncio.to_thread(CliRunner().invoke, app, look)
     assert (live.exit_code, still.exit_code) == (0, 0)
@@ -83,6 +86,9 @@ async def answers(delivery: str, *where: str) -> dict[str, Any]:
         "act": ("quarantine", "skip", delivery, "--reason", "TEST", "--by", "op-1"),
         "replay": ("replay", "--episode", "e1", "--as-it-was"),
         "everything": ("replay",),
+        "alerts": ("alerts", "list"),
+        "ack": ("alerts", "ack", "unknown"),
+        "disclosures": ("disclosures", "list", "--json"),
         "known": ("known", "HOU-A/HOUS", "e1", "--at", "2099-01-01"),
         "fields": ("known", "HOU-A/HOUS", "e1", "--at", "2099-01-01", "--json"),
     }

@@ -440,3 +440,17 @@ async def test_a_unix_socket_counts_as_this_machine() -> None:
             answers.append((await door.get("/directory", headers=headers)).status_code)
 
     assert answers == [200, 200, 401]
+
+
+async def test_a_body_that_nobody_would_read_is_refused(door: httpx.AsyncClient) -> None:
+    """An operation that takes none refuses one, whatever it is called; no body is well."""
+    meant = b'{"reference": "mine"}'
+
+    none = await door.post("/references")
+    some = await door.post("/references", content=meant)
+    alert = await door.post("/alerts/unknown/ack", content=meant)
+
+    assert none.status_code == 201
+    assert "mine" not in some.text
+    for answer in (some, alert):
+        assert problem(answer, 400, "E_UNKNOWN_FIELD")["errors"][0]["path"] == "body"
