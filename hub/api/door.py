@@ -5,6 +5,7 @@ body is read, and a body is only read where a route takes one.
 """
 
 import re
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final
 
@@ -26,6 +27,10 @@ from hub.settings import is_loopback
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
+ALIKE: Final = frozenset({Code.NO_RELATIONSHIP, Code.NOT_FOUND})
+"""Refusals that say nothing of whether there is such a thing; nor may the time that they take
+(`reliability.md` P25).
+"""
 _FORWARDED: Final = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
 
 
@@ -43,9 +48,12 @@ class Door:
         """Return what a `DeclaredRoute` serves: *handler* behind every check of *declared*."""
 
         async def serve(request: Request) -> Response:
+            began = time.monotonic()
             try:
                 return await handler(await self._call(declared, request))
             except HubError as error:
+                if error.code in ALIKE:
+                    await self._limits.until_the_step(time.monotonic() - began)
                 return self.refusal(request, error)
 
         serve.declared = declared  # type: ignore[attr-defined]

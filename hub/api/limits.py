@@ -19,7 +19,9 @@ class Limits:
 
     *in_flight_bytes* bounds the bodies held at once over all requests, so that many large ones
     cannot fill the memory; requests are cheap, so more of them than the document's 64 are let in
-    together (they share one commit).
+    together (they share one commit).  *refusal_seconds*: a refusal that must not tell whether there
+    is such a thing leaves at a multiple of this time after the request came, so that a row more or
+    less in the store does not show.
     """
 
     body_bytes: int = 5 * 1024 * 1024
@@ -28,6 +30,12 @@ class Limits:
     in_flight: int = 512
     in_flight_bytes: int = 128 * 1024 * 1024
     authorization_bytes: int = 8 * 1024
+    refusal_seconds: float = 0.1
+
+    async def until_the_step(self, seconds: float) -> None:
+        """Wait for the end of the step of *refusal_seconds* in which *seconds* fall."""
+        if self.refusal_seconds > 0:
+            await asyncio.sleep(-seconds % self.refusal_seconds)
 
 
 @dataclass

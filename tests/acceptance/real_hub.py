@@ -11,6 +11,7 @@ import httpx
 from adapters.database.vault import FileVault
 from adapters.partners.keys import create_keys, new_api_key
 from hub.api.app import create_app
+from hub.api.limits import Limits
 from hub.api.serving import listening
 from hub.bootstrap import compose
 from hub.hub import Hub
@@ -77,8 +78,12 @@ async def real_hub(
     database_url: str | None = None,
     issued: Sequence[str] = (),
     change: Callable[[Path], None] | None = None,
+    limits: Limits | None = None,
 ) -> AsyncIterator[RealHub]:
-    """Run one while the block runs; *change* may alter its site before it starts."""
+    """Run one while the block runs; *change* may alter its site before it starts.
+
+    Without *limits* its refusals do not wait for their step: tests ask for thousands of them.
+    """
     keys = site(folder, issued)
     if change is not None:
         change(folder)
@@ -91,7 +96,7 @@ async def real_hub(
         }
     )
     async with compose(settings) as hub:
-        app = create_app(hub)
+        app = create_app(hub, limits=limits or Limits(refusal_seconds=0.0))
         async with (
             listening(app, settings, support_contact="support@hub.example") as served,
             httpx.AsyncClient(base_url=served[0].address, trust_env=False, timeout=30) as client,

@@ -14,6 +14,7 @@ from typing import Final
 
 import pytest
 
+from hub.api.limits import Limits
 from tests.acceptance.real_hub import CAF, RealHub, real_hub
 from tests.acceptance.test_existence import ABSENT, KINDS, STRANGER, at_rest, made, reference
 
@@ -46,7 +47,7 @@ async def test_a_refusal_takes_as_long_whatever_there_is(
 ) -> None:
     """Nobody who times many answers can tell an episode that exists from one that does not."""
     chance = random.Random(seed)
-    async with real_hub(tmp_path) as real:
+    async with real_hub(tmp_path, limits=Limits()) as real:
         for number, kind in enumerate(KINDS):
             await made(real, kind, number)
         await at_rest(real)

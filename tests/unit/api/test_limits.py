@@ -1,6 +1,7 @@
 """Bounds: how many requests, how many bytes at once."""
 
 import asyncio
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from hub.api.app import create_app
 from hub.api.limits import Held, Limits, Load
 from hub.domain.partner import Partner
-from hub.errors import Unavailable
+from hub.errors import Code, Rejected, Unavailable
 from hub.services.receipt import Receipt
 from tests.unit.api.small_hub import CAF, SmallHub, small_hub
 
@@ -65,3 +66,49 @@ def test_held_bytes_are_given_back() -> None:
     held.release()
 
     assert (load.bytes, held.bytes) == (0, 0)
+
+
+class Steps(Limits):
+    """Limits that note for what an answer waited, and wait for nothing."""
+
+    waited: ClassVar[list[float]] = []
+
+    async def until_the_step(self, seconds: float) -> None:
+        self.waited.append(seconds)
+
+
+@pytest.mark.parametrize(
+    ("code", "waits"),
+    [(Code.NO_RELATIONSHIP, 1), (Code.NOT_FOUND, 1), (Code.CONSENT_NONE, 0), (Code.SYNTAX, 0)],
+)
+async def test_what_may_not_be_known_of_is_refused_at_a_step(code: Code, waits: int) -> None:
+    """Only refusals that must not tell whether there is such a thing wait: the others say so."""
+    hub = small_hub()
+    hub.fail = Rejected(code, "bad")
+    steps = Steps()
+    steps.waited.clear()
+    transport = httpx.ASGITransport(create_app(hub, limits=steps), client=("127.0.0.1", 1))
+    headers = SEND | {"authorization": f"Bearer {hub.keys['EHM-A'].reveal()}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://hub") as door:
+        await door.post("/messages", content=b"{}", headers=headers)
+
+    assert len(steps.waited) == waits
+
+
+@pytest.mark.parametrize(
+    ("took", "left"), [(0.0, 0.0), (0.03, 0.07), (0.0999, 0.0001), (0.25, 0.05)]
+)
+async def test_a_step_ends_after_whole_steps(
+    monkeypatch: pytest.MonkeyPatch, took: float, left: float
+) -> None:
+    """What took a little longer leaves at the same time, unless it took a step longer."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("hub.api.limits.asyncio.sleep", sleep)
+
+    await Limits(refusal_seconds=0.1).until_the_step(took)
+
+    assert slept == pytest.approx([left])
