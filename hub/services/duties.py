@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from hub.domain.partner import Registry
 from hub.services.consent_duties import ConsentDuty
+from hub.services.index_duty import IndexDuty
 from hub.services.lapse import LapseDuty
 from hub.services.people_duties import ExpiringPractitioners, VacantLeads
 from hub.services.recall_duties import RecallDuty
@@ -17,6 +18,7 @@ def duties(registry: Registry) -> Sequence[Duty]:
         RecallDuty(registry),
         ConsentDuty(registry),
         LapseDuty(registry),
+        IndexDuty(registry),
         ExpiringPractitioners(),
         VacantLeads(registry),
         TransferDuty(),

@@ -58,8 +58,8 @@ async def test_a_lapse_pauses_as_a_withdrawal_does(world: World) -> None:
     assert world.take() == {}
 
 
-async def test_the_index_keeps_what_it_knows(world: World) -> None:
-    """It changes only if index consent is withdrawn (4.4)."""
+async def test_the_pause_itself_changes_nothing_on_the_index(world: World) -> None:
+    """The regions move independently: sharing that ran out takes nobody off the index (4.4)."""
     before = world.head.index
     await later(world)
     assert (before, world.head.index) == ("OPEN", "OPEN")
