@@ -350,7 +350,7 @@ class MemoryStore(MemoryTurns, KeptNotices):
         return Counter(d.state.value for d in self._tables.deliveries.values())
 
     async def purge(self, now: datetime) -> int:
-        """Destroy unmatched notices and raw bodies past their time; return how many."""
+        """Destroy ended notices and raw bodies past their time; return how many."""
         t, old = self._tables, self.purge_notices(now)
         bodies = [
             entry

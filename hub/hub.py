@@ -39,7 +39,8 @@ from hub.services.duties import duties
 from hub.services.eligible import check_author, check_user, user_of
 from hub.services.index import ChildIndex
 from hub.services.lookup import Lookup
-from hub.services.notify import Matcher, Notifier
+from hub.services.matcher import Matcher
+from hub.services.notify import Notifier
 from hub.services.operating import Operations
 from hub.services.override import read_lift
 from hub.services.predecessor import heads_of
@@ -343,7 +344,7 @@ class Hub:
         return {
             "deliveries": counts,
             "states": counts,
-            "due": len(due) + len(notices),
+            "due": len(due) + notices,
             "busy": busy + len(self.hints),
             "paused": self.paused,
         }

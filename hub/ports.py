@@ -15,7 +15,6 @@ from hub.domain.exchange import (
     InboxEntry,
     IndexEntry,
     Involvement,
-    Notice,
     ReleasedRecord,
     Tree,
     Version,
@@ -25,6 +24,7 @@ from hub.domain.practitioner import Assertion
 from hub.domain.register import Asked, Holding
 from hub.domain.search import Search
 from hub.errors import Fault
+from hub.ports_notices import NoticeSession, NoticeStore
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class Clock(Protocol):
         ...
 
 
-class Session(Protocol):
+class Session(NoticeSession, Protocol):
     """One unit of work inside a group transaction: reads see its own writes, writes land together.
 
     All reads of an episode happen under its head's row lock.  If the unit raises, none of its
@@ -192,14 +192,6 @@ class Session(Protocol):
         """Replace the blind indexes by which a subject of an episode is found."""
         ...
 
-    def notice(self, partner: str, key: str) -> Notice | None:
-        """Return what this partner notified before under this key, locked until the end."""
-        ...
-
-    def put_notice(self, notice: Notice) -> None:
-        """Insert or replace one notice."""
-        ...
-
 
 Unit = Callable[[Session], T]
 
@@ -218,7 +210,7 @@ class Needs:
     hidden: bool = False
 
 
-class Store(Protocol):
+class Store(NoticeStore, Protocol):
     """The record: commits units of work in groups, durably, before it answers."""
 
     async def run(self, unit: Unit[T], needs: Needs = ...) -> T:
@@ -277,10 +269,6 @@ class Store(Protocol):
         """
         ...
 
-    async def unmatched(self, limit: int) -> Sequence[tuple[str, str]]:
-        """Return (partner, key) of notices in the state `UNMATCHED`, oldest first."""
-        ...
-
     async def take_turn(self, name: str, owner: str, seconds: float) -> bool:
         """Return whether *owner* may do what is called *name* for *seconds*: one at a time.
 
@@ -289,8 +277,8 @@ class Store(Protocol):
         ...
 
     async def purge(self, now: datetime) -> int:
-        """Destroy what is past its time, and return how many: raw bodies, and notices that matched
-        nobody.  A notice that nobody has looked at yet is none of these.
+        """Destroy what is past its time, and return how many: raw bodies, and what is left of
+        notices once nobody sends them again.  A notice that waits is none of these.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""What partners sent, as a session sees it: messages, notices, and used client assertions."""
+"""What partners sent, as a session sees it: messages, and used client assertions."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Any
 from adapters.database.keys import owner_of
 from adapters.database.rows import Row, micros
 from adapters.database.transaction import Batch, Transaction
-from hub.domain.exchange import InboxEntry, Notice
+from hub.domain.exchange import InboxEntry
 from hub.errors import Code, Conflict
 
 
@@ -19,10 +19,8 @@ class Messages(Transaction):
         super().__init__(*args, **options)
         self._inbox: dict[tuple[str, str], InboxEntry | None] = {}
         self._messages: dict[str, InboxEntry | None] = {}
-        self._notices: dict[tuple[str, str], Notice | None] = {}
         self._tokens: dict[tuple[str, str], bool] = {}
         self._new_inbox: dict[str, InboxEntry] = {}
-        self._dirty_notices: dict[str, Notice] = {}
         self._new_tokens: dict[tuple[str, str], int] = {}
 
     def inbox(self, partner: str, key: str) -> InboxEntry | None:
@@ -55,22 +53,6 @@ class Messages(Transaction):
             self._messages[message_id] = None if row is None else self._rows.inbox(row)
         return self._messages[message_id]
 
-    def notice(self, partner: str, key: str) -> Notice | None:
-        """Return what this partner notified before under this key, locked until the end."""
-        if (partner, key) not in self._notices:
-            self._fetch(self._sql.notice, key, partner)
-            row = self._cursor.fetchone()
-            self._notices[(partner, key)] = None if row is None else self._rows.notice(row)
-        return self._notices[(partner, key)]
-
-    def put_notice(self, notice: Notice) -> None:
-        """Insert or replace one notice."""
-        before = self.notice(notice.partner, notice.key)
-        if before is not None and before.notice_id != notice.notice_id:
-            raise Conflict(Code.DUPLICATE, "this partner has used this key before")
-        self._set(self._notices, (notice.partner, notice.key), notice)
-        self._set(self._dirty_notices, notice.notice_id, notice)
-
     def use_token(self, issuer: str, token_id: str, expires_at: datetime) -> bool:
         """Remember a client assertion's id; ``False`` if this issuer used it before."""
         name = (issuer, token_id)
@@ -89,15 +71,7 @@ class Messages(Transaction):
         inbox = [rows.inbox_row(e) for e in self._new_inbox.values()]
         inbox.sort(key=_second_and_third)
         yield sql.add_inbox, inbox
-        yield sql.put_notice, [rows.notice_row(n) for n in self._dirty_notices.values()]
         yield sql.add_token, [(*name, at) for name, at in self._new_tokens.items()]
-
-    def forget_bodies(self) -> None:
-        """Destroy the keys of notices that no longer have a body."""
-        emptied = [n for n in self._dirty_notices.values() if n.body is None]
-        if emptied:
-            owners = [owner_of("notice", n.notice_id) for n in emptied]
-            self._fetch(self._sql.drop_keys, self._sql.many(owners))
 
     def _load_inbox(self, names: Iterable[tuple[str, str]]) -> None:
         wanted = [name for name in names if name not in self._inbox]

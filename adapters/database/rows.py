@@ -377,12 +377,14 @@ class Rows:
             body = _seal(key, n.body, "notice", "body", n.notice_id)
         return (
             n.notice_id, n.partner, n.key, n.digest, n.kind, body, micros(n.received_at),
-            micros(n.expires_at), n.episode_id, n.state,
+            micros(n.expires_at), n.episode_id, n.state, n.attempts, _at(n.next_attempt_at),
+            n.reason, n.decider,
         )  # fmt: skip
 
     def notice(self, row: Row) -> Notice:
         """Open a row."""
-        notice_id, partner, key, digest, kind, sealed, received, expires, episode_id, state = row
+        notice_id, partner, key, digest, kind, sealed, received, expires, *rest = row
+        episode_id, state, attempts, next_attempt, reason, decider = rest
         body: Mapping[str, Any] | None = None
         if sealed is not None:
             opener = self._keys.find(owner_of("notice", notice_id), SHARED)
@@ -390,5 +392,5 @@ class Rows:
                 body = _open(opener, sealed, "notice", "body", notice_id)
         return Notice(
             notice_id, partner, key, bytes(digest), kind, body, moment(received), moment(expires),
-            episode_id, state,
+            episode_id, state, attempts, _when(next_attempt), reason, decider,
         )  # fmt: skip

@@ -20,6 +20,7 @@ from adapters.database.deliveries import Deliveries
 from adapters.database.finding import Finding
 from adapters.database.keys import Keys, Lru
 from adapters.database.messages import Messages
+from adapters.database.notices import Notices
 from adapters.database.people import People
 from adapters.database.rows import Row, Rows, micros, moment
 from adapters.database.statements import Statements
@@ -43,7 +44,7 @@ NOBODY = "-"
 """The episode of a delivery that does not exist: looked for like any other."""
 
 
-class SqlSession(Messages, Deliveries, Finding, Alerts, People):
+class SqlSession(Messages, Notices, Deliveries, Finding, Alerts, People):
     """`hub.ports.Session` on one open transaction."""
 
     def __init__(
@@ -100,6 +101,7 @@ class SqlSession(Messages, Deliveries, Finding, Alerts, People):
         """Seal and send everything that was kept back."""
         batches = [
             *self.message_batches(),
+            *self.notice_batches(),
             *self._episode_batches(),
             *self.delivery_batches(),
             *self.index_batches(),
@@ -117,7 +119,7 @@ class SqlSession(Messages, Deliveries, Finding, Alerts, People):
             if unsure:
                 self._fetch(self._sql.name_heads, *self._sql.pairs(unsure))
             self.send_tokens()
-            self.forget_bodies()
+            self.change_notices()
 
     def _episode_batches(self) -> Iterator[Batch]:
         sql, rows, shreds = self._sql, self._rows, self._shreds

@@ -35,7 +35,7 @@ from sqlalchemy.sql import Select
 
 from adapters.database import tables as t
 from adapters.database.agreed import agreed
-from adapters.database.noticed import old_notices, one_notice, unmatched
+from adapters.database.noticed import NoticeStatements
 from hub.domain.exchange import Watch
 
 
@@ -202,8 +202,7 @@ class Statements:
         self.token = self._text(
             select(u.expires_at).where(u.issuer == bindparam("i"), u.token_id == bindparam("x"))
         )
-        self.notice = self._text(one_notice())
-        self.unmatched = self._text(unmatched(), f" LIMIT {self._mark}")
+        self.notices = NoticeStatements(self._text, self._among, self._mark, skips=self.postgresql)
 
         w = t.practitioner.c
         self.practitioner = self._text(
@@ -320,7 +319,6 @@ class Statements:
         self.drop_index_tokens = self._text(
             delete(t.index_token).where(t.index_token.c.entry_id == bindparam("x"))
         )
-        self.old_notices = self._text(old_notices())
         self.drop_notices = self._text(delete(t.notice).where(self._among(t.notice.c.notice_id)))
         self.drop_tokens = self._text(
             delete(t.used_token).where(t.used_token.c.expires_at < bindparam("x"))

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from adapters.database.engine import FileLock, check_postgresql, database, engine, unreachable
 from adapters.database.keys import owner_of
 from adapters.database.migrate import upgrade
+from adapters.database.noticing import StoredNotices
 from adapters.database.rows import micros
 from adapters.database.searching import search
 from adapters.database.session import SqlSession
@@ -30,11 +31,13 @@ T = TypeVar("T")
 
 RAW_DAYS = timedelta(days=30)
 """How long a message's raw bytes are kept at most (`design.md` section 7)."""
+SENT_AGAIN = timedelta(days=34)
+"""How long after its own day a notice is known when it is sent again (35 in all, P4)."""
 
 _NOTHING = Needs()
 
 
-class SqlStore:
+class SqlStore(StoredNotices):
     """`hub.ports.Store` on the database at *url*; migrated, checked and locked when it is made."""
 
     def __init__(
@@ -168,14 +171,6 @@ class SqlStore:
             alone=False,
         )
 
-    async def unmatched(self, limit: int) -> Sequence[tuple[str, str]]:
-        """Return (partner, key) of notices that nobody has looked at, oldest first."""
-        return await self._submit(
-            lambda s: tuple((p, k) for p, k in s.rows_of(self._sql.unmatched, limit)),
-            _NOTHING,
-            alone=False,
-        )
-
     async def take_turn(self, name: str, owner: str, seconds: float) -> bool:
         """Return whether *owner* may do what is called *name* for *seconds*."""
 
@@ -187,11 +182,11 @@ class SqlStore:
         return await self._submit(take, _NOTHING, alone=True)
 
     async def purge(self, now: datetime) -> int:
-        """Destroy notices of nobody and raw bodies past their time, keys first; return how many."""
+        """Destroy ended notices and raw bodies past their time, keys first; return how many."""
 
         def sweep(session: SqlSession) -> int:
             sql = self._sql
-            notices = [n for (n,) in session.rows_of(sql.old_notices, micros(now))]
+            notices = [n for (n,) in session.rows_of(sql.notices.old, micros(now - SENT_AGAIN))]
             messages = [m for (m,) in session.rows_of(sql.old_raw, micros(now - RAW_DAYS))]
             owners = [owner_of("notice", n) for n in notices]
             owners += [owner_of("message", m) for m in messages]

@@ -43,6 +43,8 @@ RUNNING = "process NOT IN ('CLOSED', 'ARCHIVED', 'VOID', 'DECLINED', 'PURGED')"
 """Which episodes the scheduler looks at (`hub.domain.exchange.Watch`)."""
 RECEIVED = "state = 'received'"
 """The notices that nobody has looked at yet (`hub.domain.exchange.UNMATCHED`)."""
+WAITING = "state IN ('waiting', 'set_aside')"
+"""The notices about which a person may decide."""
 
 
 def _ref(name: str, *, null: bool = False, key: bool = False) -> Column[str]:
@@ -327,13 +329,30 @@ notice = Table(
     _at("expires_at"),
     _ref("episode_id", null=True),
     _ref("state"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _at("next_attempt_at", null=True),
+    _ref("reason", null=True),
+    _ref("decider", null=True),
     UniqueConstraint("key", "partner"),
     Index(None, "expires_at"),
     Index(
         "ix_notice_unmatched",
+        "attempts",
         "received_at",
         sqlite_where=text(RECEIVED),
         postgresql_where=text(RECEIVED),
+    ),
+    Index(
+        "ix_notice_retried",
+        "next_attempt_at",
+        sqlite_where=text(RECEIVED),
+        postgresql_where=text(RECEIVED),
+    ),
+    Index(
+        "ix_notice_waiting",
+        "notice_id",
+        sqlite_where=text(WAITING),
+        postgresql_where=text(WAITING),
     ),
 )
 

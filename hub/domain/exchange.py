@@ -253,11 +253,23 @@ class IndexEntry:
 
 UNMATCHED: Final = "received"
 """The state of a notice that was recorded and not yet looked at."""
+WAITING: Final = "waiting"
+"""Looked at, and certain of nobody: a person may decide."""
+SET_ASIDE: Final = "set_aside"
+"""Matching it failed every time: a person may decide."""
+ERASED: Final = "erased"
+"""Its body was destroyed when its time was over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notification from a school or health system, kept at most 24 hours unless matched."""
+    """A notification from a school or health system.
+
+    Its *body* is kept until it is matched, and at most until *expires_at* if it is not; without it
+    the notice only tells a repeated message from a new one.  *attempts* counts how often matching
+    was begun; *reason* is a code that says why it waits, *decider* a reference to who has said that
+    they will decide.
+    """
 
     notice_id: str
     partner: str
@@ -269,3 +281,18 @@ class Notice:
     expires_at: datetime
     episode_id: str | None
     state: str
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    reason: str | None = None
+    decider: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A notice that may be matched now: its attempt, the first being 1, is counted already."""
+
+    notice_id: str
+    partner: str
+    key: str
+    kind: str
+    attempt: int

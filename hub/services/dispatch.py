@@ -26,7 +26,7 @@ from hub.services.registers import OWN_ALONE, Registers, Unsure
 from hub.services.released import Released
 from hub.services.review import undelivered
 from hub.services.set_aside import set_aside
-from hub.services.settle import NOTES, envelope, format_of, settle, view_digest
+from hub.services.settle import NOTES, envelope, format_of, kept, settle, view_digest
 from hub.services.statutory import STATUTORY
 from hub.services.unchanged import nothing_new
 from hub.services.waiting import hold, wait, waits
@@ -221,6 +221,7 @@ class Dispatcher:
             delivery,
             state=state,
             reason=reason,
+            facts=kept(delivery, state),
             settled_at=now,
             lease_epoch=delivery.lease_epoch + 1,
             lease_until=None,

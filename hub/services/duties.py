@@ -6,6 +6,7 @@ from hub.domain.partner import Registry
 from hub.services.consent_duties import ConsentDuty
 from hub.services.index_duty import IndexDuty
 from hub.services.lapse import LapseDuty
+from hub.services.notice_duties import NoticeErasure
 from hub.services.people_duties import ExpiringPractitioners, VacantLeads
 from hub.services.recall_duties import RecallDuty
 from hub.services.scheduler import Duty
@@ -22,4 +23,5 @@ def duties(registry: Registry) -> Sequence[Duty]:
         ExpiringPractitioners(),
         VacantLeads(registry),
         TransferDuty(),
+        NoticeErasure(),
     )

@@ -52,7 +52,7 @@ REASONS: Final = (
 """Why somebody acts; a free text could name a child."""
 OWED: Final = frozenset({"N10", "N13", "N14"})
 """What must be told: skipped only once it was told in another way."""
-_REF: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}", re.ASCII)
+REFERENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def read_ground(body: Mapping[str, Any]) -> Ground:
         given = body.get(name)
         if given is None and not needed:
             continue
-        if not isinstance(given, str) or not _REF.fullmatch(given):
+        if not isinstance(given, str) or not REFERENCE.fullmatch(given):
             remedy = "a reference of letters, digits and ._:/-; nobody's name or address"
             faults.append(Fault(Code.FORMAT if given else Code.REQUIRED, name, remedy))
     if faults:

@@ -78,6 +78,16 @@ def format_of(partner: Partner, message_type: str, tree: Tree | None = None) -> 
     return partner.delivering.content if carries_content else partner.delivering.notification
 
 
+def kept(delivery: Delivery, state: State) -> Tree:
+    """Return the facts that stay with a delivery that ends in *state*.
+
+    A notice that nobody agreed to be passed on is kept by nobody either (`domain.md` F6).
+    """
+    if state is not State.SUPPRESSED:
+        return delivery.facts
+    return {name: held for name, held in delivery.facts.items() if name != "notice"}
+
+
 def settle(
     session: Session,
     delivery: Delivery,
@@ -92,6 +102,7 @@ def settle(
         delivery,
         state=state,
         reason=reason,
+        facts=kept(delivery, state),
         evidence={**(delivery.evidence or {}), **evidence},
         lease_until=None,
         settled_at=now if final else None,

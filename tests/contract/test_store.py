@@ -29,7 +29,7 @@ from adapters.database.store import SqlStore
 from adapters.database.tables import APPEND_ONLY, metadata
 from adapters.database.vault import FileVault
 from adapters.memory import MemoryStore
-from hub.domain.exchange import UNMATCHED, State, Watch
+from hub.domain.exchange import ERASED, SET_ASIDE, UNMATCHED, Notice, State, Taken, Watch
 from hub.domain.search import Search
 from hub.errors import Code, Conflict, Unavailable
 from hub.ports import Needs, Session, Store
@@ -953,21 +953,22 @@ async def test_subjects_are_found_by_their_tokens(store: Store) -> None:
 
 
 async def test_purge_destroys_what_is_past_its_time(store: Store) -> None:
-    """Unmatched notices after their day and raw bytes after thirty go; the rest stays."""
+    """Ended notices after 35 days and raw bytes after thirty go; what waits stays."""
+    long_ago = NOW - 35 * 24 * HOUR
     await store.run(
         writing(
-            notice("n1"),
-            notice("n2", episode_id="e1", state="MATCHED"),
-            notice("n3", expires_at=NOW + 72 * HOUR),
+            notice("n1", state="routed", body=None, expires_at=long_ago),
+            notice("n2", state="waiting", expires_at=long_ago),
+            notice("n3", state="routed", body=None, expires_at=NOW - 33 * 24 * HOUR),
             entry("m1", received_at=NOW - 720 * HOUR),
             entry("m2"),
             entry("m3", raw=None, received_at=NOW - 7200 * HOUR),
         )
     )
 
-    assert await store.purge(NOW - HOUR) == 0
-    assert await store.purge(NOW + 24 * HOUR) == 2
-    assert await store.purge(NOW + 24 * HOUR) == 0
+    assert await store.purge(NOW - 24 * 24 * HOUR) == 0
+    assert await store.purge(NOW) == 2
+    assert await store.purge(NOW) == 0
 
     read = await store.run(
         lambda s: [
@@ -980,29 +981,120 @@ async def test_purge_destroys_what_is_past_its_time(store: Store) -> None:
     )
     assert read == [
         None,
-        notice("n2", episode_id="e1", state="MATCHED"),
-        notice("n3", expires_at=NOW + 72 * HOUR),
+        notice("n2", state="waiting", expires_at=long_ago),
+        notice("n3", state="routed", body=None, expires_at=NOW - 33 * 24 * HOUR),
         entry("m1", received_at=NOW - 720 * HOUR, raw=None),
         entry("m2"),
     ]
 
 
-async def test_a_notice_that_nobody_has_looked_at_is_found_and_kept(store: Store) -> None:
-    """Oldest first, until it is settled; its day ends only what was looked at."""
+WAITS = (0.0, 3600.0)
+
+
+async def test_notices_are_taken_oldest_first_and_counted(store: Store) -> None:
+    """A page of what nobody has tried, and each only once until its wait is over."""
     late = notice("n1", state=UNMATCHED, received_at=NOW + HOUR)
-    early = notice("n2", state=UNMATCHED)
-    await store.run(writing(late, early, notice("n3")))
+    await store.run(writing(late, notice("n2", state=UNMATCHED), notice("n3")))
 
-    assert await store.unmatched(10) == (("SCH-A", "key-n2"), ("SCH-A", "key-n1"))
-    assert await store.unmatched(1) == (("SCH-A", "key-n2"),)
-    assert await store.purge(NOW + 48 * HOUR) == 1
+    assert await store.unmatched(10) == 2
+    assert await store.unmatched(1) == 1
+    taken = await store.take_notices(10, WAITS)
+    kind = "attendance_concern"
+    assert taken == (
+        Taken("n2", "SCH-A", "key-n2", kind, 1),
+        Taken("n1", "SCH-A", "key-n1", kind, 1),
+    )
+    assert await store.unmatched(10) == 2
 
-    await store.run(writing(replace(early, state="waiting")))
-    await store.run(writing(replace(late, state="routed", episode_id="e1", body=None)))
-    assert await store.unmatched(10) == ()
-    assert await store.purge(NOW + 48 * HOUR) == 1
-    read = await store.run(lambda s: [s.notice("SCH-A", f"key-n{n}") for n in (1, 2, 3)])
-    assert read == [replace(late, state="routed", episode_id="e1", body=None), None, None]
+
+async def test_what_was_tried_waits_behind_what_was_not(store: Store) -> None:
+    """One at a time, when nothing is new; after its last wait it does not come back by itself."""
+    await store.run(writing(notice("n1", state=UNMATCHED), notice("n2", state=UNMATCHED)))
+    assert len(await store.take_notices(10, WAITS)) == 2
+    await store.run(writing(notice("n3", state=UNMATCHED)))
+
+    taken = [[(t.key, t.attempt) for t in await store.take_notices(10, WAITS)] for _ in range(4)]
+    assert taken[0] == [("key-n3", 1)]
+    assert sorted(taken[1] + taken[2] + taken[3]) == [("key-n1", 2), ("key-n2", 2), ("key-n3", 2)]
+    assert await store.take_notices(10, WAITS) == ()
+
+
+async def test_a_notice_is_changed_without_opening_it(store: Store) -> None:
+    """Set aside, claimed, erased: the body stays as it is, or goes; the others stay."""
+    await store.run(writing(notice("n1", state=UNMATCHED), notice("n2")))
+    sealed = await store.run(lambda s: s.sealed_notice("n1"))
+    assert sealed == notice("n1", state=UNMATCHED, body=None)
+    aside = replace(
+        sealed, state=SET_ASIDE, reason="KeyError", attempts=5, expires_at=NOW + 2 * HOUR
+    )
+
+    def unit(s: Session) -> list[Notice | None]:
+        s.change_notice(aside)
+        return [s.sealed_notice("n1"), s.notice("SCH-A", "key-n1")]
+
+    whole = replace(aside, body=notice().body)
+    assert await store.run(unit) == [aside, whole]
+    assert await store.run(lambda s: s.notice("SCH-A", "key-n1")) == whole
+    assert await store.take_notices(10, WAITS) == ()
+    listed = await store.notices((SET_ASIDE,), "", 10), await store.notices((SET_ASIDE,), "n1", 10)
+    assert listed == ((aside,), ())
+
+    erased = replace(aside, state=ERASED)
+    await store.run(lambda s: s.change_notice(erased, erase=True))
+    assert await store.run(lambda s: s.notice("SCH-A", "key-n1")) == erased
+    assert await store.run(lambda s: s.notice("SCH-A", "key-n2")) == notice("n2")
+
+
+async def test_changes_of_one_group_follow_one_another(store: Store) -> None:
+    """What one unit put, the next changes, and the third puts again: the last word counts."""
+    await store.run(writing(notice("n1", state="waiting")))
+    claimed = notice("n1", state="waiting", body=None, decider="p1")
+    ended = notice("n1", state="routed", body=None, episode_id="e1", decider="p1")
+
+    async def three() -> None:
+        first = store.run(lambda s: s.change_notice(claimed))
+        second = store.run(lambda s: s.put_notice(replace(claimed, body={"text": "x"})))
+        third = store.run(lambda s: s.put_notice(ended))
+        await asyncio.gather(first, second, third)
+
+    await three()
+    assert await store.run(lambda s: s.notice("SCH-A", "key-n1")) == ended
+
+    def both(s: Session) -> None:
+        s.put_notice(notice("n1", state="waiting"))
+        s.change_notice(claimed)
+
+    await store.run(both)
+    kept = await store.run(lambda s: s.notice("SCH-A", "key-n1"))
+    assert kept == notice("n1", state="waiting", decider="p1")
+
+
+async def test_what_waits_for_a_person_expires(store: Store) -> None:
+    """Longest first, only what waits, without the body; a unit that fails changes nothing."""
+    await store.run(
+        writing(
+            notice("n1", state="waiting", expires_at=NOW + HOUR),
+            notice("n2", state=SET_ASIDE, expires_at=NOW),
+            notice("n3", state="routed", expires_at=NOW),
+            notice("n4", state=UNMATCHED, expires_at=NOW),
+        )
+    )
+
+    def names(at: datetime, limit: int = 10) -> Any:
+        return lambda s: [(n.notice_id, n.body) for n in s.expired_notices(at, limit)]
+
+    assert await store.run(names(NOW)) == [("n2", None)]
+    assert await store.run(names(NOW + HOUR)) == [("n2", None), ("n1", None)]
+    assert await store.run(names(NOW + HOUR, 1)) == [("n2", None)]
+
+    def fails(s: Session) -> None:
+        s.change_notice(notice("n1", state=ERASED, body=None), erase=True)
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        await store.run(fails)
+    kept = await store.run(lambda s: s.notice("SCH-A", "key-n1"))
+    assert kept == notice("n1", state="waiting", expires_at=NOW + HOUR)
 
 
 async def test_an_alert_is_kept_once(store: Store) -> None:

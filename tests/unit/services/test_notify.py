@@ -12,7 +12,10 @@ from adapters.database.store import SqlStore
 from adapters.database.vault import FileVault
 from adapters.memory import MemorySession
 from hub.errors import Code, Conflict
-from hub.services.notify import Matcher
+from hub.services import matcher
+from hub.services.matcher import PAGE, WAITS, Matcher
+from hub.services.notice_duties import NoticeErasure
+from hub.services.whose import certain
 from hub.worker import Hints
 from tests import builders as b
 from tests.unit.services.world import World, includes, opening, part, subject
@@ -170,18 +173,53 @@ async def test_two_unknown_dates_do_not_agree() -> None:
     assert [n.state for n in kept(world)] == ["waiting"]
 
 
-async def test_what_matches_nobody_is_kept_a_day_and_destroyed(world: World) -> None:
-    """Encrypted by the store, purged after 24 hours, and never linked by itself."""
-    await world.notify("SCH-A", subject={**AVA, "date_of_birth": "2016-05-15"})
-    (waiting,) = kept(world)
-    assert waiting.body is not None
-    world.clock.move(timedelta(hours=23, minutes=59))
-    await world.store.purge(world.clock.now())
-    assert len(kept(world)) == 1
-    world.clock.move(timedelta(minutes=1))
-    await world.store.purge(world.clock.now())
+async def erase(world: World) -> Any:
+    """Let the duty look, as the scheduler does every minute."""
+    return await world.store.run(lambda s: NoticeErasure().due(s, "", world.clock.now()))
 
+
+async def test_what_matches_nobody_is_kept_a_day_and_erased(world: World) -> None:
+    """Its body is destroyed after 24 hours and that is recorded; sent again, it is still known."""
+    other = {**AVA, "date_of_birth": "2016-05-15"}
+    await world.notify("SCH-A", key="a", subject=other)
+    (waiting,) = kept(world)
+    assert (waiting.reason, waiting.body is not None) == ("UNCERTAIN", True)
+    world.clock.move(timedelta(hours=23, minutes=59))
+    await erase(world)
+    assert kept(world) == [waiting]
+    world.clock.move(timedelta(minutes=1))
+    await erase(world)
+    assert [(n.state, n.body) for n in kept(world)] == [("erased", None)]
+    (row,) = world.audit("notice.erased")
+    assert row.facts == {"kind": "attendance_concern", "notice": waiting.notice_id}
+    await world.notify("SCH-A", key="a", subject=other)
+    assert [(n.state, n.body) for n in kept(world)] == [("erased", None)]
+
+    world.clock.move(timedelta(days=34))
+    await world.store.purge(world.clock.now())
     assert kept(world) == []
+
+
+async def test_a_withheld_notice_is_kept_by_nobody(world: World) -> None:
+    """What no decision lets the lead know of is not left lying in the record either."""
+    await world.decide(
+        "EHM-A",
+        world.decision(
+            state="NARROWED",
+            scope_includes=[],
+            scope_excludes=[{"service": "EHM-A/FSW", "section": "sec.child.learning"}],
+        ),
+    )
+    await world.notify("SCH-A")
+
+    (one,) = world.deliveries(message_type="NOTICE")
+    assert one.reason == "E_CONSENT_SCOPE"
+    assert one.facts == {
+        "kind": "attendance_concern",
+        "subject_id": "s1",
+        "section": "sec.child.learning",
+        "from": "SCH-A",
+    }
 
 
 async def test_twins_are_never_linked_by_themselves() -> None:
@@ -285,26 +323,107 @@ async def test_notices_are_matched_in_the_order_in_which_they_came(world: World)
     assert texts == [f"Number {number}." for number in range(5)]
 
 
+def broken(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    """Let matching fail for every notice that says *word*."""
+
+    def faulty(session: Any, digester: Any, body: Any) -> Any:
+        if word in body.get("text", ""):
+            raise ValueError
+        return certain(session, digester, body)
+
+    monkeypatch.setattr(matcher, "certain", faulty)
+
+
+def wait_over(world: World) -> None:
+    """Let the waits of all that was tried be over."""
+    for name, one in world.store._tables.notices.items():
+        if one.next_attempt_at is not None:
+            past = one.next_attempt_at - timedelta(days=1)
+            world.store._tables.notices[name] = replace(one, next_attempt_at=past)
+
+
 async def test_a_notice_that_raises_does_not_stop_the_others(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It stays recorded, and is matched when the fault is mended."""
+    """It stays recorded, waits, and is matched when the fault is mended."""
     await record(world, "bad", text="Bad.")
     await record(world, "good")
-    inner = Matcher._match
-
-    def faulty(self: Matcher, session: Any, body: Any) -> Any:
-        if body.get("text") == "Bad.":
-            raise ValueError
-        return inner(self, session, body)
-
-    monkeypatch.setattr(Matcher, "_match", faulty)
-    assert await world.matcher.round() == 1
-    assert await world.store.unmatched(10) == (("SCH-A", "bad"),)
-    monkeypatch.setattr(Matcher, "_match", inner)
+    broken(monkeypatch, "Bad.")
+    assert await world.matcher.round() == 2
+    assert await world.matcher.round() == 0
+    assert await world.store.unmatched(10) == 1
+    monkeypatch.setattr(matcher, "certain", certain)
+    wait_over(world)
     await world.drain()
 
     assert world.take() == {"EHM-A": ["NOTICE", "NOTICE"]}
+
+
+async def test_two_hundred_broken_notices_keep_no_new_one_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page full of them is tried once; the next notice is in the next page, not behind them."""
+    broken(monkeypatch, "Bad.")
+    for number in range(PAGE):
+        await record(world, f"bad{number}", text="Bad.")
+    assert await world.matcher.round() == PAGE
+    wait_over(world)
+    await record(world, "good")
+    assert await world.matcher.round() == 1
+
+    await world.drain()
+    assert world.take() == {"EHM-A": ["NOTICE"]}
+
+
+async def test_a_notice_that_always_fails_is_set_aside_and_said(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As often as there are waits, each counted before the work; then once to the operator."""
+    broken(monkeypatch, "Bad.")
+    await record(world, "bad", text="Bad.")
+    world.clock.move(timedelta(hours=23))
+    for _ in range(20):
+        await world.matcher.round()
+        wait_over(world)
+
+    (one,) = kept(world)
+    assert (one.state, one.attempts, one.reason) == ("set_aside", len(WAITS), "ValueError")
+    assert one.body is not None
+    assert one.expires_at == world.clock.now() + timedelta(hours=24)
+    assert sum(r.message == "notice not matched" for r in caplog.records) == len(WAITS)
+    ((_, alert),) = await world.store.alerts(0, 10)
+    assert (alert.kind, alert.audience, alert.facts["reason"]) == (
+        "notice.set_aside",
+        "operator",
+        "ValueError",
+    )
+    assert "Example" not in str(alert)
+    assert [row.code for row in world.audit("notice.set_aside")] == ["SET_ASIDE"]
+
+
+async def test_a_notice_that_ends_the_process_is_set_aside_unopened(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody lived to say that the attempts failed: the count, made before, says it."""
+    await record(world, "deadly")
+    for _ in WAITS:
+        assert len(await world.store.take_notices(PAGE, WAITS)) == 1
+        wait_over(world)
+    monkeypatch.setattr(MemorySession, "notice", None)  # opening it would end this process, too
+    assert await world.matcher.round() == 1
+
+    assert [(n.state, n.reason) for n in kept(world)] == [("set_aside", "UNFINISHED")]
+
+
+async def test_what_a_settled_notice_met_in_between_is_left_alone(world: World) -> None:
+    """Set aside late, by a worker that slept, it is not taken back from who was told."""
+    await record(world, "a")
+    (taken,) = await world.store.take_notices(PAGE, WAITS)
+    await world.store.run(partial(world.matcher._settle, "SCH-A", "a"))
+    await world.store.run(partial(world.matcher._set_aside, taken, "UNFINISHED"))
+
+    assert [n.state for n in kept(world)] == ["routed"]
+    assert await world.store.alerts(0, 10) == ()
 
 
 async def test_a_notice_is_not_destroyed_before_anybody_has_looked(world: World) -> None:
@@ -312,12 +431,16 @@ async def test_a_notice_is_not_destroyed_before_anybody_has_looked(world: World)
     await record(world, "known")
     await record(world, "unknown", subject={**AVA, "date_of_birth": "2016-05-15"})
     world.clock.move(timedelta(hours=30))
-    assert await world.store.purge(world.clock.now()) == 0
+    await erase(world)
+    assert all(n.body for n in kept(world))
     await world.drain()
 
     assert world.take() == {"EHM-A": ["NOTICE"]}
-    assert await world.store.purge(world.clock.now()) == 1
-    assert [n.key for n in kept(world)] == ["known"]
+    await erase(world)
+    assert [(n.key, n.state, n.body) for n in kept(world)] == [
+        ("known", "routed", None),
+        ("unknown", "erased", None),
+    ]
 
 
 async def test_a_notice_of_a_partner_that_has_left_is_nobodys(world: World) -> None:
@@ -341,8 +464,8 @@ async def test_what_a_dead_process_left_unmatched_is_found_again(tmp_path: Path)
 
     again = SqlStore(url, vault)
     hints = Hints()
-    matcher = Matcher(again, world.registry, world.digester, world.clock, hints)
-    assert await matcher.round() == 1
+    late = Matcher(again, world.registry, world.digester, world.clock, hints)
+    assert await late.round() == 1
     assert len(hints) == 1
     found = await again.run(lambda s: s.notice("SCH-A", "a"))
     await again.close()

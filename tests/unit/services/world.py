@@ -30,7 +30,8 @@ from hub.services.disclose import Discloser
 from hub.services.dispatch import Dispatcher
 from hub.services.index import ChildIndex
 from hub.services.lookup import Lookup
-from hub.services.notify import Matcher, Notifier
+from hub.services.matcher import Matcher
+from hub.services.notify import Notifier
 from hub.services.receipt import Receipt
 from hub.services.receive import Receiver
 from hub.services.see import Viewer
