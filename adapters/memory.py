@@ -17,6 +17,7 @@ from typing import TypeVar
 import orjson
 
 from adapters.memory_alerts import MemoryTurns
+from adapters.memory_examined import Examined
 from adapters.memory_notices import KeptNotices, MemoryNotices
 from adapters.memory_people import MemoryPeople
 from hub.domain.exchange import (
@@ -267,7 +268,7 @@ class MemorySession(MemoryPeople, MemoryNotices):
         self._set(self._t.subjects, (episode_id, subject_id), frozenset(tokens))
 
 
-class MemoryStore(MemoryTurns, KeptNotices):
+class MemoryStore(MemoryTurns, KeptNotices, Examined):
     """`hub.ports.Store` on dictionaries, for one event loop."""
 
     def __init__(self) -> None:

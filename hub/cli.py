@@ -17,6 +17,7 @@ import typer
 from hub.cli_alerts import alerts
 from hub.cli_consent import consent as consent_commands
 from hub.cli_disclosures import disclosures
+from hub.cli_doctor import doctor
 from hub.cli_errors import Answering, misused
 from hub.cli_errors import guarded as _guarded
 from hub.cli_forms import forms, import_history
@@ -67,6 +68,7 @@ app.command(
 )(replay)
 app.command(epilog="\b\nExample:\n  ecaf known HOU-A/HOUS 3f1c… --at 2026-03-03")(known)
 app.command()(top)
+app.command(epilog="\b\nExamples:\n  ecaf doctor\n  ecaf doctor --site demo-out/hub --json")(doctor)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from hub.domain.carriage import Outcome, Parcel
+from hub.domain.dossier import Dossier
 from hub.domain.exchange import (
     Alert,
     Audited,
@@ -123,9 +124,7 @@ class Session(NoticeSession, Protocol):
         ...
 
     def unsettled(self, episode_id: str, partner: str | None = None) -> Sequence[Delivery]:
-        """Return the deliveries of the episode (and partner) that are not final or are quarantined,
-        in lane order (priority, lane sequence).
-        """
+        """Return what is not final, or quarantined, of the episode (and partner), in lane order."""
         ...
 
     def next_sequence(self, partner: str, episode_id: str) -> int:
@@ -242,6 +241,10 @@ class Store(NoticeStore, Protocol):
 
     async def stuck(self, older_than: datetime) -> Sequence[str]:
         """Return ids of unsettled deliveries created before *older_than*."""
+        ...
+
+    async def examine(self, after: str, limit: int) -> Sequence[Dossier]:
+        """Return dossiers of the next *limit* episodes beyond the id *after*; of one moment."""
         ...
 
     async def counts(self) -> Mapping[str, int]:

@@ -343,7 +343,8 @@ class Statements:
 
     def bound(self, query: Executable) -> tuple[Any, ...]:
         """Return the text of a query that is made for one occasion, and its parameters."""
-        made = query.compile(dialect=self._dialect)  # type: ignore[attr-defined]
+        options = {"dialect": self._dialect, "compile_kwargs": {"render_postcompile": True}}
+        made = query.compile(**options)  # type: ignore[attr-defined]
         return str(made), *(made.params[name] for name in made.positiontup)
 
     def _text(self, statement: Executable, tail: str = "") -> str:

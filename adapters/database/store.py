@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from adapters.database.engine import FileLock, check_postgresql, database, engine, unreachable
+from adapters.database.examining import SNAPSHOT, dossiers
 from adapters.database.keys import owner_of
 from adapters.database.migrate import upgrade
 from adapters.database.noticing import StoredNotices
@@ -22,6 +23,7 @@ from adapters.database.session import SqlSession
 from adapters.database.statements import Statements, statements
 from adapters.database.vault import Vault
 from adapters.database.writer import DRIVER_ERRORS, Job, Waiting, Writer
+from hub.domain.dossier import Dossier
 from hub.domain.exchange import Alert, Delivery, Watch
 from hub.domain.search import Search
 from hub.errors import Code, HubError, Misconfigured, Unavailable
@@ -58,6 +60,7 @@ class SqlStore(StoredNotices):
         self._sql = statements(where.get_backend_name())
         self._lock = None if self._sql.postgresql else FileLock(where)
         self._limit = limit
+        self._vault = vault
         self._waiting: Waiting = Waiting()
         self._closed = False
         self._writers: list[Writer] = []
@@ -145,6 +148,16 @@ class SqlStore(StoredNotices):
         return await self._submit(
             lambda s: dict(s.rows_of(self._sql.counts)), _NOTHING, alone=False
         )
+
+    async def examine(self, after: str, limit: int) -> Sequence[Dossier]:
+        """Return the dossiers of up to *limit* episodes beyond *after*, all of one moment."""
+
+        def read(session: SqlSession) -> Sequence[Dossier]:
+            if self._sql.postgresql:
+                session.change(SNAPSHOT)
+            return dossiers(session.rows_of, self._sql, self._vault, after, limit)
+
+        return await self._submit(read, _NOTHING, alone=True)
 
     async def alerts(
         self,

@@ -14,6 +14,7 @@ from hub.api.alerting import Alerting
 from hub.api.auth import Authenticator, Recogniser
 from hub.api.consulting import Consulting
 from hub.api.declared import Declared, DeclaredRoute, Endpoint
+from hub.api.doctoring import Doctoring
 from hub.api.door import Door
 from hub.api.endpoints import Endpoints
 from hub.api.facade import Hub
@@ -96,6 +97,7 @@ def create_operator_app(hub: Hub, *, limits: Limits | None = None) -> FastAPI:
         *Alerting(hub).for_operator(),
         *Consulting(hub).for_operator(),
         *Operating(hub).for_operator(),
+        *Doctoring(hub).for_operator(),
     ]
     return _application(hub, door, table, limits, measured)
 

@@ -14,6 +14,7 @@ from hub.errors import Unavailable, Withheld
 from hub.ports import Clock, Handover, Needs, Renderer, Session, Store
 from hub.services.alerts import Alerts
 from hub.services.case import ask_gate, load_case
+from hub.services.doctor import examination
 from hub.services.gate import address
 from hub.services.glance import glance
 from hub.services.known import known
@@ -138,6 +139,10 @@ class Operations:
         """Return what a replay would send; with *confirm*, send that (`hub.services.replay`)."""
         parts = (self.store, self.registry, self.registers, self.clock, self.handover)
         return await Replay(*parts)(body)
+
+    async def doctor(self, after: str = "") -> Tree:
+        """Return what a few seconds of going through the record found (`hub.services.doctor`)."""
+        return await examination(self.store, after)
 
     async def top(self) -> Tree:
         """Return what a glance needs: counts, what is due, the oldest, quarantine and alerts."""

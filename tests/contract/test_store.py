@@ -24,6 +24,7 @@ import psycopg
 import pytest
 
 from adapters.database import searching
+from adapters.database.examiner import Examiner
 from adapters.database.migrate import upgrade
 from adapters.database.store import SqlStore
 from adapters.database.tables import APPEND_ONLY, metadata
@@ -1504,3 +1505,49 @@ async def test_nothing_acknowledged_is_lost_by_kill_9(
         )
         await store.close()
         assert len(set(counted)) == 1
+
+
+async def test_an_examination_sees_every_row_of_an_episode(store: Store) -> None:
+    """Each store shows the same dossier, healthy, of the episodes beyond an id and in their order.
+
+    Rows of an episode without a head are found, too.
+    """
+    await store.run(writing(head("e1"), version("e1"), audited(episode_id="e1")))
+    await store.run(lambda s: s.next_sequence("HOU-A", "e1"))
+    await store.run(writing(delivery("x1", lane_sequence=1), released(delivery_id="x1")))
+    await store.run(writing(head("e2", version=0)))
+    await store.run(writing(decision(1, "e3")))
+
+    first, *others = await store.examine("", 10)
+
+    assert [one.episode_id for one in (first, *others)] == ["e1", "e2", "e3"]
+    assert [one.episode_id for one in await store.examine("e1", 1)] == ["e2"]
+    assert await store.examine("e3", 10) == ()
+    assert (first.version, first.versions, first.lanes) == (1, (1,), {"HOU-A": 1})
+    assert [one.delivery_id for one in first.deliveries] == ["x1"]
+    assert [one.delivery_id for one in first.given] == ["x1"]
+    assert len(first.audit) == 1
+    assert (first.misled, first.unreadable) == ((), ())
+    assert (others[1].version, others[1].decisions) == (None, (1,))
+
+
+@pytest.mark.database
+async def test_an_examiner_looks_beside_a_hub_at_work(postgres_dsn: str, vault: FileVault) -> None:
+    """On PostgreSQL it sees what is committed, all of one moment, and cannot write."""
+    url = sqlalchemy_url(postgres_dsn)
+    store = SqlStore(url, vault)
+    examiner = Examiner(url, vault)
+    await store.run(writing(head("e1"), version("e1"), audited(episode_id="e1")))
+
+    (found,) = await examiner.examine("", 10)
+    await store.run(writing(version("e1", 2)))
+
+    assert found.versions == (1,)
+    ((again,), (own,)) = (await examiner.examine("", 10), await store.examine("", 10))
+    assert again == own
+    assert again.versions == (1, 2)
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        examiner.ask("UPDATE episode SET version = 9")
+    examiner.close()
+    await store.run(writing(version("e1", 3)))
+    await store.close()
