@@ -11,8 +11,7 @@ LISTED: Final = "listed"
 """The cell of basic leaves: name, address, gender, date of birth, school, GP, parents."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """Who asks, what for, and when."""
 
     service: str
@@ -21,22 +20,22 @@ class Ask:
 
 
 class Cell(NamedTuple):
-    """An answer: by which decision, or why not.
+    """An answer: yes or no, by which decision, and why not.
 
-    *sensitive*: leaves tagged SEN too.  *excluded*: the family said no to this very section, so not
-    even its basic leaves.  *contribute*: the service may also write there.
+    *contribute*: the service may also write there.  *sensitive*: leaves tagged SEN too.
+    *excluded*: the family said no to this very section, so not even its basic leaves.
     """
 
     permitted: bool
-    sensitive: bool = False
     decision_id: str | None = None
     reason: Code | None = None
-    excluded: bool = False
     contribute: bool = False
+    sensitive: bool = False
+    excluded: bool = False
 
 
-NOT_NAMED: Final = Cell(permitted=False, reason=Code.CONSENT_SCOPE)
-_NOT_SHAREABLE: Final = Cell(permitted=False, reason=Code.CONSENT_SCOPE, excluded=True)
+NOT_NAMED: Final = Cell(False, None, Code.CONSENT_SCOPE)
+_NOT_SHAREABLE: Final = Cell(False, None, Code.CONSENT_SCOPE, excluded=True)
 
 
 @dataclass(slots=True)
@@ -60,23 +59,22 @@ class Layer:
 class Heard:
     """The answers of one person to one `Ask`, each cell weighed once."""
 
-    __slots__ = ("_cells", "_fine", "_plain", "_sensitive")
+    __slots__ = ("_fine", "_plain", "_sensitive")
 
     def __init__(self, plain: Layer, sensitive: Layer) -> None:
         """Answer by what was said of ordinary and of sensitive leaves."""
         self._plain, self._sensitive = plain, sensitive
-        self._cells: dict[str, Cell] = {}
         self._fine: dict[int, Cell] = {}
 
     def listed(self) -> Cell:
         """Return whether the service may see basic leaves."""
-        return self._cells.get(LISTED) or self._cell(LISTED)
+        return self._cell(LISTED)
 
     def section(self, section: str) -> Cell:
         """Return whether the service may see *section*, and its sensitive leaves."""
         if section not in SHAREABLE:
             return _NOT_SHAREABLE
-        return self._cells.get(section) or self._cell(section)
+        return self._cell(section)
 
     def basic(self, section: str) -> Cell:
         """Return whether basic leaves of *section* may be seen: listed, and not excluded."""
@@ -95,11 +93,10 @@ class Heard:
 
     def _cell(self, section: str) -> Cell:
         plain, sensitive = self._plain, self._sensitive
-        cell = self._cells[section] = self._weighed(
+        return self._weighed(
             plain.cells.get(section) or plain.rest or NOT_NAMED,
             sensitive.cells.get(section) or sensitive.rest,
         )
-        return cell
 
     def _weighed(self, cell: Cell, fine: Cell | None) -> Cell:
         """Return *cell*, with its sensitive leaves if *fine* permits them."""
@@ -107,10 +104,5 @@ class Heard:
             return cell
         known = self._fine.get(id(cell))  # of a layer, which lives as long as this
         if known is None:
-            known = self._fine[id(cell)] = Cell(
-                permitted=True,
-                sensitive=True,
-                decision_id=cell.decision_id,
-                contribute=cell.contribute,
-            )
+            known = self._fine[id(cell)] = Cell(True, cell.decision_id, None, cell.contribute, True)
         return known

@@ -67,11 +67,12 @@ class Agreements:
         about: dict[str, list[Decision]] = {}
         for decision in decisions:
             about.setdefault(decision.data_subject, []).append(decision)
+        limit = known.limit if known else None
         self._readings = {
             person: Hearing(
                 theirs,
                 adult=person in adults if person in adults or person in children else None,
-                limit=known.limit if known else None,
+                limit=limit,
             )
             for person, theirs in about.items()
         }
@@ -81,14 +82,15 @@ class Agreements:
 
     def heard(self, person: str, ask: Ask) -> Heard:
         """Return what *person*'s decisions answer, ready to be asked section by section."""
-        found = self._answers.get((person, ask))
+        key = person, ask
+        found = self._answers.get(key)
         if found is None:
             store = self._store(person, ask.at)
             if store.permitted:
                 found = Heard(*self._weighed(person, ask))
             else:
                 found = Heard(Layer(rest=store), Layer(rest=store))
-            self._answers[person, ask] = found
+            self._answers[key] = found
         return found
 
     def listed(self, person: str, ask: Ask) -> Cell:
@@ -219,7 +221,7 @@ class Agreements:
         if hearing is None:
             return Layer(), Layer()
         plain, sensitive = weigh(hearing, ask, self._closed_at)
-        if hearing.parents > 1:
+        if hearing.may_differ():
             hold_disputed(hearing, ask, self._closed_at, plain, sensitive)
         return plain, sensitive
 
@@ -248,10 +250,8 @@ def _storing(readings: Iterable[Reading], at: datetime) -> Cell:
         if not reading.store:
             break
         if at >= reading.ends:
-            return Cell(
-                permitted=False, decision_id=reading.decision_id, reason=Code.CONSENT_EXPIRED
-            )
-        return Cell(permitted=True, decision_id=reading.decision_id)
+            return Cell(False, reading.decision_id, Code.CONSENT_EXPIRED)
+        return Cell(True, reading.decision_id)
     else:
-        return Cell(permitted=False, reason=Code.CONSENT_NONE)
-    return Cell(permitted=False, decision_id=reading.decision_id, reason=Code.CONSENT_NONE)
+        return Cell(False, None, Code.CONSENT_NONE)
+    return Cell(False, reading.decision_id, Code.CONSENT_NONE)

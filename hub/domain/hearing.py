@@ -25,7 +25,7 @@ class Hearing:
     (P26).  Most questions are settled by the first that is heard, so the rest are not even read.
     """
 
-    __slots__ = ("_adult", "_limit", "_queue", "_read", "_replaced", "parents")
+    __slots__ = ("_adult", "_limit", "_next", "_queue", "_read", "_replaced")
 
     def __init__(
         self,
@@ -37,7 +37,6 @@ class Hearing:
         """Hear *decisions*; *limit* takes from a reading what life has taken from its giver."""
         self._adult = adult
         self._limit = limit
-        self.parents = len({parent_of(decision.record) for decision in decisions} - {None})
         self._replaced: dict[str, list[tuple[Voice, Decision]]] = {}
         queue = []
         for decision in decisions:
@@ -48,24 +47,42 @@ class Hearing:
             queue.append((voice, decision.sequence, decision))
         queue.sort(key=itemgetter(0, 1), reverse=True)
         self._queue = queue
-        self._read: list[Reading | None] = []
+        self._next = 0
+        self._read: list[Reading] = []
 
     def __iter__(self) -> Iterator[Reading]:
         """Yield what decides something, the first heard in front."""
-        for position, (voice, sequence, decision) in enumerate(self._queue):
-            if position == len(self._read):
-                reading = self._heard(decision)
-                if reading is not None:
-                    later = [
-                        by
-                        for louder, by in self._replaced.get(decision.decision_id, ())
-                        if louder >= voice and by.sequence > sequence
-                    ]
-                    reading.superseded = bool(later)
-                    reading.settled = any(self._says_yes(by) for by in later)
+        position = 0
+        while position < len(self._read) or self._read_on():
+            yield self._read[position]
+            position += 1
+
+    def may_differ(self) -> bool:
+        """Tell whether more than one person speaks here as a parent."""
+        if len(self._queue) == 1:
+            return False
+        return len({parent_of(decision.record) for _, _, decision in self._queue} - {None}) > 1
+
+    def _read_on(self) -> bool:
+        """Read up to the next that decides something; tell whether there is one.
+
+        What could not be read is not passed over: whoever asks again fails again.
+        """
+        while self._next < len(self._queue):
+            voice, sequence, decision = self._queue[self._next]
+            reading = self._heard(decision)
+            replaced = self._replaced.get(decision.decision_id)
+            if reading is not None and replaced is not None:
+                later = [
+                    by for louder, by in replaced if louder >= voice and by.sequence > sequence
+                ]
+                reading.superseded = bool(later)
+                reading.settled = any(self._says_yes(by) for by in later)
+            self._next += 1
+            if reading is not None:
                 self._read.append(reading)
-            if (known := self._read[position]) is not None:
-                yield known
+                return True
+        return False
 
     def _heard(self, decision: Decision) -> Reading | None:
         reading = read(decision, adult=self._adult)

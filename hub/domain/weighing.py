@@ -37,7 +37,7 @@ def _refusal(reading: Reading) -> Cell:
     reason = _REFUSED_REASON.get(reading.state, Code.CONSENT_SCOPE)
     # Who agreed to storing alone excluded nothing: a later widening lists as a first sharing would.
     excluded = reading.state != "STORE_ONLY"
-    return Cell(permitted=False, decision_id=reading.decision_id, reason=reason, excluded=excluded)
+    return Cell(False, reading.decision_id, reason, excluded=excluded)
 
 
 def exclude(reading: Reading, ask: Ask, plain: Layer, sensitive: Layer) -> None:
@@ -68,7 +68,8 @@ def exclude(reading: Reading, ask: Ask, plain: Layer, sensitive: Layer) -> None:
 def _include(
     reading: Reading, ask: Ask, closed_at: datetime | None, plain: Layer, sensitive: Layer
 ) -> None:
-    named, fine = _Named(), _Named()
+    named: dict[str, Cell] = {}
+    fine: dict[str, Cell] = {}
     doubt = _doubt(reading, ask, closed_at)
     answers: dict[tuple[Code | None, bool], Cell] = {}
     listed = False
@@ -84,44 +85,36 @@ def _include(
         key = reason, item.get("action") == "contribute" and reason is None
         cell = answers.get(key)
         if cell is None:
-            cell = answers[key] = Cell(
-                permitted=reason is None,
-                decision_id=reading.decision_id,
-                reason=reason,
-                contribute=key[1],
-            )
-        named.add(LISTED, cell)
+            cell = answers[key] = Cell(reason is None, reading.decision_id, reason, key[1])
+            _name(named, LISTED, cell)
         section = item.get("section")
         if isinstance(section, str):
-            named.add(section, cell)
+            _name(named, section, cell)
             if item.get("sensitive") is True:
-                fine.add(section, cell)
-    named.tell(plain)
-    fine.tell(sensitive)
+                _name(fine, section, cell)
+    _tell(plain, named)
+    _tell(sensitive, fine)
     if listed and reading.restates:
         if plain.rest is None:
-            plain.rest = Cell(
-                permitted=False, decision_id=reading.decision_id, reason=Code.CONSENT_SCOPE
-            )
+            plain.rest = Cell(False, reading.decision_id, Code.CONSENT_SCOPE)
         sensitive.say_all(NOT_NAMED)
 
 
-class _Named(dict[str, Cell]):
-    """What one decision says of its service's sections: the best of all its items for each."""
+def _name(named: dict[str, Cell], section: str, cell: Cell) -> None:
+    """Keep the best that one decision's items say of a section."""
+    known = named.get(section)
+    if known is None or cell.permitted > known.permitted or cell.contribute:
+        named[section] = cell
 
-    def add(self, section: str, cell: Cell) -> None:
-        known = self.get(section)
-        if known is None or cell.permitted > known.permitted or cell.contribute:
-            self[section] = cell
 
-    def tell(self, layer: Layer) -> None:
-        every = self.pop(ALL, None)
-        if every is not None and every.permitted:
-            layer.say_all(every)
-        for section, cell in self.items():
+def _tell(layer: Layer, named: dict[str, Cell]) -> None:
+    """Say what one decision's items say; a permitted "all" goes before all that is named."""
+    every = named.pop(ALL, None)
+    if every is None or not every.permitted:
+        for section, cell in named.items():
             layer.say(section, cell)
-        if every is not None:
-            layer.say_all(every)
+    if every is not None:
+        layer.say_all(every)
 
 
 def _doubt(reading: Reading, ask: Ask, closed_at: datetime | None) -> Code | None:

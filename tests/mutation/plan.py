@@ -8,6 +8,7 @@ UNIT: Final = "tests/unit/"
 _CONSENT: Final = (
     "tests/unit/domain/test_consent.py",
     "tests/unit/domain/test_decision.py",
+    "tests/unit/domain/test_hearing.py",
     "tests/unit/domain/test_circumstances.py",
     "tests/unit/domain/test_competence.py",
     "tests/unit/domain/test_entitlement.py",
