@@ -4,8 +4,9 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from hub.scenarios.processes import Process, free_port
 
 START_SECONDS = 60.0
 SERVE = ("-m", "hub.cli", "serve")
+Begun = Callable[[Mapping[str, str], Path], Process]
+"""Makes a process that can be started, of an environment and a file for its output."""
 LEASE_SECONDS = 3
 """Short, so that what a killed hub was sending goes again soon."""
 
@@ -36,6 +39,10 @@ def make_site(folder: Path, partners: Mapping[str, str | None]) -> tuple[Site, d
     return site, keys
 
 
+class Ended(AssertionError):
+    """The hub ended before it was ready."""
+
+
 class HubProcess:
     """`ecaf serve` on a free loopback port, with a store that outlives it."""
 
@@ -46,7 +53,9 @@ class HubProcess:
         broker_url: str | None = None,
         *,
         program: Sequence[str] = SERVE,
+        begun: Begun | None = None,
     ) -> None:
+        """Prepare; without *begun* it is a process of its own, running *program*."""
         self._port = free_port()
         self.address = f"http://127.0.0.1:{self._port}"
         self._socket = site.folder / "operator.sock"
@@ -63,7 +72,8 @@ class HubProcess:
         }
         if broker_url is not None:
             environ["ECAF_BROKER_URL"] = broker_url
-        self._process = Process([sys.executable, *program], environ, site.folder / "hub.log")
+        self._begun = begun or partial(Process, [sys.executable, *program])
+        self._process = self._begun(environ, site.folder / "hub.log")
 
     async def start(self) -> float:
         """Start it and wait until it accepts; return the seconds that took."""
@@ -71,15 +81,16 @@ class HubProcess:
         await self._process.start()
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
             while time.monotonic() - started < START_SECONDS:
-                assert self._process.alive, f"the hub ended at its start:\n{self.tail()}"
+                if not self._process.alive:
+                    raise Ended(f"the hub ended at its start:\n{self.tail()}")
                 try:
                     answer = await client.get(f"{self.address}/readyz")
                 except httpx.HTTPError:
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.02)
                     continue
                 if answer.status_code == 200:
                     return time.monotonic() - started
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.02)
         raise AssertionError(f"the hub did not become ready:\n{self.tail()}")
 
     @property

@@ -26,12 +26,15 @@ class Ledger:
         self.path = path
         self._handle = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_TRUNC, 0o600)
         self.counted: defaultdict[str, int] = defaultdict(int)
+        self.arrived: set[Group] = set()
 
     def note(self, kind: str, **facts: Any) -> None:
         """Write one line of *kind*."""
         os.write(self._handle, json.dumps({"kind": kind, **facts}).encode() + b"\n")
         os.fsync(self._handle)
         self.counted[kind] += 1
+        if kind == "receipt":
+            self.arrived.add(_group(facts))
 
     def close(self) -> None:
         """Let go of the file; it stays."""

@@ -29,7 +29,7 @@ SERVICES = {
 }
 PRODUCERS = ("SCH-A", "EHM-A")
 RECIPIENTS = ("EHM-A", "GP-A", "HOU-A", "HV-A", "SCH-B")
-AGAIN_SECONDS = 0.1
+AGAIN_SECONDS = 0.05
 TWICE = 0.1
 """The share of messages that are sent twice at once, under one key."""
 
@@ -74,6 +74,33 @@ def conversation(producer: str, episode: str, updates: int) -> list[Message]:
         expect = tuple((name, kind) for name in told)
         found.append(_message(episode, version, event, tree, expect))
     return found
+
+
+def narrowing(producer: str, episode: str, version: int, lost: str) -> list[Message]:
+    """Return what takes everything from the partner *lost*, and one more update for the others."""
+    told = tuple(name for name in RECIPIENTS if name not in {producer, lost})
+    record = _decision(episode, []) | {
+        "consent_decision_id": f"d-{episode}-narrower",
+        "state": "NARROWED",
+        "scope_excludes": [{"service": SERVICES[lost], "section": "all"}],
+        "signed_at": _time(minutes=30),
+        "recorded_at": _time(minutes=20),
+    }
+    tree = {"episode_id": episode, "conclusions": _conclusions(episode, version + 1)}
+    return [
+        Message(
+            f"{episode}-narrower",
+            f"/episodes/{episode}/consents",
+            _bytes(record),
+            episode,
+            version,
+            ((lost, "N10"),),
+            content_type="application/json",
+        ),
+        _message(
+            episode, version + 1, "assessment.updated", tree, tuple((name, "N6") for name in told)
+        ),
+    ]
 
 
 def _message(

@@ -23,8 +23,9 @@ from tests.chaos.ledger import Ledger
 
 MARK = re.compile(rb"Mark ([A-Za-z0-9-]+) v([0-9]+)\.")
 """What the load writes into a leaf that every recipient may see."""
+RECALL = "N10"
 THIN = "application/cloudevents+json"
-AGAIN_SECONDS = 0.2
+AGAIN_SECONDS = 0.05
 BROKER_ERRORS = (
     OSError,
     TimeoutError,
@@ -53,6 +54,9 @@ class Partner:
         self._listener: Listener | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._announced: asyncio.Queue[tuple[str, str, str]] = asyncio.Queue()
+        self._recalled: asyncio.Queue[str] = asyncio.Queue()
+        self.recalls: dict[str, int] = {}
+        """Episodes that it will be told to let go of, and as of which version of their sender."""
         self.away = asyncio.Event()
         """Set: does not read its queue or its inbox."""
 
@@ -73,6 +77,7 @@ class Partner:
         if self._listener is not None:
             await self._listener.open()
             self._tasks.append(asyncio.create_task(self._fetch_announced()))
+            self._tasks.append(asyncio.create_task(self._lock_recalled()))
         if queue is not None:
             self._tasks.append(asyncio.create_task(self._read_queue(queue)))
         if polls:
@@ -99,8 +104,7 @@ class Partner:
     def _receive(
         self, delivery: str, kind: str, body: bytes, via: str, signature: str | None
     ) -> None:
-        marks = {(e.decode(), int(v)) for e, v in MARK.findall(body)}
-        episode, version = marks.pop() if len(marks) == 1 else (f"{len(marks)} marks", 0)
+        episode, version = self._about(kind, body)
         self._ledger.note(
             "receipt",
             partner=self.name,
@@ -112,6 +116,14 @@ class Partner:
             via=via,
             signature=signature,
         )
+
+    def _about(self, kind: str, body: bytes) -> tuple[str, int]:
+        """Return which episode and which version of it *body* is about."""
+        if kind == RECALL:  # says nothing of the content
+            found = next((e for e in self.recalls if e.encode() in body), "no episode of ours")
+            return found, self.recalls.get(found, 0)
+        marks = {(e.decode(), int(v)) for e, v in MARK.findall(body)}
+        return marks.pop() if len(marks) == 1 else (f"{len(marks)} marks", 0)
 
     # Called ----------------------------------------------------------------------------------
 
@@ -125,6 +137,8 @@ class Partner:
             self._announced.put_nowait((delivery, kind, urlsplit(told["dataref"]).path))
         else:
             self._receive(delivery, kind, request.body, "webhook", wrong)
+            if kind == RECALL:
+                self._recalled.put_nowait(delivery)
         # First attempts only: a second failure in a row would wait longer than a test should.
         first = "ecaf-possible-duplicate" not in request.headers
         return Answer(cut=first and self._random.random() < self._drops)
@@ -133,6 +147,10 @@ class Partner:
         while True:
             delivery, kind, path = await self._announced.get()
             await self._collect(delivery, kind, path)
+
+    async def _lock_recalled(self) -> None:
+        while True:
+            await self._acknowledge(await self._recalled.get(), "COPIES_LOCKED")
 
     # Calling ---------------------------------------------------------------------------------
 
@@ -152,8 +170,11 @@ class Partner:
                 said=said,
             )
 
-    async def _acknowledge(self, delivery: str) -> None:
-        await self._call("POST", f"/deliveries/{delivery}/ack", {"code": "APPLIED"})
+    async def _acknowledge(self, delivery: str, code: str = "APPLIED") -> None:
+        answer = await self._call("POST", f"/deliveries/{delivery}/ack", {"code": code})
+        self._ledger.note(
+            "acknowledged", partner=self.name, delivery=delivery, status=answer.status_code
+        )
 
     async def _call(
         self, method: str, path: str, told: Mapping[str, Any] | None = None

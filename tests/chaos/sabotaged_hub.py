@@ -13,11 +13,14 @@ from typing import Any, cast
 from uuid import uuid4
 
 from adapters.database.session import SqlSession
+from adapters.destinations.amqp import AmqpDestination
 from adapters.destinations.webhook import WebhookDestination
 from hub.cli import main
 from hub.domain.carriage import Outcome, Parcel
+from hub.domain.exchange import Audited, Delivery, State
 from hub.ports import Needs, Session, Store
 from hub.services.accept import Acceptor
+from hub.services.dispatch import Dispatcher, Started
 from hub.worker import Workers
 
 
@@ -85,11 +88,96 @@ def no_dedupe() -> None:
     SqlSession.add_inbox = lambda self, entry: None  # type: ignore[method-assign]
 
 
+def audit_after_sending() -> None:
+    """That something will be disclosed is noted together with what came of it."""
+    add, kept = SqlSession.add_audit, dict[str, Audited]()
+
+    def late(self: SqlSession, row: Audited) -> None:
+        if row.kind == "disclosure.intended":
+            kept[str(row.delivery_id)] = row
+            return
+        if row.delivery_id in kept:
+            add(self, kept.pop(row.delivery_id))
+        add(self, row)
+
+    SqlSession.add_audit = late  # type: ignore[method-assign]
+
+
+def delivered_before_sent() -> None:
+    """What is about to be sent is as good as delivered."""
+    send = Dispatcher._send
+
+    async def hopeful(self: Dispatcher, started: Started) -> Any:
+        one = started.delivery
+        hoped = await self._settle(one, State.DELIVERED, None, {})
+        return hoped or await send(self, started)
+
+    Dispatcher._send = hopeful  # type: ignore[method-assign]
+
+
+def two_transactions() -> None:
+    """The record is written first, and then what follows from it."""
+    accept = Acceptor.accept
+
+    class Keeping:
+        """A session that keeps deliveries for later."""
+
+        def __init__(self, session: Session, kept: dict[str, Delivery]) -> None:
+            self._session, self._kept = session, kept
+
+        def put_delivery(self, delivery: Delivery) -> None:
+            self._kept[delivery.delivery_id] = delivery
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._session, name)
+
+    class Twice:
+        """A store that writes deliveries in a transaction of their own."""
+
+        def __init__(self, store: Store) -> None:
+            self._store = store
+
+        async def run(self, unit: Callable[[Session], Any], needs: Needs) -> Any:
+            kept: dict[str, Delivery] = {}
+            found = await self._store.run(lambda s: unit(cast(Session, Keeping(s, kept))), needs)
+
+            def follow(session: Session) -> None:
+                for delivery in kept.values():
+                    session.put_delivery(delivery)
+
+            await self._store.run(follow)
+            return found
+
+    async def split(self: Acceptor, *args: Any, **kwargs: Any) -> Any:
+        return await accept(replace(self, store=cast(Store, Twice(self.store))), *args, **kwargs)
+
+    Acceptor.accept = split  # type: ignore[method-assign]
+
+
+def confirm_ignored() -> None:
+    """What was given to the broker's client is as good as in the queue."""
+    publish, running = AmqpDestination.send, set[asyncio.Task[Any]]()
+
+    async def hasty(self: AmqpDestination, parcel: Parcel) -> Outcome:
+        async def later() -> None:
+            await asyncio.sleep(0.5)
+            await publish(self, parcel)
+
+        running.add(asyncio.create_task(later()))
+        return Outcome(delivered=False, evidence={"confirmed": True})
+
+    AmqpDestination.send = hasty  # type: ignore[method-assign]
+
+
 FLAWS = {
     "answer-before-commit": answer_before_commit,
     "new-id-each-attempt": new_id_each_attempt,
     "no-sweep": no_sweep,
     "no-dedupe": no_dedupe,
+    "audit-after-sending": audit_after_sending,
+    "delivered-before-sent": delivered_before_sent,
+    "two-transactions": two_transactions,
+    "confirm-ignored": confirm_ignored,
 }
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """The checker sees what it must see: in made-up ledgers, and in what sabotaged hubs leave."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.chaos.disclosures import unrecorded
 from tests.chaos.ledger import Ledger, Line, judge
 from tests.chaos.rig import rig
 
@@ -90,17 +92,35 @@ def test_ledger_is_read_back_from_its_file(tmp_path: Path) -> None:
     assert ledger.counted == {"attempt": 1, "answer": 1, "receipt": 2}
 
 
+@pytest.mark.parametrize(
+    ("via", "rows", "faults"),
+    [
+        ("webhook", 2, 0),
+        ("webhook", 1, 1),
+        ("fetch", 1, 1),
+        ("queue", 1, 0),
+        ("queue", 0, 1),
+    ],
+)
+def test_every_receipt_needs_a_row_of_the_audit(via: str, rows: int, faults: int) -> None:
+    """Twice received is twice disclosed, but for what a broker hands over again by itself."""
+    twice = [receipt(via=via), receipt(via=via)]
+
+    assert len(unrecorded([*GOOD[:2], *twice], Counter({"d1": rows}))) == faults
+
+
 @pytest.mark.acceptance
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flaw", "faults"),
     [
         # What was lost may be an opening or a decision: then what came after it was refused.  It
         # may have been sent twice at once: then the twin is answered anew, with another receipt.
         ("answer-before-commit", {"lost", "refused", "unsteady"}),
-        pytest.param("new-id-each-attempt", {"duplicated"}, marks=pytest.mark.slow),
-        pytest.param("no-sweep", {"lost"}, marks=pytest.mark.slow),
+        ("new-id-each-attempt", {"duplicated"}),
+        ("no-sweep", {"lost"}),
         # Which of the two depends on which message comes again.
-        pytest.param("no-dedupe", {"unsteady", "refused"}, marks=pytest.mark.slow),
+        ("no-dedupe", {"unsteady", "refused"}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
