@@ -8,7 +8,7 @@ from typing import Any, Final
 from hub.errors import Code, Fault, Rejected
 from hub.positioned import PositionedError, Problems
 from mappings.engine import access, entries, read, render
-from mappings.engine.alone import alone
+from mappings.engine.alone import View, alone
 from mappings.engine.model import Entry, Rule, Written
 from mappings.engine.read import Reader
 from mappings.engine.reading import Take
@@ -16,6 +16,7 @@ from mappings.engine.recognise import met, recogniser
 from mappings.engine.render import Build, Renderer, Trace
 from mappings.engine.rendering import Notes, Rendering
 from mappings.engine.rules import every_rule
+from mappings.engine.scripting import Scripting, Write
 from mappings.engine.session import ReadBack, Session, Taken, taken_of
 from mappings.engine.shape import Drafting, Shape
 from mappings.engine.source import Source
@@ -34,6 +35,14 @@ class _Outward:
     envelope: Build
     addressed: Callable[[Rendering], Sequence[tuple[Build, Any, Any, str]]]
     builds: Mapping[str, Build]
+
+
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """The function of one mapping that writes a document at once."""
+
+    source: Source
+    write: Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ class Compiled:
 
         Without *to_read* only for what is sent, which is the smaller part by far.
         """
-        if self.written.direction != "in":
+        if self.written.direction != "in" and self.script is None:
             self.outward  # noqa: B018  asked for, it is there
         if to_read and self.written.direction != "out":
             self.inward  # noqa: B018  as above
@@ -93,6 +102,18 @@ class Compiled:
         find = source.loaded(self._named)
         builds = {name: find(build) for name, build in names.items()}
         return _Outward(source, builds["envelope"], find(addressed), builds)
+
+    @cached_property
+    def script(self) -> _Script | None:
+        """What writes a document's text at once; None where the format has no such way."""
+        if self._trace is not None or self.written.entries:
+            return None
+        if not isinstance(self._shape, Scripting):
+            return None
+        source = Source(**access.NAMES, **render.NAMES)
+        renderer = Renderer(source, self._named, {}, self._shape)
+        name = self._shape.script(renderer, self.plans["envelope"])
+        return None if name is None else _Script(source, source.loaded(self._named)(name))
 
     @cached_property
     def inward(self) -> _Inward:
@@ -138,14 +159,18 @@ class Compiled:
 
     def _documents(self, tree: Mapping[str, Any], notes: Notes | None) -> dict[str, Any]:
         """Return a document for every child, each made from what is about that child."""
-        return {
-            "document": [
-                self._assemble(
-                    view.tree, Rendering(view.tree, self._shape.addresses(view.seed), notes=notes)
-                )
-                for view in alone(tree)
-            ]
-        }
+        return {"document": [self._document(view, notes) for view in alone(tree)]}
+
+    def _document(self, view: View, notes: Notes | None) -> Any:
+        """Return the document of one child."""
+        address = self._shape.addresses(view.seed)
+
+        def whole() -> dict[str, Any]:
+            return self._assemble(view.tree, Rendering(view.tree, address, notes=notes))
+
+        if self.script is None or not isinstance(self._shape, Scripting):
+            return whole()
+        return self._shape.scripted(self.script.write, Rendering(view.tree, address), whole)
 
     def _address(self, tree: Mapping[str, Any]) -> Callable[[str], str]:
         if not self._entries:

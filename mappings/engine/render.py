@@ -79,10 +79,10 @@ class Renderer:
         if isinstance(slot, Constant):
             sink(scope, self.source.literal(slot.value))
         elif isinstance(slot, Leaf):
-            self._leaf(slot, scope, sink)
+            self.leaf(slot, scope, sink)
         elif level >= DEEPEST:
             self._apart(slot, scope, sink)
-        elif (leaf := self._coded(slot, scope)) is not None:
+        elif (leaf := self.coded(slot, scope)) is not None:
             self._shared(slot, leaf.rule, scope, sink)
         elif isinstance(slot, Object):
             self._object(slot, scope, sink, level + 1)
@@ -98,7 +98,7 @@ class Renderer:
         made = self.source.fresh()
         sink(scope.inside(f"if ({made} := {build}({item}, c)) is not None:"), made)
 
-    def _coded(self, slot: Slot, scope: Scope) -> Leaf | None:
+    def coded(self, slot: Slot, scope: Scope) -> Leaf | None:
         """Return the only leaf of *slot* if it is a code, so that there are few such subtrees."""
         leaf = None if scope.of is not None or self.trace is not None else _only(slot)
         if leaf is None or leaf.also or leaf.rule.form not in {"code", "bool"}:
@@ -119,7 +119,8 @@ class Renderer:
         )
         sink(here, tree)
 
-    def _leaf(self, slot: Leaf, scope: Scope, sink: Sink) -> None:
+    def leaf(self, slot: Leaf, scope: Scope, sink: Sink) -> None:
+        """Fetch the value of *slot*, and give it to *sink* where there is one."""
         rules = [rule for rule in (slot.rule, *slot.also) if rule.only != "in"]
         if len(rules) == 1:
             self._rule(rules[0], scope, sink)

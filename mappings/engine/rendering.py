@@ -21,7 +21,7 @@ class Notes:
 
 @dataclass(slots=True)
 class Rendering:
-    """The state of one rendering."""
+    """The state of one rendering; *agrees* until something that is written contradicts itself."""
 
     root: Mapping[str, Any]
     address: Callable[[str], str]
@@ -32,3 +32,4 @@ class Rendering:
     made: dict[tuple[str, Any], list[tuple[Any, str]]] = field(default_factory=dict)
     waiting: list[tuple[str, Any, str]] = field(default_factory=list)
     notes: Notes | None = None
+    agrees: bool = True

@@ -47,6 +47,10 @@ class Source:
         self._parts: list[Block] = []
         self._count = 0
 
+    def know(self, **names: Any) -> None:
+        """Add *names* to the namespace."""
+        self._names.update(names)
+
     def fresh(self) -> str:
         """Return a name that nothing has yet."""
         self._count += 1

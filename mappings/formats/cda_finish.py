@@ -4,7 +4,7 @@ everywhere, displays beside codes, and ``nullFlavor`` where CDA demands what nob
 One pass over the machine's part; the text of sections is passed by.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
@@ -111,12 +111,12 @@ def finisher(kind: str, members: AbstractSet[str]) -> Finish | None:
 
 
 def _rooted(value: Mapping[str, Any], roots: Mapping[str, str]) -> Mapping[str, Any]:
-    return {**value, "@root": _root(value["@root"], roots)}
+    return {**value, "@root": identified(value["@root"], roots)}
 
 
 def _displayed(value: Mapping[str, Any], _roots: Mapping[str, str]) -> Mapping[str, Any]:
     made = dict(value)
-    _coded(made, made["@codeSystem"])
+    say_names(made, made["@codeSystem"])
     return made
 
 
@@ -134,12 +134,12 @@ def _finished(value: Mapping[str, Any], plan: _Plan, roots: Mapping[str, str]) -
     if plan.root:
         root = made.get("@root")
         if root is not None:
-            made["@root"] = _as(root, _root(bare(root), roots))
+            made["@root"] = _as(root, identified(bare(root), roots))
         return made
     if plan.coded:
         system = made.get("@codeSystem")
         if system is not None:
-            _coded(made, bare(system))
+            say_names(made, bare(system))
         return made
     inside = plan.inside
     for name, held in value.items():
@@ -160,18 +160,39 @@ def _finished(value: Mapping[str, Any], plan: _Plan, roots: Mapping[str, str]) -
 def _code(code: str, system: str) -> dict[str, Any]:
     """Return a code and nothing else, finished; whoever writes the document only reads it."""
     made: dict[str, Any] = {"@code": code, "@codeSystem": system}
-    _coded(made, system)
+    say_names(made, system)
     return made
 
 
-def _root(name: str, roots: Mapping[str, str]) -> str:
+def rooted(kind: str) -> bool:
+    """Return whether elements of *kind* are ids, whose roots are said by name."""
+    return kind in _plans() and _plans()[kind].root
+
+
+def coded(kind: str) -> bool:
+    """Return whether elements of *kind* are codes, whose systems are said by name."""
+    return kind in _plans() and _plans()[kind].coded and not rooted(kind)
+
+
+def filled(kind: str) -> Sequence[tuple[str, Any]]:
+    """Return what CDA demands in elements of *kind*, each with what says that nobody said it."""
+    return () if rooted(kind) or coded(kind) or kind not in _plans() else _plans()[kind].fill
+
+
+def identified(name: Any, roots: Mapping[str, str]) -> Any:
+    """Return the id that the root *name* stands for; *roots* are those of the document.
+
+    What is no text stays as it is, for whoever writes it to refuse.
+    """
+    if not isinstance(name, str):
+        return name
     if name in roots:
         return roots[name]
     named = names().get(name)
     return name if named is None else named.oid
 
 
-def _coded(made: dict[str, Any], system: str) -> None:
+def say_names(made: dict[str, Any], system: str) -> None:
     """Say the OID of the system, and what people call it and the code."""
     named, code = names().get(system), made.get("@code")
     if named is None:

@@ -50,6 +50,9 @@ def fits(document: Any) -> bool:
 
 _UNCODED: Final = frozenset({"statusCode", "languageCode", "realmCode"})
 
+DECIDING: Final = frozenset({"@code", "@codeSystem", "@root", "@nullFlavor", "text"})
+"""The members that `disagrees` looks at."""
+
 
 def disagrees(name: str, members: AbstractSet[str]) -> bool:
     """Return whether an element *name* with these *members* breaks what `AGREEING` says.

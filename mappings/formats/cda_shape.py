@@ -8,17 +8,25 @@ episode`` the UUID under which the ids of an episode's parts are unique.
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 from hub.domain.fields import Form
 from mappings.engine.narrative_words import settled
+from mappings.engine.render import Renderer
+from mappings.engine.rendering import Rendering
+from mappings.engine.scripting import Write
 from mappings.engine.shape import Member, Words
+from mappings.engine.tree import Object
+from mappings.formats import xml_pieces
 from mappings.formats.cda_finish import finished
 from mappings.formats.cda_narrative import Page, struc_doc
-from mappings.formats.cda_structure import TYPE, grammar, structure
-from mappings.formats.xml_draft import Draft, Prose
+from mappings.formats.cda_script import CdaScript
+from mappings.formats.cda_structure import ROOT, TYPE, grammar, structure
+from mappings.formats.xml_draft import Draft, Prose, Script
+from mappings.formats.xml_pieces import Unscripted
 from mappings.formats.xml_shape import XmlShape
+from mappings.formats.xml_write import Unwritable
 
 NAMESPACE: Final = uuid.UUID("0f2a6a7e-6d0c-5f58-9a37-3c1d5b0e8b41")
 """The root under which ids of documents and episodes are derived (UUID version 5)."""
@@ -90,6 +98,23 @@ class CdaShape(XmlShape):
         """Return the document finished."""
         return document.whole(document)
 
+    def script(self, renderer: Renderer, plan: Object) -> str | None:
+        """Add the code that writes documents; None if only a tree can say what is in *plan*."""
+        renderer.source.know(**xml_pieces.NAMES)
+        try:
+            return CdaScript(renderer, grammar()).document(plan, ROOT)
+        except Unscripted:
+            return None
+
+    def scripted(self, write: Write, context: Rendering, whole: Callable[[], Any]) -> Any:
+        """Return the document written at once; over the tree where that cannot say a value."""
+        try:
+            text = write(context.root, context)
+        except (Unwritable, TypeError):
+            # A type error: an object stands where a word belongs.  The slow way says where.
+            return whole()
+        return Script(text, context.agrees, whole)
+
     def addresses(self, seed: str) -> Callable[[str], str]:
         """Return what makes the UUIDs of one child's document: *seed* as `View` has it."""
         _message, episode, child = seed.split("\n")
@@ -97,7 +122,7 @@ class CdaShape(XmlShape):
             SET: json.dumps(["set", episode, child]),
             EPISODE: json.dumps(["episode", episode]),
         }
-        return lambda key: str(uuid.uuid5(NAMESPACE, keys[key]))
+        return cache(lambda key: str(uuid.uuid5(NAMESPACE, keys[key])))
 
     def assemble(
         self,

@@ -13,7 +13,7 @@ from typing import Any, Final
 from lxml import etree
 
 from hub.errors import Code, Fault, Rejected
-from mappings.formats.xml_draft import Draft, unfolded
+from mappings.formats.xml_draft import Draft, Script, unfolded
 from mappings.formats.xml_grammar import CONTENT, Grammar
 from mappings.formats.xml_guard import SCHEMA_INSTANCE
 from mappings.formats.xml_text import unlawful
@@ -57,19 +57,22 @@ def element(document: Mapping[str, Node], root: str, grammar: Grammar) -> Any:
 
 
 def built(
-    document: Mapping[str, Node], root: str, grammar: Grammar, writer: Writer | None = None
+    document: Mapping[str, Node] | Script, root: str, grammar: Grammar, writer: Writer | None = None
 ) -> Built:
     """Return *document* as the element *root*, written by *writer* or one without a mind.
 
     Raises `Rejected` (``E_MAPPING``) with the path of what the schema has no place for and of text
     that XML cannot hold.
     """
-    out = Written()
-    out.context = document.context if isinstance(document, Draft) else None
     kind = grammar.roots[root]
     try:
-        (writer or _writer(grammar)).put(document, kind, f"<{root}", f"</{root}>", out)
-        body = "".join(out)
+        if isinstance(document, Script):
+            body, agrees = document.text, document.agrees
+        else:
+            out = Written()
+            out.context = document.context if isinstance(document, Draft) else None
+            (writer or _writer(grammar)).put(document, kind, f"<{root}", f"</{root}>", out)
+            body, agrees = "".join(out), out.agrees
         spaces = [f' xmlns="{grammar.namespace}"']
         spaces += [
             f' xmlns:{name}="{uri}"'
@@ -82,7 +85,7 @@ def built(
     except (Unwritable, UnicodeEncodeError, etree.XMLSyntaxError, TypeError):
         # A type error: an object stands where a word belongs, and cannot be looked up.
         raise _refusal(document, kind, grammar) from None
-    return Built(text, made, out.agrees)
+    return Built(text, made, agrees)
 
 
 @cache
@@ -90,7 +93,7 @@ def _writer(grammar: Grammar) -> Writer:
     return Writer(grammar)
 
 
-def _refusal(document: Mapping[str, Node], kind: str, grammar: Grammar) -> Rejected:
+def _refusal(document: Mapping[str, Node] | Script, kind: str, grammar: Grammar) -> Rejected:
     path, why = next(_wrong(unfolded(document), kind, grammar, ""), ("", "XML cannot hold it"))
     return Rejected(Code.MAPPING, f"{path}: {why}", (Fault(Code.MAPPING, path, why),))
 

@@ -19,6 +19,18 @@ class Prose:
     tree: Callable[[], Node]
 
 
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A document that is written already: its *text*, and how to have it as a *tree* instead.
+
+    *agrees*: no element contradicts itself.
+    """
+
+    text: str
+    agrees: bool
+    tree: Callable[[], Node]
+
+
 class Draft(dict[str, Node]):
     """A document that is finished while it is written: *context* is what that takes.
 
@@ -40,6 +52,8 @@ class Draft(dict[str, Node]):
 
 def unfolded(value: Node) -> Node:
     """Return *value* with every `Draft` finished and every `Prose` a tree, to be looked into."""
+    if isinstance(value, Script):
+        return unfolded(value.tree())
     if isinstance(value, Prose):
         return value.tree()
     if isinstance(value, Draft):

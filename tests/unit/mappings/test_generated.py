@@ -15,6 +15,7 @@ from mappings.engine.load import load
 from mappings.engine.source import Block, Source
 from mappings.engine.trace import Tracer, unwrapped, wrapped
 from mappings.engine.words import MOST_SHARED, Shared
+from mappings.formats import xml_pieces
 from mappings.formats.plain_json import PlainJson
 
 HEAD = """\
@@ -37,7 +38,7 @@ HOSTILE = (
 )
 VARIABLE = "abcdefghiklmnoprstuvwxy"
 """Letters that variables begin with; a number follows."""
-GIVEN = {*access.NAMES, *entries.NAMES, *read.NAMES, *render.NAMES}
+GIVEN = {*access.NAMES, *entries.NAMES, *read.NAMES, *render.NAMES, *xml_pieces.NAMES}
 """What the engine puts into the namespace of generated code."""
 WORDS = """
 enumerate isinstance len map str type dict list
@@ -46,6 +47,7 @@ block equal found item known later place position put stranger strangers trail u
 PARTS = """
 address append body c deletes faults firsts get join keys later made misheard note notes outer
 resolve root setdefault shared unknown unmapped urls waiting
+agrees text
 """
 
 
@@ -72,7 +74,8 @@ def names(tree: ast.AST) -> set[str]:
 
 def texts(one: Compiled) -> str:
     """All code of a mapping."""
-    return one.outward.source.text() + one.inward.source.text()
+    script = "" if one.script is None else one.script.source.text()
+    return one.outward.source.text() + one.inward.source.text() + script
 
 
 @pytest.mark.parametrize("name", sorted(translator().catalogue.formats))
