@@ -59,9 +59,9 @@ golden: setup ## Rewrite the expected outputs of the mapping cases; review the d
 wheel: setup ## Build dist/*.whl
 	$(BIN)/python -m build --wheel --no-isolation
 
-lock: ## Choose versions anew from pyproject.toml and write both locks (ARGS=--upgrade for newer ones)
+lock: ## Choose versions anew from pyproject.toml and write the locks (ARGS=--upgrade for newer ones)
 	scripts/lock $(ARGS)
 
 clean: ## Remove everything that was made here
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist demo-out
+	rm -rf .venv .venv-mesh-sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist demo-out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

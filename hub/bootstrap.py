@@ -21,10 +21,14 @@ from adapters.consent.site import load_registers
 from adapters.database.store import SqlStore
 from adapters.database.vault import FileVault
 from adapters.destinations.amqp import AmqpDestination, queue_of
+from adapters.destinations.mesh import MeshDestination
 from adapters.destinations.mllp import CONTENT_TYPE as HL7V2
 from adapters.destinations.mllp import MllpDestination
 from adapters.destinations.pull import PullDestination
 from adapters.destinations.webhook import WebhookDestination
+from adapters.mesh.mailbox import Mailbox
+from adapters.mesh.site import FILE as MESH
+from adapters.mesh.site import load_mesh
 from adapters.notifications.child_index import ChildIndexDestination
 from adapters.partners.profiles import load_registry
 from adapters.tokens import TokenDesk
@@ -140,6 +144,7 @@ def destinations(hub: Hub) -> tuple[dict[str, Destination], list[Closing]]:
     made: dict[str, Destination] = {}
     closing: list[Closing] = []
     public = hub.settings.public_url
+    mailbox: Mailbox | None = None
     for partner in hub.registry.partners.values():
         delivering = partner.delivering
         webhook = None
@@ -174,6 +179,16 @@ def destinations(hub: Hub) -> tuple[dict[str, Destination], list[Closing]]:
             case "mllp":
                 made[partner.name] = over_mllp = MllpDestination.to(delivering)
                 closing.append(over_mllp)
+            case "mesh":
+                if mailbox is None:
+                    site = load_mesh(hub.settings.config_dir)
+                    if site is None:
+                        raise _unserved(partner, f"the channel mesh needs {MESH}")
+                    mailbox = Mailbox(site)
+                    closing.append(mailbox)
+                if delivering.mesh is None:
+                    raise _unserved(partner, "the channel mesh needs mailbox and workflows")
+                made[partner.name] = MeshDestination(mailbox, delivering.mesh)
     return made, closing
 
 

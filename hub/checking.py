@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.consent.site import load_registers
+from adapters.mesh.site import load_mesh
 from adapters.partners.profiles import load_registry
 from hub.bootstrap import ready, translator
 from hub.domain.partner import Registry
+from hub.doors import refuse_without_mesh
 from hub.errors import Code, Fault, Misconfigured
 from hub.positioned import PositionedErrors
 from mappings.commands_check import faults
@@ -36,11 +38,12 @@ def check_site(folder: Path) -> dict[str, Any]:
         except Misconfigured as error:
             wrong += error.faults
             details.append(error.detail)
-        try:
-            load_registers(folder)
-        except Misconfigured as error:
-            wrong += error.faults
-            details.append(error.detail)
+        for load in (load_registers, lambda at: _mesh(at, registry)):
+            try:
+                load(folder)
+            except Misconfigured as error:
+                wrong += error.faults
+                details.append(error.detail)
     errors, counted = faults(folder)
     if errors:
         wrong += [Fault(Code.MAPPING_INVALID, str(one.place), one.message) for one in errors]
@@ -59,3 +62,10 @@ def check_site(folder: Path) -> dict[str, Any]:
         "partners": [] if registry is None else sorted(registry.partners),
         "mappings": counted,
     }
+
+
+def _mesh(folder: Path, registry: Registry | None) -> None:
+    """Check the site's mailbox at MESH, and that there is one where a profile needs it."""
+    site = load_mesh(folder)
+    if registry is not None:
+        refuse_without_mesh(site, registry)

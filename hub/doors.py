@@ -1,10 +1,16 @@
 """The doors other than HTTP, opened for a composed hub."""
 
+import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from adapters.doors import mesh
+from adapters.doors.mesh import MeshDoor
 from adapters.doors.mllp import Intake, MllpDoor
+from adapters.mesh.mailbox import Mailbox
+from adapters.mesh.site import FILE, MeshSite, load_mesh
 from adapters.trust import mutual
 from hub.domain.partner import Registry
 from hub.errors import Code, Fault, Misconfigured
@@ -65,3 +71,50 @@ def _door(hub: Intake, listen: MllpListen) -> MllpDoor:
     if listen.ca_file is not None and listen.cert_file is not None and listen.key_file is not None:
         tls = mutual(listen.ca_file, listen.cert_file, listen.key_file)
     return MllpDoor(hub, listen.at.host, listen.at.port, tls=tls)
+
+
+def refuse_without_mesh(site: MeshSite | None, registry: Registry) -> None:
+    """Raise `Misconfigured` where profiles speak of MESH and the site has no mailbox."""
+    if site is not None:
+        return
+    faults = [
+        Fault(Code.CONFIGURATION, f"partners/{name}.yaml: {part}", f"needs {FILE}: a mailbox")
+        for name, partner in sorted(registry.partners.items())
+        for part, there in (
+            ("deliver", partner.delivering.channel == "mesh"),
+            ("credentials.mesh", name in registry.credentials and _sends(registry, name)),
+        )
+        if there
+    ]
+    if faults:
+        raise Misconfigured(Code.CONFIGURATION, f"profiles need {FILE}", faults)
+
+
+def _sends(registry: Registry, name: str) -> bool:
+    return registry.credentials[name].mesh is not None
+
+
+@asynccontextmanager
+async def mesh_door(hub: mesh.Intake, settings: Settings) -> AsyncIterator[MeshDoor | None]:
+    """Look into the hub's mailbox at MESH while the block runs, if the site has one.
+
+    Raises `Misconfigured` where its file or secrets are wrong; that MESH is away is no reason not
+    to start.
+    """
+    site = load_mesh(settings.config_dir)
+    refuse_without_mesh(site, hub.registry)
+    if site is None:
+        yield None
+        return
+    mailbox = Mailbox(site, threads=1)
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    door = MeshDoor(hub, mailbox, owner=owner, canonical=settings.canonical_url)
+    looking = asyncio.create_task(door.forever())
+    log.info("mesh.open", seconds=float(site.poll_seconds))
+    try:
+        yield door
+    finally:
+        looking.cancel()
+        await asyncio.wait({looking})
+        await mailbox.close()
+        log.info("mesh.closed")

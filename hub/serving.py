@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 
 import uvloop
 
@@ -12,7 +13,7 @@ from hub.api.app import create_app, create_operator_app
 from hub.api.auth import refuse_unsafe_start
 from hub.api.serving import listening
 from hub.bootstrap import Role, compose, token_desk
-from hub.doors import mllp_door, refuse_unfit_senders
+from hub.doors import mesh_door, mllp_door, refuse_unfit_senders
 from hub.logging import configure, log
 from hub.settings import Settings
 
@@ -45,8 +46,10 @@ async def _serve(settings: Settings, role: Role) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with compose(settings, role) as hub:
+    async with compose(settings, role) as hub, AsyncExitStack() as working:
         calm_collector()
+        if role != "api":
+            await working.enter_async_context(mesh_door(hub, settings))
         if role == "worker":
             log.info("worker.started")
             await stop.wait()

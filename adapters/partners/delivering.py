@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from adapters.partners.mesh import read_route
 from adapters.partners.mllp import mllp_address
 from adapters.partners.values import matching
 from adapters.partners.waits import waits
@@ -13,7 +14,7 @@ from hub.positioned import Fields, Value
 from hub.secrets import permission_fault
 from hub.settings import is_loopback
 
-CHANNELS: Final[tuple[Channel, ...]] = ("webhook", "amqp", "pull", "index", "mllp")
+CHANNELS: Final[tuple[Channel, ...]] = ("webhook", "amqp", "pull", "index", "mllp", "mesh")
 _FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,63}", re.ASCII)
 
 
@@ -21,10 +22,15 @@ def read_delivering(value: Value, config_dir: Path) -> Delivering:
     """Return how a partner is reached; every fault has its place."""
     told = value.mapping(
         "channel", "url", "body", "content", "notification", "answers", "secret_file", "ca_file",
-        "cert_file", "key_file", "retry",
+        "cert_file", "key_file", "retry", "mailbox", "workflows", "delivered",
     )  # fmt: skip
     channel_value = told.need("channel")
     channel = next(c for c in CHANNELS if c == channel_value.one_of(*CHANNELS))
+    if channel == "mesh":
+        return _over_mesh(told)
+    for name in ("mailbox", "workflows", "delivered"):
+        if (given := told.get(name)) is not None:
+            given.error(f"means nothing for the channel {channel}")
     if channel == "mllp":
         return _over_mllp(told, value, config_dir)
     for name in ("cert_file", "key_file"):
@@ -50,7 +56,7 @@ def read_delivering(value: Value, config_dir: Path) -> Delivering:
         notification=_format(told.get("notification")) or "caf-json",
         answers=_format(told.get("answers")),
         url=None if url is None else url.text(),
-        secret_file=None if secret is None else _secret_file(secret, config_dir),
+        secret_file=None if secret is None else secret_file(secret, config_dir),
         ca_file=None if trusted is None else inside(trusted, config_dir),
         retry=waits(told.get("retry")),
     )
@@ -82,8 +88,29 @@ def _over_mllp(told: Fields, value: Value, config_dir: Path) -> Delivering:
         url=url.text(),
         ca_file=None if trusted is None else inside(trusted, config_dir),
         cert_file=None if cert is None else inside(cert, config_dir),
-        key_file=None if key is None else _secret_file(key, config_dir),
+        key_file=None if key is None else secret_file(key, config_dir),
         retry=waits(told.get("retry")),
+    )
+
+
+def _over_mesh(told: Fields) -> Delivering:
+    """Read how a partner is reached through NHS MESH: whole messages, in formats that are named,
+    under workflow ids of their own.
+    """
+    for name in ("url", "secret_file", "ca_file", "cert_file", "key_file"):
+        if (given := told.get(name)) is not None:
+            given.error("means nothing for the channel mesh: mesh.yaml says how MESH is reached")
+    body = told.get("body")
+    if body is not None and body.one_of("full", "thin") == "thin":
+        body.error("MESH carries whole messages: body: full")
+    return Delivering(
+        channel="mesh",
+        body="full",
+        content=_format(told.need("content")) or "",
+        notification=_format(told.need("notification")) or "",
+        answers=_format(told.get("answers")),
+        retry=waits(told.get("retry")),
+        mesh=read_route(told.need("mailbox"), told.need("workflows"), told.get("delivered")),
     )
 
 
@@ -120,7 +147,8 @@ def inside(value: Value, config_dir: Path) -> Path:
     return path
 
 
-def _secret_file(value: Value, config_dir: Path) -> Path:
+def secret_file(value: Value, config_dir: Path) -> Path:
+    """Return the absolute path of a file there that only its owner may read."""
     path = inside(value, config_dir)
     wrong = permission_fault(path)
     if wrong is not None:

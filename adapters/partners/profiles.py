@@ -15,6 +15,7 @@ from typing import Any, Final
 from adapters.partners.accreditations import Accredited, read_accredited
 from adapters.partners.delivering import inside, read_delivering
 from adapters.partners.jwks import read_jwks, thumbprint
+from adapters.partners.mesh import alone_at_mesh, read_mesh
 from adapters.partners.mllp import alone, read_mllp
 from adapters.partners.values import authority, coded, day, line, matching, optional_line
 from hub.domain.codes import Standing, check
@@ -224,7 +225,7 @@ def _operations(value: Value) -> frozenset[str]:
 def _credentials(value: Value | None, config_dir: Path) -> Credentials:
     if value is None:
         return Credentials()
-    told = value.mapping("api_keys", "jwks_file", "mllp")
+    told = value.mapping("api_keys", "jwks_file", "mllp", "mesh")
     keys: list[ApiKey] = []
     listed = told.get("api_keys")
     for item in listed.sequence() if listed else ():
@@ -240,13 +241,14 @@ def _credentials(value: Value | None, config_dir: Path) -> Credentials:
             key.need("id").error("is given twice")
         if len(keys) > _LIVE_KEYS:
             item.error("at most two keys, so that one can replace the other")
-    jwks, over = told.get("jwks_file"), told.get("mllp")
+    jwks, over, through = told.get("jwks_file"), told.get("mllp"), told.get("mesh")
     sender = None if over is None else read_mllp(over)
+    mesh = None if through is None else read_mesh(through)
     if jwks is None:
-        return Credentials(api_keys=tuple(keys), mllp=sender)
+        return Credentials(api_keys=tuple(keys), mllp=sender, mesh=mesh)
     path = inside(jwks, config_dir)
     try:
-        return Credentials(api_keys=tuple(keys), keys=read_jwks(path), mllp=sender)
+        return Credentials(tuple(keys), read_jwks(path), sender, mesh)
     except ValueError as wrong:
         jwks.error(str(wrong))
 
@@ -278,6 +280,8 @@ def _across(profiles: Mapping[str, _Profile], problems: Problems) -> None:
                     profile.deliver.error("another partner has the same key: one for each system")
             if (over := profile.credentials.mllp) is not None:
                 alone(name, over, used, profile.deliver)
+            if (through := profile.credentials.mesh) is not None:
+                alone_at_mesh(name, through, used, profile.deliver)
         with problems.kept():
             one = profile.partner
             known = administrators.setdefault(one.organisation, str(one.administrator))

@@ -20,7 +20,7 @@ the child index, posting notifications, reading what was released to the partner
 disclosing without consent what a named person decided to disclose (N13), vouching for the
 organisation's practitioners, and seeing past a shield for one view (child protection only)."""
 
-Channel = Literal["webhook", "amqp", "pull", "index", "mllp"]
+Channel = Literal["webhook", "amqp", "pull", "index", "mllp", "mesh"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,21 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class MeshRoute:
+    """Where a partner is at NHS MESH: its *mailbox*, and the workflow ids under which it takes
+    content and notifications.
+
+    A message is delivered when the partner's system has *collected* it, or only when it has
+    *answered* that it took it.
+    """
+
+    mailbox: str
+    content: str
+    notification: str
+    delivered: Literal["collected", "answered"] = "collected"
+
+
+@dataclass(frozen=True, slots=True)
 class Delivering:
     """How messages reach the partner.
 
@@ -42,6 +57,7 @@ class Delivering:
     another.  *secret_file* signs webhooks, *cert_file* and *key_file* are the certificate that the
     hub shows, *ca_file* is the only authority whose certificate the partner's address may show; all
     are absolute.  *retry* are the seconds before each attempt, where they are not the hub's own.
+    *mesh* is the partner's mailbox, if that is how it is reached.
     """
 
     channel: Channel
@@ -55,6 +71,7 @@ class Delivering:
     key_file: Path | None = None
     answers: str | None = None
     retry: tuple[float, ...] | None = None
+    mesh: MeshRoute | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +174,33 @@ class MllpSender:
 
 
 @dataclass(frozen=True, slots=True)
+class MeshSender:
+    """As whom a partner may come through NHS MESH: from these *mailboxes* (MESH proves whose they
+    are), under these workflow ids.
+
+    *workflows* says of each which content type its messages have; *acknowledgements* is the one
+    under which it answers what it was sent, and *answers* that under which the hub answers it
+    (``None``: it is not answered).  *acting* is the practitioner for whom its system acts where a
+    message names nobody.
+    """
+
+    mailboxes: frozenset[str]
+    workflows: Mapping[str, str]
+    acknowledgements: str | None = None
+    answers: str | None = None
+    acting: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
-    """By what a partner proves who it is: API keys (loopback only), public keys (JWK members), and
-    certificates at the MLLP door.
+    """By what a partner proves who it is: API keys (loopback only), public keys (JWK members),
+    certificates at the MLLP door, and a mailbox at MESH.
     """
 
     api_keys: tuple[ApiKey, ...] = ()
     keys: tuple[Mapping[str, Any], ...] = ()
     mllp: MllpSender | None = None
+    mesh: MeshSender | None = None
 
 
 @dataclass(frozen=True, slots=True)

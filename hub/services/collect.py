@@ -21,12 +21,14 @@ from hub.errors import (
 )
 from hub.ports import Clock, Digester, Handover, Needs, Rendered, Renderer, Session, Store
 from hub.services.audit import of_delivery
+from hub.services.carried import COLLECTED
 from hub.services.case import ask_gate, load_case
 from hub.services.gate import address
 from hub.services.lane import successor
 from hub.services.receipt import Receipt
 from hub.services.registers import OWN_ALONE, UNSURE, Registers, Unsure
 from hub.services.released import Released
+from hub.services.set_aside import UNDELIVERED
 from hub.services.settle import envelope, format_of, settle, view_digest
 from hub.services.strangers import UNTOLD, hidden
 from hub.services.waiting import waits
@@ -47,16 +49,20 @@ def _gone() -> Missing:
     return Missing(Code.NOT_FOUND, "there is no such delivery for you; ask your inbox")
 
 
-def _offered(session: Session, partner: Partner, delivery_id: str) -> Delivery:
+def _offered(
+    session: Session, partner: Partner, delivery_id: str, *, late: bool = False
+) -> Delivery:
     """Return what the gate has let through to *partner* and what has not ended otherwise.
 
     Its outcome may not be known yet: a quick receiver answers before the hub has written down that
-    it was sent, and a careful one after the hub believed that it was not.
+    it was sent, and a careful one after the hub believed that it was not.  *late*: what its carrier
+    said nobody collected counts too, for it may have been collected all the same.
     """
     delivery = session.delivery(delivery_id)
     if delivery is None or delivery.partner != partner.name or delivery.sequence is None:
         raise _gone()
-    if delivery.state in ENDED:
+    came_back = delivery.state is State.QUARANTINED and delivery.reason == UNDELIVERED
+    if delivery.state in ENDED and not (late and came_back):
         raise _gone()
     return delivery
 
@@ -228,9 +234,11 @@ class Collector:
         evidence = dict(delivery.evidence or {})
         if evidence.get("acknowledged") == code:
             return ()
-        delivery = _offered(session, partner, delivery_id)
+        delivery = _offered(session, partner, delivery_id, late=True)
         now = self.clock.now()
-        if delivery.state is State.DELIVERED:
+        # That its system collected it is the carrier's word, and this is the receiver's own.
+        own = "acknowledged" in evidence or COLLECTED not in evidence
+        if delivery.state is State.DELIVERED and (own or code != "REJECTED"):
             if code == "REJECTED":
                 raise Conflict(Code.STATE, "you have taken this delivery; send a correction")
             said = replace(delivery, evidence={**evidence, "acknowledged": code})

@@ -13,6 +13,8 @@ from hub.services.alerts import alert
 from hub.services.lane import CONTENT_CLASS
 
 QUARANTINED: Final = "delivery.quarantined"
+UNDELIVERED: Final = "UNDELIVERED"
+"""The reason where a carrier brought a delivery back: nobody collected it."""
 URGENT: Final = timedelta(hours=1)
 ORDINARY: Final = timedelta(hours=24)
 
@@ -20,7 +22,7 @@ ORDINARY: Final = timedelta(hours=24)
 def stage_of(reason: str | None) -> str:
     """Return at which stage a delivery was stopped, by the reason that it was given.
 
-    >>> [stage_of(r) for r in ("GATE:KeyError", "E_MAPPING", "ATTEMPTS", "RECEIVER_REJECTED")]
+    >>> [stage_of(r) for r in ("GATE:KeyError", "E_MAPPING", "UNDELIVERED", "RECEIVER_REJECTED")]
     ['gate', 'render', 'send', 'receiver']
     """
     told = reason or ""
@@ -30,9 +32,9 @@ def stage_of(reason: str | None) -> str:
         return "hub"
     if told == "NO_PARTNER":
         return "configuration"
-    if told == "RECEIVER_REJECTED":
+    if told in {"RECEIVER_REJECTED", "RECEIVER_BUSY"}:
         return "receiver"
-    if told in {"ATTEMPTS", Code.FORBIDDEN.value, Code.TOO_LARGE.value}:
+    if told in {"ATTEMPTS", UNDELIVERED, Code.FORBIDDEN.value, Code.TOO_LARGE.value}:
         return "send"
     return "render"
 

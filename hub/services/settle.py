@@ -22,7 +22,7 @@ ENDED: Final = frozenset({State.SUPPRESSED, State.QUARANTINED, State.EXPIRED})
 
 NOTES: Final = frozenset({"tried", "replay_of"})
 """The hub's own words in a delivery's evidence, which say nothing of its arrival."""
-ANSWERED: Final = ("status", "ack", "acknowledged")
+ANSWERED: Final = ("status", "ack", "acknowledged", "collected", "report")
 """What of the evidence is the other side's answer, and stands in the trace."""
 
 

@@ -23,6 +23,7 @@ def nothing_new(
         for record in records
         if record.message_type in kinds
         and (told := session.delivery(record.delivery_id)) is not None
+        and not _returned(told)
     ]
     lane = session.unsettled(delivery.episode_id, delivery.partner)
     given.extend(
@@ -40,3 +41,9 @@ def nothing_new(
         return last == digest and not any(at <= since for since in gone)
     known = session.version(delivery.episode_id, version)
     return known is not None and not news(case, request, known.tree)
+
+
+def _returned(told: Delivery) -> bool:
+    """Return whether a carrier brought it back, and it has not arrived since."""
+    arrived = told.state in {State.HANDED_OVER, State.DELIVERED}
+    return bool((told.evidence or {}).get("returned")) and not arrived

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.mesh import MeshSandbox, start_mesh_sandbox
 from tests.servers.rabbitmq import RabbitServer, start_rabbitmq
 
 
@@ -20,4 +21,11 @@ def rabbitmq() -> Iterator[RabbitServer]:
 def empty_rabbitmq() -> Iterator[RabbitServer]:
     """A RabbitMQ of this module's own: whole hubs declare `caf.*` there as they ship."""
     with start_rabbitmq() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mesh_sandbox() -> Iterator[MeshSandbox]:
+    """NHS England's MESH sandbox for the whole test session."""
+    with start_mesh_sandbox() as server:
         yield server
