@@ -280,8 +280,8 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
         else:
             await _embedded(hub, stack)
         if role != "api":
-            hub.matcher.start()
-            stack.push_async_callback(hub.matcher.stop)
+            hub.noticing.matcher.start()
+            stack.push_async_callback(hub.noticing.matcher.stop)
             scheduling = asyncio.create_task(hub.scheduler.forever())
             stack.callback(scheduling.cancel)
             if external:

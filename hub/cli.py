@@ -22,6 +22,7 @@ from hub.cli_errors import Answering, misused
 from hub.cli_errors import guarded as _guarded
 from hub.cli_forms import forms, import_history
 from hub.cli_lanes import lanes, messages
+from hub.cli_matches import matches
 from hub.cli_quarantine import quarantine
 from hub.cli_replay import known, replay
 from hub.cli_top import top
@@ -62,6 +63,7 @@ app.command("why-not", epilog="\b\nExample:\n  ecaf why-not 3f1c… HOU-A/HOUS")
 app.add_typer(messages, name="messages")
 app.command()(lanes)
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(matches, name="matches")
 app.command(
     epilog="\b\nExamples:\n  ecaf replay 9b1e…\n"
     "  ecaf replay --partner HOU-A --state delivered --since 2026-09-01"

@@ -14,6 +14,7 @@ from hub.domain.exchange import Alert, State, Tree
 from hub.domain.partner import Partner, Registry
 from hub.errors import Code, Fault, Forbidden, InvalidContent, Malformed, Unavailable
 from hub.logging import log
+from hub.noticing import Noticing
 from hub.ports import (
     Clock,
     Destination,
@@ -39,8 +40,6 @@ from hub.services.duties import duties
 from hub.services.eligible import check_author, check_user, user_of
 from hub.services.index import ChildIndex
 from hub.services.lookup import Lookup
-from hub.services.matcher import Matcher
-from hub.services.notify import Notifier
 from hub.services.operating import Operations
 from hub.services.override import read_lift
 from hub.services.predecessor import heads_of
@@ -110,8 +109,8 @@ class Hub:
             store, registry, clock, lambda: renderer, self.hints, self.registers
         )
         self._index = ChildIndex(store, digester, clock)
-        self._notifier = Notifier(store, digester, clock)
-        self.matcher = Matcher(store, registry, digester, clock, self.hints)
+        parts = (store, registry, digester, clock, self.hints, reader, parse)
+        self.noticing = Noticing(*parts)
         self._viewer = Viewer(store, self.renderer, digester, clock, registry, self.registers)
         self._lookup = Lookup(store, registry, clock)
         self._vouching = Vouching(store, clock)
@@ -152,7 +151,7 @@ class Hub:
                 partner, str(said["delivery_id"]), str(said["code"])
             )
         if "notification" in message:
-            return await self._notifier.notice(partner, raw, key, message["notification"])
+            return await self.noticing.notifier.notice(partner, raw, key, message["notification"])
 
         def meaning(session: Session, incoming: Incoming) -> Accepted | Refused:
             user = user_of(partner, message)
@@ -232,8 +231,7 @@ class Hub:
 
     async def notice(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
         """Take a notification; the answer never tells whether it matched."""
-        del content_type  # one form so far: the notification itself as JSON
-        return await self._notifier.notice(partner, raw, key, self._payload(raw, "notification"))
+        return await self.noticing.take(partner, content_type, raw, raw, key)
 
     async def vouch(self, partner: Partner, ref: str, raw: bytes) -> Receipt:
         """Keep what an organisation vouches for of one of its practitioners."""

@@ -10,6 +10,7 @@ from adapters.partners.profiles import load_registry
 from hub.bootstrap import clock_of, translator
 from hub.domain.exchange import Tree
 from hub.ports import Renderer
+from hub.services.matches import Matches
 from hub.services.operating import Operations
 from hub.settings import Settings
 from hub.worker import Hints
@@ -25,6 +26,22 @@ def at_rest(environ: Mapping[str, str], ask: Callable[[Operations], Awaitable[Tr
         try:
             parts = (store, registry, clock_of(settings))
             return await ask(Operations(*parts, partial(rendering, settings), Hints()))
+        finally:
+            await store.close()
+
+    return asyncio.run(asked())
+
+
+def matches_at_rest(environ: Mapping[str, str], ask: Callable[[Matches], Awaitable[Tree]]) -> Tree:
+    """Return what *ask* asks about notices in the store that *environ* names."""
+    settings = Settings.from_environ(environ)
+    registry = load_registry(settings.config_dir)
+
+    async def asked() -> Tree:
+        vault = FileVault(settings.vault_key_file)
+        store = SqlStore(settings.database_url.reveal(), vault)
+        try:
+            return await ask(Matches(store, registry, vault, clock_of(settings), Hints()))
         finally:
             await store.close()
 

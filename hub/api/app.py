@@ -13,6 +13,7 @@ from hub.api import lifting, openapi, pulling, routes, routes_people
 from hub.api.alerting import Alerting
 from hub.api.auth import Authenticator, Recogniser
 from hub.api.consulting import Consulting
+from hub.api.deciding import Deciding
 from hub.api.declared import Declared, DeclaredRoute, Endpoint
 from hub.api.doctoring import Doctoring
 from hub.api.door import Door
@@ -98,6 +99,7 @@ def create_operator_app(hub: Hub, *, limits: Limits | None = None) -> FastAPI:
         *Consulting(hub).for_operator(),
         *Operating(hub).for_operator(),
         *Doctoring(hub).for_operator(),
+        *Deciding(hub).for_operator(),
     ]
     return _application(hub, door, table, limits, measured)
 

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from hub.domain.exchange import Tree
 from hub.domain.partner import Partner, Registry
+from hub.noticing import Noticing
 from hub.ports import Clock, Reader, Rendered, Renderer, Store
 from hub.services.alerts import Alerts
 from hub.services.consent_look import ConsentLook
@@ -54,6 +55,11 @@ class Hub(Protocol):
     @property
     def operations(self) -> Operations:
         """The exchange, for the operator to look into."""
+        ...
+
+    @property
+    def noticing(self) -> Noticing:
+        """Notices of schools and health systems."""
         ...
 
     def parsed(self, raw: bytes) -> Tree:

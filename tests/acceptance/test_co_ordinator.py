@@ -38,7 +38,7 @@ async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
             writer._cursor = Trace(writer.cursor())
             traces.append(writer._cursor)
         await real.hub.workers.stop()  # type: ignore[union-attr]
-        await real.hub.matcher.stop()
+        await real.hub.noticing.matcher.stop()
         yield Watched(real, traces, "")
 
 

@@ -182,7 +182,7 @@ async def watched(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             writer._cursor = trace
             traces.append(trace)
         await real.hub.workers.stop()  # type: ignore[union-attr]
-        await real.hub.matcher.stop()
+        await real.hub.noticing.matcher.stop()
         yield Watched(real, traces, given)
 
 
@@ -397,7 +397,7 @@ async def test_what_was_recorded_is_matched_afterwards(watched: Watched) -> None
     hub = watched.real.hub
     assert (await hub.summary())["due"] >= await hub.store.unmatched(10) == 2
 
-    while await hub.matcher.round():
+    while await hub.noticing.matcher.round():
         pass
 
     kept = await hub.store.run(lambda s: [s.notice(*name) for name in names])

@@ -14,12 +14,13 @@ from typing import Any
 
 import orjson
 
-from adapters.memory import MemoryStore
+from adapters.memory import MemoryDigester, MemoryStore
 from adapters.partners.keys import new_api_key
 from hub.domain.accreditation import Protocol
 from hub.domain.exchange import Tree
 from hub.domain.partner import ApiKey, Credentials, Delivering, Partner, Registry, Service
 from hub.errors import Code, Conflict, Fault, Malformed, Missing
+from hub.noticing import Noticing
 from hub.ports import Read, Rendered
 from hub.secrets import Secret
 from hub.services.alerts import Alerts
@@ -259,6 +260,11 @@ class SmallHub:
     @property
     def operations(self) -> Operations:
         return Operations(self.store, self.registry, self.clock, NoFormats, Hints())
+
+    @property
+    def noticing(self) -> Noticing:
+        parts = (self.store, self.registry, MemoryDigester(), self.clock, Hints())
+        return Noticing(*parts, self.reader, orjson.loads)
 
     def parsed(self, raw: bytes) -> Tree:
         tree: Tree = orjson.loads(raw)
