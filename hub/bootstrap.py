@@ -139,6 +139,16 @@ def topology() -> Topology:
     return Topology.from_mapping(yaml.safe_load(text))
 
 
+def shape_of(registry: Registry) -> Topology:
+    """Return the topology of a hub with these partners: as shipped, and their own queues."""
+    shape = topology()
+    for partner in registry.partners.values():
+        if partner.delivering.channel == "amqp":
+            name = queue_of(partner.name)
+            shape = shape.with_queue(name, max_length_bytes=None, message_ttl=None)
+    return shape
+
+
 def destinations(hub: Hub) -> tuple[dict[str, Destination], list[Closing]]:
     """Return a destination for every partner, and what must be closed in the end."""
     made: dict[str, Destination] = {}
@@ -313,11 +323,8 @@ async def _with_broker(hub: Hub, stack: AsyncExitStack, url: Secret, role: Role)
     hub.transport = transport
     stack.push_async_callback(transport.close)
     # Said before there is a connection, so that it holds for every connection that there will be.
-    shape = topology()
-    for name in queues:
-        shape = shape.with_queue(name, max_length_bytes=None, message_ttl=None)
     with suppress(TransportUnavailable):
-        await transport.declare(shape)
+        await transport.declare(shape_of(hub.registry))
     opening = asyncio.create_task(_open(transport))
     stack.callback(opening.cancel)
     await asyncio.wait({opening}, timeout=BROKER_SECONDS)

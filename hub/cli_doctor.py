@@ -19,8 +19,9 @@ def doctor(site: Site = None, socket: Socket = None, as_json: Json = False) -> N
 
     Goes through the whole record in short steps and changes nothing: every delivery in one state,
     what was made = what ended + what is open, each end with its evidence, each disclosure recorded
-    before it was sent, no hole in a lane. A running hub is asked over its socket; else the store is
-    read (with SQLite no hub may run on it). Exit 1 on a fault.
+    before it was sent, no hole in a lane. Beside the record: database, clocks, broker, profiles,
+    keys and certificates, disk. A running hub is asked over its socket; else the store is read
+    (with SQLite no hub may run on it). Exit 1 on a fault.
     """
     if site is None and (socket is not None or running(socket)):
         steps = _live(socket, as_json=as_json)
@@ -37,10 +38,12 @@ def doctor(site: Site = None, socket: Socket = None, as_json: Json = False) -> N
 
 
 def _live(socket: Path | None, *, as_json: bool) -> Sequence[Tree]:
-    steps = [ask("GET", "/admin/doctor", socket, as_json=as_json)]
-    while (after := steps[-1].get("next")) is not None:
-        query = {"after": str(after)}
+    steps = [ask("GET", "/admin/doctor/site", socket, as_json=as_json)]
+    query: dict[str, str] | None = {}
+    while query is not None:
         steps.append(ask("GET", "/admin/doctor", socket, query=query, as_json=as_json))
+        after = steps[-1].get("next")
+        query = None if after is None else {"after": str(after)}
     return steps
 
 

@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 
 from adapters.database.examiner import Examiner
 from adapters.database.vault import FileVault
+from hub.checkup import Checkup, step_of
 from hub.domain.exchange import Tree
-from hub.services.conservation import Finding
-from hub.services.doctor import Report, examination
+from hub.services.doctor import examination
 from hub.settings import Settings
+
+UNREADABLE = {"SCHEMA_BEHIND", "FILE_DAMAGED"}
+"""What says that the record cannot be gone through."""
 
 
 def at_rest(environ: Mapping[str, str]) -> Sequence[Tree]:
@@ -21,29 +24,18 @@ def at_rest(environ: Mapping[str, str]) -> Sequence[Tree]:
     vault = FileVault(settings.vault_key_file)
     examiner = Examiner(settings.database_url.reveal(), vault)
     try:
-        return asyncio.run(_steps(examiner))
+        return asyncio.run(_steps(settings, examiner))
     finally:
         examiner.close()
 
 
-async def _steps(examiner: Examiner) -> Sequence[Tree]:
-    if examiner.revision != examiner.newest:
-        return [_behind(examiner)]
-    steps = [await examination(examiner, running=False)]
-    while (after := steps[-1].get("next")) is not None:
+async def _steps(settings: Settings, examiner: Examiner) -> Sequence[Tree]:
+    lines, found = await Checkup(settings, examiner.sound)()
+    steps = [step_of(lines, found)]
+    if any(one.code in UNREADABLE for one in found):
+        return steps
+    after: object = ""
+    while after is not None:
         steps.append(await examination(examiner, str(after), running=False))
+        after = steps[-1].get("next")
     return steps
-
-
-def _behind(examiner: Examiner) -> Tree:
-    """Return the one finding about a database of another form: nothing else can be said of it."""
-    report = Report()
-    there, wanted = examiner.revision or "none", examiner.newest
-    report.add([
-        Finding(
-            "SCHEMA_BEHIND",
-            f"the database has the form {there}, and this version of the hub makes {wanted}",
-            "ecaf database upgrade, or run the version that made it",
-        )
-    ])  # fmt: skip
-    return report.told(None)

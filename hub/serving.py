@@ -13,6 +13,7 @@ from hub.api.app import create_app, create_operator_app
 from hub.api.auth import refuse_unsafe_start
 from hub.api.serving import listening
 from hub.bootstrap import Role, compose, token_desk
+from hub.checkup import site_of
 from hub.doors import mesh_door, mllp_door, refuse_unfit_senders
 from hub.logging import configure, log
 from hub.settings import Settings
@@ -62,7 +63,7 @@ async def _serve(settings: Settings, role: Role) -> None:
                 app,
                 settings,
                 support_contact=hub.registry.support_contact,
-                operator=create_operator_app(hub),
+                operator=create_operator_app(hub, site=site_of(hub)),
             ),
         ):
             await stop.wait()

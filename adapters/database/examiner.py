@@ -5,22 +5,32 @@ at what it was asked to judge, and on PostgreSQL beside hubs that are at work.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
+import psycopg
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError
 
 from adapters.database.engine import FileLock, database, engine, unreachable
 from adapters.database.examining import SNAPSHOT, dossiers
-from adapters.database.migrate import scripts
 from adapters.database.rows import Row
+from adapters.database.soundness import behind, unsound
 from adapters.database.statements import statements
 from adapters.database.vault import Vault
 from adapters.database.writer import DRIVER_ERRORS
 from hub.domain.dossier import Dossier
+from hub.services.conservation import Finding
 
 T = TypeVar("T")
+
+DAMAGED = Finding(
+    "FILE_DAMAGED",
+    "SQLite's own check of its file found it damaged",
+    "restore the backup; look for the disk's errors before anything is written again",
+)
 
 
 class Examiner:
@@ -46,10 +56,21 @@ class Examiner:
             self._release()
             raise
 
-    @property
-    def newest(self) -> str | None:
-        """The form of the database that this version of the hub makes."""
-        return scripts().get_current_head()
+    async def sound(self, now: datetime) -> Sequence[Finding]:
+        """Return what is wrong with the database; *now* is the business clock (`soundness`)."""
+        return await asyncio.to_thread(self._sound, now)
+
+    def _sound(self, now: datetime) -> Sequence[Finding]:
+        if self.revision is None:
+            return (behind(None),)
+        try:
+            found = self._reading(lambda: tuple(unsound(self._ask, self._sql, self._vault, now)))
+            damaged = not self._sql.postgresql and self._ask("PRAGMA quick_check(1)") != [("ok",)]
+        except sqlite3.DatabaseError:
+            return (DAMAGED,)
+        except psycopg.Error as fault:
+            raise unreachable(fault) from fault
+        return (*found, DAMAGED) if damaged else found
 
     async def examine(self, after: str, limit: int) -> Sequence[Dossier]:
         """Return the dossiers of up to *limit* episodes beyond the id *after*."""

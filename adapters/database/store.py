@@ -20,6 +20,7 @@ from adapters.database.noticing import StoredNotices
 from adapters.database.rows import micros
 from adapters.database.searching import search
 from adapters.database.session import SqlSession
+from adapters.database.soundness import unsound
 from adapters.database.statements import Statements, statements
 from adapters.database.vault import Vault
 from adapters.database.writer import DRIVER_ERRORS, Job, Waiting, Writer
@@ -28,6 +29,7 @@ from hub.domain.exchange import Alert, Delivery, Watch
 from hub.domain.search import Search
 from hub.errors import Code, HubError, Misconfigured, Unavailable
 from hub.ports import Needs, Unit
+from hub.services.conservation import Finding
 
 T = TypeVar("T")
 
@@ -158,6 +160,12 @@ class SqlStore(StoredNotices):
             return dossiers(session.rows_of, self._sql, self._vault, after, limit)
 
         return await self._submit(read, _NOTHING, alone=True)
+
+    async def sound(self, now: datetime) -> Sequence[Finding]:
+        """Return what is wrong with the database; *now* is the business clock (`soundness`)."""
+        return await self._submit(
+            lambda s: tuple(unsound(s.rows_of, self._sql, self._vault, now)), _NOTHING, alone=True
+        )
 
     async def alerts(
         self,

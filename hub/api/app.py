@@ -1,6 +1,6 @@
 """The two applications: the partners' on the network, the operator's on a socket of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI
@@ -25,6 +25,7 @@ from hub.api.metrics import Metrics
 from hub.api.operating import Operating
 from hub.api.problem import internal, malformed, missing
 from hub.api.token_endpoint import Desk, TokenEndpoint
+from hub.domain.exchange import Tree
 from hub.errors import Code, HubError
 
 
@@ -81,9 +82,14 @@ def create_app(
     return _application(hub, door, table, limits, measured)
 
 
-def create_operator_app(hub: Hub, *, limits: Limits | None = None) -> FastAPI:
+def create_operator_app(
+    hub: Hub,
+    *,
+    limits: Limits | None = None,
+    site: Callable[[], Awaitable[Tree]] | None = None,
+) -> FastAPI:
     """Return the operator's application; serve it on a unix socket with mode 0600 and nowhere
-    else.
+    else.  *site* looks at what is beside the record (`hub.checkup`).
     """
     limits = limits or Limits()
     measured = Metrics()
@@ -98,7 +104,7 @@ def create_operator_app(hub: Hub, *, limits: Limits | None = None) -> FastAPI:
         *Alerting(hub).for_operator(),
         *Consulting(hub).for_operator(),
         *Operating(hub).for_operator(),
-        *Doctoring(hub).for_operator(),
+        *Doctoring(hub, site).for_operator(),
         *Deciding(hub).for_operator(),
     ]
     return _application(hub, door, table, limits, measured)

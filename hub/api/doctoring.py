@@ -1,28 +1,36 @@
 """`ecaf doctor` of a running hub, on the operator's socket: one bounded step a call."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from starlette.responses import Response
 
 from hub.api.declared import Call, Declared, Endpoint, json_response
 from hub.api.facade import Hub
+from hub.domain.exchange import Tree
 
 DOCTOR: Final = Declared(
     "GET", "/admin/doctor", "operator", "application/json",
     query={"after": {"schema": {"type": "string"}}},
 )  # fmt: skip
+CHECKS: Final = Declared("GET", "/admin/doctor/site", "operator", "application/json")
 
 
 class Doctoring:
-    """The handler of this route."""
+    """The handlers of these routes; *site* looks at what is beside the record."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, hub: Hub, site: Callable[[], Awaitable[Tree]] | None) -> None:
+        self._hub, self._site = hub, site
 
     def for_operator(self) -> list[tuple[Declared, Endpoint]]:
         """Return the routes of the operator's application."""
-        return [(DOCTOR, self.doctor)]
+        return [(DOCTOR, self.doctor), (CHECKS, self.checks)]
 
     async def doctor(self, call: Call) -> Response:
         """Judge the record from an episode on; *next* in the answer is where to go on."""
         return json_response(await self._hub.operations.doctor(call.query.get("after", "")))
+
+    async def checks(self, _call: Call) -> Response:
+        """Judge what is beside the record, as this process finds it."""
+        nothing: Tree = {"episodes": 0, "law": {}, "findings": [], "counted": {}, "checks": []}
+        return json_response(nothing if self._site is None else await self._site())

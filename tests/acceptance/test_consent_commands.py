@@ -12,6 +12,7 @@ import uvicorn
 from typer.testing import CliRunner
 
 from hub.api.app import create_operator_app
+from hub.checkup import site_of
 from hub.cli import app
 from hub.hub import Hub
 from tests import builders
@@ -110,7 +111,8 @@ async def answers(file: Path, *where: str) -> dict[str, Any]:
 @asynccontextmanager
 async def operator_socket(hub: Hub, place: Path) -> AsyncIterator[Path]:
     """Serve the operator's application of a running hub."""
-    config = uvicorn.Config(create_operator_app(hub), uds=str(place), log_level="critical")
+    app = create_operator_app(hub, site=site_of(hub))
+    config = uvicorn.Config(app, uds=str(place), log_level="critical")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - a server that cannot say so

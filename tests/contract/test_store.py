@@ -1551,3 +1551,30 @@ async def test_an_examiner_looks_beside_a_hub_at_work(postgres_dsn: str, vault: 
     examiner.close()
     await store.run(writing(version("e1", 3)))
     await store.close()
+
+
+@pytest.mark.database
+async def test_what_a_server_forgets_is_named(postgres_dsn: str, vault: FileVault) -> None:
+    """Settings that lose what was acknowledged, guards that are off, and a clock that differs."""
+    url = sqlalchemy_url(postgres_dsn)
+    examiner = Examiner(url, vault)
+    sound = await examiner.sound(NOW)
+    examiner.close()
+    with psycopg.connect(postgres_dsn, autocommit=True) as owner:
+        name = owner.info.dbname
+        owner.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off'.encode())
+        owner.execute("ALTER TABLE audit DISABLE TRIGGER append_only")
+    try:
+        examiner = Examiner(url, vault)
+        found = await examiner.sound(NOW)
+        examiner.close()
+    finally:
+        with psycopg.connect(postgres_dsn, autocommit=True) as owner:
+            owner.execute(f'ALTER DATABASE "{name}" RESET synchronous_commit'.encode())
+            owner.execute("ALTER TABLE audit ENABLE TRIGGER append_only")
+
+    assert sound == ()
+    assert [(one.code, one.where) for one in found] == [
+        ("GUARD_MISSING", {"table": "audit"}),
+        ("STORE_UNSAFE", {"setting": "synchronous_commit"}),
+    ]
