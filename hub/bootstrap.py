@@ -21,6 +21,8 @@ from adapters.consent.site import load_registers
 from adapters.database.store import SqlStore
 from adapters.database.vault import FileVault
 from adapters.destinations.amqp import AmqpDestination, queue_of
+from adapters.destinations.fhir import CONTENT_TYPE as FHIR
+from adapters.destinations.fhir import FhirDestination
 from adapters.destinations.mesh import MeshDestination
 from adapters.destinations.mllp import CONTENT_TYPE as HL7V2
 from adapters.destinations.mllp import MllpDestination
@@ -111,6 +113,8 @@ def ready(both: Translator, registry: Registry) -> list[Format]:
                 )
             if delivering.channel == "mllp" and one.head.content_type != HL7V2:
                 raise _unserved(partner, f"MLLP carries HL7 v2, and {name} is something else")
+            if delivering.channel == "fhir" and one.head.content_type != FHIR:
+                raise _unserved(partner, f"the channel fhir carries FHIR, and {name} is none")
             one.compiled.ready(to_read=False)
             taken[id(one)] = one
         narrower = both.catalogue.narrower(partner.delivering.notification)
@@ -158,7 +162,8 @@ def destinations(hub: Hub) -> tuple[dict[str, Destination], list[Closing]]:
     for partner in hub.registry.partners.values():
         delivering = partner.delivering
         webhook = None
-        if delivering.url is not None and delivering.secret_file is not None:
+        signs = delivering.channel in ("webhook", "index")
+        if signs and delivering.url is not None and delivering.secret_file is not None:
             webhook = WebhookDestination(
                 delivering.url,
                 read_secret(delivering.secret_file),
@@ -199,6 +204,9 @@ def destinations(hub: Hub) -> tuple[dict[str, Destination], list[Closing]]:
                 if delivering.mesh is None:
                     raise _unserved(partner, "the channel mesh needs mailbox and workflows")
                 made[partner.name] = MeshDestination(mailbox, delivering.mesh)
+            case "fhir":
+                made[partner.name] = in_fhir = FhirDestination.to(delivering)
+                closing.append(in_fhir)
     return made, closing
 
 

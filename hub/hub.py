@@ -32,7 +32,7 @@ from hub.services.alerts import Alerts
 from hub.services.collect import Collector
 from hub.services.consent_look import ConsentLook
 from hub.services.consents import Recorder
-from hub.services.content import sent_tree
+from hub.services.content import noted, sent_tree
 from hub.services.copying import External, registers_of
 from hub.services.disclose import Discloser, check_referral
 from hub.services.dispatch import Dispatcher, Waits
@@ -157,7 +157,7 @@ class Hub:
             user = user_of(partner, message)
             check_author(session, partner, user, message.get("event"), incoming.now)
             told = replace(incoming, user=user)
-            return self._receiver.receive(session, told, message, read.warnings)
+            return self._receiver.receive(session, told, message, noted(read))
 
         sent = sent_tree(message)
         heads = heads_of(str(sent["episode_id"]), sent)

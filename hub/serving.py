@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 import uvloop
 
+from adapters.destinations.courier import Courier
 from adapters.partners.profiles import load_registry
 from hub.api.app import create_app, create_operator_app
 from hub.api.auth import refuse_unsafe_start
@@ -56,7 +57,9 @@ async def _serve(settings: Settings, role: Role) -> None:
             await stop.wait()
             return
         desk = token_desk(hub)
-        app = create_app(hub, recogniser=desk, desk=desk)
+        courier = Courier()
+        working.push_async_callback(courier.close)
+        app = create_app(hub, recogniser=desk, desk=desk, courier=courier)
         async with (
             mllp_door(hub, settings),
             listening(

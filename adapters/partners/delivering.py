@@ -14,7 +14,9 @@ from hub.positioned import Fields, Value
 from hub.secrets import permission_fault
 from hub.settings import is_loopback
 
-CHANNELS: Final[tuple[Channel, ...]] = ("webhook", "amqp", "pull", "index", "mllp", "mesh")
+CHANNELS: Final[tuple[Channel, ...]] = ("webhook", "amqp", "pull", "index", "mllp", "mesh", "fhir")
+_OPERATION: Final = "/$process-message"
+_LONGEST: Final = 128
 _FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,63}", re.ASCII)
 
 
@@ -33,6 +35,8 @@ def read_delivering(value: Value, config_dir: Path) -> Delivering:
             given.error(f"means nothing for the channel {channel}")
     if channel == "mllp":
         return _over_mllp(told, value, config_dir)
+    if channel == "fhir":
+        return _in_fhir(told, value, config_dir)
     for name in ("cert_file", "key_file"):
         if (given := told.get(name)) is not None:
             given.error(f"means nothing for the channel {channel}")
@@ -114,6 +118,37 @@ def _over_mesh(told: Fields) -> Delivering:
     )
 
 
+def _in_fhir(told: Fields, value: Value, config_dir: Path) -> Delivering:
+    """Read how a partner is reached in FHIR: whole messages, in formats that are named, to its
+    ``$process-message``, with a bearer token or a certificate of the hub's own, or both.
+    """
+    url, body = told.need("url"), told.get("body")
+    _address(url)
+    if not url.text().endswith(_OPERATION):
+        url.error(f"must end in {_OPERATION}")
+    if body is not None and body.one_of("full", "thin") == "thin":
+        body.error("FHIR messages are whole: body: full")
+    cert, key = told.get("cert_file"), told.get("key_file")
+    if (cert is None) != (key is None):
+        value.error("cert_file and key_file are given together or not at all")
+    if cert is not None and url.text().startswith("http:"):
+        cert.error("means nothing without https://")
+    token, trusted = told.get("secret_file"), told.get("ca_file")
+    return Delivering(
+        channel="fhir",
+        body="full",
+        content=_format(told.need("content")) or "",
+        notification=_format(told.need("notification")) or "",
+        answers=_format(told.get("answers")),
+        url=url.text(),
+        secret_file=None if token is None else secret_file(token, config_dir),
+        ca_file=None if trusted is None else inside(trusted, config_dir),
+        cert_file=None if cert is None else inside(cert, config_dir),
+        key_file=None if key is None else secret_file(key, config_dir),
+        retry=waits(told.get("retry")),
+    )
+
+
 def _format(value: Value | None) -> str | None:
     if value is None:
         return None
@@ -134,6 +169,19 @@ def _address(value: Value) -> None:
         value.error("must have no user, query or fragment: addresses are logged by others")
     if parts.scheme == "http" and not is_loopback(host):
         value.error("must be https:// unless it is this machine")
+
+
+def answered_at(value: Value | None) -> tuple[str, ...]:
+    """Return the addresses at which FHIR messages are answered that nobody waits for."""
+    found: list[str] = []
+    for item in value.sequence() if value else ():
+        _address(item)
+        if item.text() in found:
+            item.error("is listed twice")
+        if len(item.text()) > _LONGEST:
+            item.error(f"must have at most {_LONGEST} characters")
+        found.append(item.text())
+    return tuple(found)
 
 
 def inside(value: Value, config_dir: Path) -> Path:

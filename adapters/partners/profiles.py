@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.partners.accreditations import Accredited, read_accredited
-from adapters.partners.delivering import inside, read_delivering
+from adapters.partners.delivering import answered_at, inside, read_delivering
 from adapters.partners.jwks import read_jwks, thumbprint
 from adapters.partners.mesh import alone_at_mesh, read_mesh
 from adapters.partners.mllp import alone, read_mllp
@@ -109,7 +109,7 @@ def _profile(path: Path, config_dir: Path, problems: Problems) -> _Profile | Non
     shown = f"partners/{path.name}"
     top = read_file(path, shown).mapping(
         "partner", "organisation", "accredited", "support_contact", "services", "operations",
-        "deliver", "credentials", "practitioners", "references",
+        "deliver", "credentials", "practitioners", "references", "answered_at",
     )  # fmt: skip
     before = len(problems.errors)
     parts: dict[str, Any] = {}
@@ -124,6 +124,7 @@ def _profile(path: Path, config_dir: Path, problems: Problems) -> _Profile | Non
         "credentials": lambda: _credentials(top.get("credentials"), config_dir),
         "vouches": lambda: _vouches(top.get("practitioners")),
         "chooses": lambda: _chooses(top.get("references")),
+        "answered_at": lambda: answered_at(top.get("answered_at")),
     }
     for part, read in readers.items():
         with problems.kept():
@@ -163,6 +164,7 @@ def _profile(path: Path, config_dir: Path, problems: Problems) -> _Profile | Non
         pilot=accredited.pilot,
         vouches=parts["vouches"],
         chooses=parts["chooses"],
+        answered_at=parts["answered_at"],
     )
     places = {ref: value for ref, (_service, value) in services.items()}
     return _Profile(partner, parts["credentials"], places, top.need("deliver"))

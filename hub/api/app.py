@@ -19,6 +19,8 @@ from hub.api.doctoring import Doctoring
 from hub.api.door import Door
 from hub.api.endpoints import Endpoints
 from hub.api.facade import Hub
+from hub.api.fhir import routes as fhir
+from hub.api.fhir.messages import Courier, Messages
 from hub.api.guard import Guard
 from hub.api.limits import Limits, Load
 from hub.api.metrics import Metrics
@@ -34,12 +36,14 @@ def create_app(
     *,
     recogniser: Recogniser | None = None,
     desk: Desk | None = None,
+    courier: Courier | None = None,
     limits: Limits | None = None,
 ) -> FastAPI:
     """Return the partners' application over *hub*.
 
     *desk* exchanges assertions and *recogniser* knows the tokens again (`adapters.tokens.TokenDesk`
     is both); without them there is no ``/token``, and only API keys prove who is calling.
+    *courier* carries answers to FHIR senders that do not wait for them.
     """
     limits = limits or Limits()
     measured = Metrics()
@@ -78,6 +82,7 @@ def create_app(
         (routes.DOCS, do.docs),
         (routes.OPENAPI, do.openapi),
         *Alerting(hub).for_partners(),
+        (fhir.PROCESS, Messages(hub, courier, limits).process),
     ]
     return _application(hub, door, table, limits, measured)
 
@@ -152,6 +157,7 @@ def _application(
         load=Load(limits),
         metrics=measured,
         support_contact=lambda: hub.registry.support_contact,
+        canonical_url=hub.settings.canonical_url,
     )
     return app
 

@@ -21,7 +21,7 @@ WHO: Final = frozenset({"public", "local", "operator", "partner"}) | OPERATIONS
 """Who may call: anybody; this machine only; whoever can open the operator socket; any accredited
 partner; or a partner with that operation."""
 
-Takes = Literal["nothing", "json", "form", "message", "notice"]
+Takes = Literal["nothing", "json", "form", "message", "notice", "fhir", "resource"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from hub.api import headers
 from hub.api.auth import Authenticator, Principal
 from hub.api.declared import Call, Declared, Endpoint
 from hub.api.facade import Hub
+from hub.api.fhir.outcome import CONTENT_TYPE as FHIR
+from hub.api.fhir.outcome import system_for
 from hub.api.guard import BODY_READ, CODE, HELD, REQUEST_ID
 from hub.api.limits import Limits, declared_length, read_body
 from hub.api.problem import answer, malformed, missing, status_of
@@ -82,6 +84,7 @@ class Door:
             request_id=request.scope[REQUEST_ID],
             members=members,
             headers=extra,
+            fhir=system_for(request.scope["path"], self._hub.settings.canonical_url),
         )
 
     async def _call(self, declared: Declared, request: Request) -> Call:
@@ -101,7 +104,7 @@ class Door:
             kind = headers.content_type(given, self._readable(declared))
             limit = (
                 self._limits.body_bytes
-                if declared.takes in ("message", "notice")
+                if declared.takes in ("message", "notice", "fhir")
                 else self._limits.small_body_bytes
             )
             body = await read_body(
@@ -146,7 +149,7 @@ class Door:
             return self._hub.reader.content_types()
         if declared.takes == "notice":
             return {JSON, *self._hub.reader.content_types()}
-        return (FORM,) if declared.takes == "form" else (JSON,)
+        return {"form": (FORM,), "fhir": (FHIR,), "resource": (FHIR,)}.get(declared.takes, (JSON,))
 
     def _caller(
         self, declared: Declared, scope: Mapping[str, Any], given: Mapping[bytes, bytes]

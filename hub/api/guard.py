@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hub.api.fhir.outcome import system_for
 from hub.api.limits import Held, Load
 from hub.api.metrics import Metrics
 from hub.api.problem import answer, internal
@@ -44,12 +45,19 @@ class Guard:
     """Wraps the application; one `Load` and one `Metrics` per process."""
 
     def __init__(
-        self, app: ASGIApp, *, load: Load, metrics: Metrics, support_contact: Callable[[], str]
+        self,
+        app: ASGIApp,
+        *,
+        load: Load,
+        metrics: Metrics,
+        support_contact: Callable[[], str],
+        canonical_url: str,
     ) -> None:
         self._app = app
         self._load = load
         self._metrics = metrics
         self._support_contact = support_contact
+        self._canonical_url = canonical_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -101,7 +109,10 @@ class Guard:
             raise ConnectionAbortedError from None
         scope[CODE] = error.code
         response = answer(
-            error, support_contact=self._support_contact(), request_id=scope[REQUEST_ID]
+            error,
+            support_contact=self._support_contact(),
+            request_id=scope[REQUEST_ID],
+            fhir=system_for(scope["path"], self._canonical_url),
         )
         await response(scope, receive, send)
 

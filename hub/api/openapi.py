@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from hub.api.alerting import PARTNER_ROUTES as ALERT_ROUTES
 from hub.api.declared import Declared
+from hub.api.fhir import outcome
+from hub.api.fhir.routes import ROUTES as FHIR_ROUTES
 from hub.api.problem import CONTENT_TYPE as PROBLEM
 from hub.api.routes import PARTNER_ROUTES
 from hub.api.schemas import EXAMPLES, SCHEMAS
@@ -16,7 +18,11 @@ _WHO: Final = {
     "local": "this machine only",
     "partner": "any accredited partner",
 }
-_BODY_TYPE: Final = {"form": "application/x-www-form-urlencoded"}
+_BODY_TYPE: Final = {
+    "form": "application/x-www-form-urlencoded",
+    "fhir": outcome.CONTENT_TYPE,
+    "resource": outcome.CONTENT_TYPE,
+}
 _KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -41,6 +47,13 @@ def _media(schema: str) -> Mapping[str, Any]:
         "schema": {"$ref": f"#/components/schemas/{schema}"},
         "examples": {"example": {"value": EXAMPLES[schema]}},
     }
+
+
+def _refused(route: Declared) -> Mapping[str, Any]:
+    """Return the body of a refusal: a problem, or what FHIR has instead."""
+    fhir = outcome.speaks(route.path)
+    kind, name = (outcome.CONTENT_TYPE, "OperationOutcome") if fhir else (PROBLEM, "Problem")
+    return {kind: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
 
 
 def _parameters(route: Declared) -> Sequence[Mapping[str, Any]]:
@@ -69,14 +82,13 @@ def _operation(route: Declared, readable: Sequence[str]) -> Mapping[str, Any]:
     for status, (description, schema) in told["answers"].items():
         kinds = (route.gives.split(";")[0],) if route.gives else tuple(readable)
         media = _media(schema) if schema else {"schema": {"type": "string"}}
-        responses[str(status)] = {
-            "description": description,
-            "content": dict.fromkeys(kinds or ("application/json",), media),
-        }
+        responses[str(status)] = {"description": description}
+        if schema is not None or status != HTTPStatus.ACCEPTED:
+            responses[str(status)]["content"] = dict.fromkeys(kinds or ("application/json",), media)
     for status in told["refusals"]:
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,
-            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            "content": _refused(route),
         }
     operation: dict[str, Any] = {
         "operationId": told["operationId"],
@@ -110,7 +122,7 @@ def _version() -> str:
 def document(public_url: str, readable: Sequence[str]) -> Mapping[str, Any]:
     """Return the document; *readable* are the content types that messages may have."""
     paths: dict[str, dict[str, Any]] = {}
-    for route in (*PARTNER_ROUTES, *ALERT_ROUTES):
+    for route in (*PARTNER_ROUTES, *ALERT_ROUTES, *FHIR_ROUTES):
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, readable)
     problem = {**SCHEMAS["Problem"], "examples": [EXAMPLES["Problem"]]}
     return {

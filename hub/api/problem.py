@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
+from hub.api.fhir import outcome
 from hub.errors import (
     Code,
     Conflict,
@@ -121,8 +122,12 @@ def answer(
     request_id: str,
     members: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    fhir: str | None = None,
 ) -> Response:
-    """Return the response for *error*, with the headers that its status asks for."""
+    """Return the response for *error*, with the headers that its status asks for.
+
+    *fhir* is the code system of our codes where the caller speaks FHIR: an OperationOutcome then.
+    """
     status = status_of(error)
     if status >= 500 and not isinstance(error, Unavailable):
         error = internal()
@@ -132,6 +137,11 @@ def answer(
     if isinstance(error, Unavailable) or status == 429:
         wait = error.retry_after if isinstance(error, Unavailable) else None
         extra.setdefault("retry-after", str(max(1, math.ceil(wait or 1.0))))
+    if fhir is not None:
+        said = outcome.body_of(
+            error, system=fhir, support_contact=support_contact, request_id=request_id
+        )
+        return Response(said, status, extra, outcome.CONTENT_TYPE)
     body = body_of(
         error, status, support_contact=support_contact, request_id=request_id, members=members
     )

@@ -15,6 +15,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from hub.api.fhir import outcome
+from hub.api.fhir.outcome import system_for
 from hub.api.problem import CONTENT_TYPE, body_of, malformed
 from hub.errors import Code
 from hub.logging import log
@@ -59,6 +61,7 @@ class BoundedHttp(HttpToolsProtocol):
     """
 
     support_contact: str = ""
+    canonical_url: str = ""
     head_bytes: int = HEAD_BYTES
     head_seconds: float = HEAD_SECONDS
 
@@ -145,6 +148,11 @@ class BoundedHttp(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _asked(self) -> str:
+        """Return the path of the request under way, as far as it was read."""
+        url: bytes = getattr(self, "url", b"")
+        return url.partition(b"?")[0].decode("latin-1")
+
     def _refuse(self, status: int, code: Code, remedy: str) -> None:
         self._stop()
         if self.transport.is_closing():
@@ -160,15 +168,23 @@ class BoundedHttp(HttpToolsProtocol):
             # It is this request's own body; nobody waits for it any more.
             cycle.disconnected = True
             cycle.message_event.set()
-        body = body_of(
-            malformed(code, "body" if cycle is not None and not self._in_head else "head", remedy),
-            status,
-            support_contact=self.support_contact,
-            request_id=request_id,
+        error = malformed(
+            code, "body" if cycle is not None and not self._in_head else "head", remedy
         )
+        system = system_for(self._asked(), self.canonical_url)
+        if system is None:
+            kind = CONTENT_TYPE
+            body = body_of(
+                error, status, support_contact=self.support_contact, request_id=request_id
+            )
+        else:
+            kind = outcome.CONTENT_TYPE
+            body = outcome.body_of(
+                error, system=system, support_contact=self.support_contact, request_id=request_id
+            )
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
-            f"content-type: {CONTENT_TYPE}\r\ncontent-length: {len(body)}\r\n"
+            f"content-type: {kind}\r\ncontent-length: {len(body)}\r\n"
             f"cache-control: no-store\r\nx-request-id: {request_id}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
@@ -176,7 +192,11 @@ class BoundedHttp(HttpToolsProtocol):
 
 
 def bounded(
-    support_contact: str, *, head_bytes: int = HEAD_BYTES, head_seconds: float = HEAD_SECONDS
+    support_contact: str,
+    *,
+    canonical_url: str = "",
+    head_bytes: int = HEAD_BYTES,
+    head_seconds: float = HEAD_SECONDS,
 ) -> type[BoundedHttp]:
     """Return the protocol class with these limits and this contact in its refusals."""
 
@@ -184,6 +204,7 @@ def bounded(
         """One server's protocol."""
 
     Bounded.support_contact = support_contact
+    Bounded.canonical_url = canonical_url
     Bounded.head_bytes = head_bytes
     Bounded.head_seconds = head_seconds
     return Bounded

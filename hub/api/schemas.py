@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hub.api import disclosing, pulling
+from hub.api.fhir import routes as fhir
 from hub.api.lifting import SHIELD_OVERRIDE
 from hub.api.schemas_people import DIRECTORY, PRACTITIONER, PRACTITIONER_EXAMPLE, REFERENCE
 from hub.domain.codes import code_list
@@ -117,6 +118,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     ),
     **disclosing.SCHEMAS,
     **pulling.SCHEMAS,
+    **fhir.SCHEMAS,
     "ConsentDecision": _object(
         {
             "consent_decision_id": _REFERENCE,
@@ -293,6 +295,7 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "Receipt": {"message_id": "01J9ZX", "status": "accepted", "episode_id": "ep-0001"},
     **disclosing.EXAMPLES,
     **pulling.EXAMPLES,
+    **fhir.EXAMPLES,
     "ConsentDecision": {
         "consent_decision_id": "c-0001",
         "subject_id": "child-1",

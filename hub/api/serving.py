@@ -172,7 +172,9 @@ async def listening(
     On leaving, nothing new is accepted, and what is being answered has ten seconds to end.  Port 0
     chooses a free port; the yielded address has the real one.
     """
-    protocol = bounded(support_contact, head_seconds=head_seconds)
+    protocol = bounded(
+        support_contact, canonical_url=settings.canonical_url, head_seconds=head_seconds
+    )
     configs = [_config(app, protocol, settings)]
     if operator is not None:
         configs.append(_config(operator, protocol, None))

@@ -20,7 +20,7 @@ the child index, posting notifications, reading what was released to the partner
 disclosing without consent what a named person decided to disclose (N13), vouching for the
 organisation's practitioners, and seeing past a shield for one view (child protection only)."""
 
-Channel = Literal["webhook", "amqp", "pull", "index", "mllp", "mesh"]
+Channel = Literal["webhook", "amqp", "pull", "index", "mllp", "mesh", "fhir"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,11 @@ class Delivering:
 
     *body* ``thin`` carries a reference only; the partner then fetches through the gate.  *content*
     and *notification* name formats, *answers* that of answers to its own requests where it is
-    another.  *secret_file* signs webhooks, *cert_file* and *key_file* are the certificate that the
-    hub shows, *ca_file* is the only authority whose certificate the partner's address may show; all
-    are absolute.  *retry* are the seconds before each attempt, where they are not the hub's own.
-    *mesh* is the partner's mailbox, if that is how it is reached.
+    another.  *secret_file* signs webhooks, and for FHIR it is the bearer token; *cert_file* and
+    *key_file* are the certificate that the hub shows, *ca_file* is the only authority whose
+    certificate the partner's address may show; all are absolute.  *retry* are the seconds before
+    each attempt, where they are not the hub's own.  *mesh* is the partner's mailbox, if that is
+    how it is reached.
     """
 
     channel: Channel
@@ -82,7 +83,8 @@ class Partner:
     *sponsor* the authority that stands for it, *application* its application form.  Where
     *vouches* is false the hub asks nothing about its practitioners; where it *chooses*, it names
     its episodes itself instead of asking the hub for references.  *acting* is the practitioner
-    for whom its system makes the call at hand, if it said.
+    for whom its system makes the call at hand, if it said.  *answered_at* are the addresses at
+    which it lets FHIR messages be answered that it does not wait for.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Partner:
     vouches: bool = True
     chooses: bool = False
     acting: str | None = None
+    answered_at: tuple[str, ...] = ()
 
     def connected(self, on: date) -> bool:
         """Return whether its system may come to the door that day: not merely applied, not

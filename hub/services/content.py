@@ -1,5 +1,6 @@
 """The content of a message: what is sent, what the hub derives, whether the whole is lawful."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -8,8 +9,10 @@ from hub.domain.difference import responsible_practitioner
 from hub.domain.exchange import Tree
 from hub.domain.regions import Regions
 from hub.errors import Code, Fault, InvalidContent
+from hub.ports import Read
 
 DERIVED: Final = ("status", "responsible_practitioner", "opened_at", "closed_at")
+MOST_NOTED: Final = 100
 
 
 def check_whole(merged: Tree, message: Tree) -> None:
@@ -25,6 +28,17 @@ def check_whole(merged: Tree, message: Tree) -> None:
         raise InvalidContent(
             faults[0].code, f"{len(faults)} faults in the episode as it would be", faults
         )
+
+
+def noted(read: Read) -> Sequence[Fault]:
+    """Return what the sender is told beside the receipt: warnings, and the places of what nothing
+    here reads (`reliability.md` P20: named, never dropped in silence).
+    """
+    unread = [
+        Fault(Code.UNKNOWN_FIELD, path, "nothing here reads this: it was left out")
+        for path in read.unmapped[:MOST_NOTED]
+    ]
+    return (*read.warnings, *unread)
 
 
 def sent_tree(message: Tree) -> Tree:

@@ -24,6 +24,8 @@ from hub.hub import Hub
 from hub.settings import Listen, Settings
 from tests import builders as b
 from tests.contract.records import assertion
+from tests.unit.fhir.door import FHIR
+from tests.unit.fhir.door import message as fhir_message
 from tests.unit.services.world import (
     CANONICAL,
     PARTNERS,
@@ -166,9 +168,22 @@ class Door:
 
 def outcome(answer: Any) -> str:
     """Return the code of a refusal, else the status."""
+    if answer.headers.get("content-type") == FHIR:
+        return _of_fhir(answer)
     if answer.status_code < 400:
         return str(answer.status_code)
     return str(answer.json().get("code", answer.status_code))
+
+
+def _of_fhir(answer: Any) -> str:
+    """Return the code of an OperationOutcome, or of the one that an acknowledgement goes with."""
+    tree = answer.json()
+    entries = tree.get("entry", ())
+    header = entries[0]["resource"] if entries else {}
+    if answer.status_code < 400 and header.get("response", {}).get("code", "ok") == "ok":
+        return str(answer.status_code)
+    told = tree if answer.status_code >= 400 else entries[1]["resource"]
+    return str(told["issue"][0]["details"]["coding"][0]["code"])
 
 
 def call_for(operation: str, episode: str, service: str, user: str) -> dict[str, Any]:
@@ -178,6 +193,8 @@ def call_for(operation: str, episode: str, service: str, user: str) -> dict[str,
         return _post("/messages", {"event": operation, "episode": _part(operation, ref)}, user)
     if operation == "(bare episode)":
         return _post("/messages", {"episode": _part("", ref)}, user)
+    if operation == "POST /fhir/$process-message":
+        return _in_fhir(_part("", ref), user)
     if operation == "(contribution)":
         element = {"subject_id": "s1", "element": "1.1", "commentary": "Sleeps better."}
         patch = {"episode_id": ref, "element": element}
@@ -225,6 +242,13 @@ def _post(path: str, message: dict[str, Any], user: str) -> dict[str, Any]:
     tree.setdefault("message", {})["sender_user_ref"] = user
     headers = {"content-type": CANONICAL + ";version=1", "idempotency-key": "k-matrix"}
     return {"method": "POST", "path": path, "body": orjson.dumps(tree), "headers": headers}
+
+
+def _in_fhir(part: dict[str, Any], user: str) -> dict[str, Any]:
+    told = {"sender_user_ref": user, "episode_id": part["episode_id"], "message_type": "N6"}
+    raw = fhir_message({"episode": part}, **told)
+    headers = {"content-type": FHIR}
+    return {"method": "POST", "path": "/fhir/$process-message", "body": raw, "headers": headers}
 
 
 def _decision(ref: str, _user: str) -> Any:

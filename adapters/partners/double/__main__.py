@@ -48,7 +48,9 @@ async def play(told: argparse.Namespace) -> None:
     if deliver.get("secret_file"):
         # Paths in a profile are relative to the configuration folder that holds partners/.
         secret_file = told.profile.parent.parent / deliver["secret_file"]
-        secret = secret_bytes(secret_file.read_text())
+        text = secret_file.read_text()
+        fhir = deliver.get("channel") == "fhir"
+        secret = text.strip().encode() if fhir else secret_bytes(text)
     caller = Caller(told.hub, Credentials.load(told.credentials))
     double = Double(profile, caller, Mailbox(told.out / profile["partner"]), secret)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from adapters.partners.double import fhir
 from adapters.partners.double.caller import Caller
 from adapters.partners.double.http import Answer, Listener, Request
 from adapters.partners.double.mailbox import Mailbox
@@ -81,6 +82,8 @@ class Double:
                 await asyncio.sleep(self.manners.seconds)
             if mode == "status":
                 return Answer(status=self.manners.status)
+            if self._deliver.get("channel") == "fhir":
+                return await self._on_message(request, mode)
             if self._secret is not None:
                 wrong = fault(self._secret, request.headers, request.body, time.time())
                 if wrong:
@@ -90,6 +93,22 @@ class Double:
             return Answer(cut=True) if mode == "drop" else Answer()
         finally:
             self._busy -= 1
+
+    async def _on_message(self, request: Request, mode: str) -> Answer:
+        """Receive one FHIR message: check the token, keep, acknowledge."""
+        if self._secret is not None:
+            token = f"Bearer {self._secret.decode()}"
+            if request.headers.get("authorization") != token:
+                self._mailbox.faults.append("a message without its token")
+                return Answer(status=401)
+        about = fhir.message_id(request.body)
+        if about is None:
+            self._mailbox.faults.append("no FHIR message")
+            return fhir.refusal("send a message Bundle with ids")
+        await self.take(request.body, {**request.headers, "message-id": about}, via="fhir")
+        if mode == "drop":
+            return Answer(cut=True)
+        return fhir.acknowledgement(about, "ok", about)
 
     def _mood(self) -> str:
         if self.manners.mode in ("up", "down") or self.manners.times == 0:

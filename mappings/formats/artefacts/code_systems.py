@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from hub.domain.codes import CodeList, code_list, list_ids
+from hub.errors import Code
 from mappings.engine.catalogue import Format
 from mappings.formats.artefacts import mentions
 from mappings.formats.artefacts.stamp import Stamp, words
@@ -18,6 +19,7 @@ OWN: Final[Mapping[str, tuple[str, str]]] = {
     "caf-task": ("Kinds of task", "What a Task of a delivery plan is about."),
     "caf-request": ("Requests", "What kind of request a ServiceRequest is."),
     "caf-goal": ("Kinds of goal", "Where a Goal comes from, if not from a plan."),
+    "hub-error": ("Refusals", "Why the hub refuses something: in every OperationOutcome of it."),
     "caf-consent-giver": ("Consent givers", "Whether somebody gives consent for a child."),
 }
 """Title and description of the code systems that are the mappings' own."""
@@ -27,7 +29,8 @@ def code_systems(ones: Sequence[Format], stamp: Stamp) -> Iterator[dict[str, Any
     """Yield a CodeSystem for every code list, and for every system that the mappings mention."""
     for list_id in list_ids():
         yield _of_list(code_list(list_id), stamp)
-    for name, codes in sorted(own_codes(ones, stamp).items()):
+    own = {**own_codes(ones, stamp), "hub-error": sorted(code.value for code in Code)}
+    for name, codes in sorted(own.items()):
         title, description = OWN.get(name, (words(name), f"Codes of {words(name).lower()}."))
         yield {
             **stamp.head("CodeSystem", name, title, description),

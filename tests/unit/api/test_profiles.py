@@ -312,3 +312,54 @@ def test_an_organisation_can_say_that_it_vouches_for_nobody(site: Path) -> None:
 
     assert not registry.partners["GP-A"].vouches
     assert registry.partners["HV-A"].vouches
+
+
+def test_addresses_for_answers_are_addresses(site: Path) -> None:
+    """Where FHIR messages are answered later: https, each once, no user or query."""
+    good = "answered_at: [https://cms.sch-a.example/fhir/answers]\ndeliver:"
+    change(site, "SCH-A", "deliver:", good)
+    assert load_registry(site).partners["SCH-A"].answered_at == (
+        "https://cms.sch-a.example/fhir/answers",
+    )
+
+    for wrong in (
+        "http://cms.sch-a.example/",
+        "https://a:b@cms.sch-a.example/",
+        "https://cms.sch-a.example/?x=y",
+        "file:///etc/passwd",
+        "https://cms.sch-a.example/" + "x" * 128,
+        "https://cms.sch-a.example/fhir/answers, https://cms.sch-a.example/fhir/answers",
+    ):
+        change(site, "SCH-A", good, f"answered_at: [{wrong}]\ndeliver:")
+        assert [place.partition(":")[0] for place, _ in faults(site)] == ["partners/SCH-A.yaml"]
+        change(site, "SCH-A", f"answered_at: [{wrong}]\ndeliver:", good)
+
+
+IN_FHIR = """deliver:
+  channel: fhir
+  url: https://cms.ehm-a.example/fhir/$process-message
+  content: fhir-r4/episode
+  notification: fhir-r4/notification
+"""
+
+
+def test_a_partner_may_be_reached_in_fhir(site: Path) -> None:
+    """Whole messages to its own operation, with a token if the profile has one."""
+    path = site / "partners/EHM-A.yaml"
+    text = path.read_text()
+    before, _, rest = text.partition("deliver:\n")
+    after = rest[rest.index("\ncredentials") + 1 :]
+    path.write_text(before + IN_FHIR + "  secret_file: secrets/ehm-a.webhook\n" + after)
+    delivering = load_registry(site).partners["EHM-A"].delivering
+    assert (delivering.channel, delivering.body) == ("fhir", "full")
+    assert delivering.secret_file is not None
+
+    for wrong, said in (
+        (IN_FHIR.replace("/$process-message", ""), "must end in"),
+        (IN_FHIR.replace("https:", "http:"), "must be https://"),
+        (IN_FHIR + "  body: thin\n", "whole"),
+        (IN_FHIR + "  cert_file: partners/EHM-A.yaml\n", "given together"),
+        (IN_FHIR.replace("  content: fhir-r4/episode\n", ""), "content"),
+    ):
+        path.write_text(before + wrong + after)
+        assert any(said in remedy for _, remedy in faults(site)), wrong

@@ -1,0 +1,1 @@
+"""The FHIR door: messages, metadata, look-ups, and refusals as OperationOutcome."""

@@ -1,0 +1,105 @@
+"""The routes of the FHIR door, and how they are documented."""
+
+from typing import Any, Final
+
+from hub.api.declared import Declared
+from hub.api.documented import BODY, PARTNER, documented
+from hub.api.fhir.outcome import CONTENT_TYPE
+
+PROCESS: Final = Declared(
+    "POST",
+    "/fhir/$process-message",
+    "partner",
+    CONTENT_TYPE,
+    takes="fhir",
+    query={
+        "async": {
+            "description": "`true`: the answer goes to `response-url`.",
+            "schema": {"enum": ["true", "false"], "default": "false"},
+        },
+        "response-url": {
+            "description": "Where the answer goes: one of the addresses in the caller's profile.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+        },
+    },
+    document=documented(
+        "processMessage",
+        "Send a FHIR message",
+        "A message Bundle of FHIR R4: an episode, a consent decision, a notice, an answer. It is "
+        "answered after the commit by an acknowledgement Bundle, whose "
+        "`MessageHeader.response.code` says what became of it. Bundle.id and MessageHeader.id are "
+        "the same for every attempt; the same pair gets the same answer for 35 days.",
+        body="FhirMessage",
+        answers={
+            200: ("The acknowledgement: ok, fatal-error or transient-error.", "FhirMessage"),
+            202: ("The answer will come to `response-url`.", None),
+        },
+        refusals=(*PARTNER, *BODY, 422),
+    ),
+)
+ROUTES: Final = (PROCESS,)
+
+_ANY: Final[dict[str, Any]] = {"type": "object", "additionalProperties": True}
+_SYSTEM: Final = "https://ecaf.example/fhir/CodeSystem"
+SCHEMAS: Final[dict[str, Any]] = {
+    "FhirMessage": {
+        "type": "object",
+        "description": "A Bundle of type message (FHIR R4); the MessageDefinitions are published.",
+        "properties": {
+            "resourceType": {"const": "Bundle"},
+            "id": {"type": "string", "pattern": "^[A-Za-z0-9.-]{1,64}$"},
+            "type": {"const": "message"},
+            "entry": {"type": "array", "items": _ANY, "minItems": 1},
+        },
+        "required": ["resourceType", "id", "type", "entry"],
+        "additionalProperties": True,
+    },
+    "OperationOutcome": {
+        "type": "object",
+        "description": "A refusal (FHIR R4): code, place and remedy; no value of the request.",
+        "properties": {
+            "resourceType": {"const": "OperationOutcome"},
+            "id": {"type": "string"},
+            "issue": {"type": "array", "items": _ANY, "minItems": 1},
+        },
+        "required": ["resourceType", "issue"],
+        "additionalProperties": False,
+    },
+}
+EXAMPLES: Final[dict[str, Any]] = {
+    "FhirMessage": {
+        "resourceType": "Bundle",
+        "id": "b-0001",
+        "type": "message",
+        "entry": [
+            {
+                "fullUrl": "urn:uuid:01990000-0000-7000-8000-000000000206",
+                "resource": {
+                    "resourceType": "MessageHeader",
+                    "id": "01990000-0000-7000-8000-000000000206",
+                    "eventCoding": {
+                        "system": f"{_SYSTEM}/caf-message-event",
+                        "code": "caf-acknowledgement",
+                    },
+                    "source": {"endpoint": "urn:ecaf:hub"},
+                    "response": {
+                        "identifier": "01990000-0000-7000-8000-000000000011",
+                        "code": "ok",
+                    },
+                },
+            }
+        ],
+    },
+    "OperationOutcome": {
+        "resourceType": "OperationOutcome",
+        "issue": [
+            {
+                "severity": "error",
+                "code": "required",
+                "details": {"coding": [{"system": f"{_SYSTEM}/hub-error", "code": "E_REQUIRED"}]},
+                "diagnostics": "give an id: the same for every attempt",
+                "expression": ["Bundle.id"],
+            }
+        ],
+    },
+}
