@@ -57,18 +57,28 @@ class Zygote:
 
 
 class Forked(Process):
-    """One hub; *deadly* is the point at which its next life ends, and only that one."""
+    """One hub; `deadly` is the point at which its next life ends, and only that one."""
 
     def __init__(
-        self, zygote: Zygote, environ: Mapping[str, str], log: Path, flaw: str | None = None
+        self,
+        zygote: Zygote,
+        environ: Mapping[str, str],
+        log: Path,
+        *,
+        points: Path | None = None,
+        flaw: str | None = None,
     ) -> None:
-        """Prepare; nothing runs.  *flaw* names the promise that it breaks (`sabotaged_hub`)."""
+        """Prepare; nothing runs.
+
+        The points that it reaches are written to *points*, if they are counted.  *flaw* names the
+        promise that it breaks (`sabotaged_hub`).
+        """
         super().__init__((), environ, log)
         self._zygote = zygote
         self._flaw = flaw
         self._pid: int | None = None
         self._handle: int | None = None
-        self.points = log.with_name("points")
+        self._points = points
         self.deadly: tuple[str, int] | None = None
 
     async def start(self) -> None:
@@ -77,7 +87,7 @@ class Forked(Process):
         order = {
             "environ": dict(self._environ),
             "log": str(self._log),
-            "points": str(self.points),
+            "points": None if self._points is None else str(self._points),
             "deadly": self.deadly,
             "flaw": self._flaw,
         }

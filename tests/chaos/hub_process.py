@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -130,8 +131,9 @@ class HubProcess:
         started = time.monotonic()
         states: dict[str, int] = {}
         while time.monotonic() - started < seconds:
-            states = (await self.summary())["states"]
-            if not sum(states[name] for name in ("pending", "sending", "handed_over")):
+            with suppress(httpx.HTTPError):  # its store is on its way back
+                states = (await self.summary())["states"]
+            if states and not sum(states[name] for name in ("pending", "sending", "handed_over")):
                 return states, time.monotonic() - started
             await asyncio.sleep(0.1)
         raise AssertionError(f"no rest within {seconds:.0f} seconds: {states}\n{self.tail()}")

@@ -6,10 +6,13 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 
 from hub.scenarios.processes import free_port
+from tests.chaos.disclosures import undisclosed
+from tests.chaos.forked import Forked, Zygote
 from tests.chaos.hub_process import SERVE, HubProcess, make_site
 from tests.chaos.ledger import Ledger, Verdict, judge
 from tests.chaos.load import PRODUCERS, RECIPIENTS, Message, Producer, conversation
@@ -30,7 +33,7 @@ class Rig:
         seed: int,
         database: str,
         broker: str | None,
-        program: Sequence[str],
+        program: Sequence[str] | None,
         drops: float,
     ) -> None:
         self.seed = seed
@@ -45,7 +48,10 @@ class Rig:
         urls: dict[str, str | None] = {name: _url() for name in ("EHM-A", "GP-A", "HOU-A")}
         urls |= {"SCH-A": None, "SCH-B": None, QUEUED: None if broker else _url()}
         self.site, self._keys = make_site(folder / "site", urls)
-        self.hub = HubProcess(self.site, database, broker, program=program)
+        self._database = database
+        self._zygote = Zygote(self.site.folder) if program is None else None
+        begun = None if self._zygote is None else partial(Forked, self._zygote)
+        self.hub = HubProcess(self.site, database, broker, program=program or SERVE, begun=begun)
         self.partners = {
             name: Partner(name, self.ledger, drops=drops, seed=seed) for name in RECIPIENTS
         }
@@ -61,6 +67,8 @@ class Rig:
 
     async def start(self) -> None:
         """Start the hub and everybody around it."""
+        if self._zygote is not None:
+            await self._zygote.start()
         await self.hub.start()
         for name, partner in self.partners.items():
             queue = self._broker if name == QUEUED else None
@@ -76,6 +84,8 @@ class Rig:
             for producer in self._producers:
                 await producer.close()
             await self.hub.stop()
+            if self._zygote is not None:
+                await self._zygote.stop()
             self.ledger.close()
 
     @asynccontextmanager
@@ -128,10 +138,14 @@ class Rig:
     async def kill_and_restart(self) -> None:
         """Kill -9, and start on the same store."""
         await self.hub.kill()
-        self.kills += 1
-        self.ledger.note("killed", number=self.kills)
+        self.killed("hub")
         self.slowest_start = max(self.slowest_start, await self.hub.start())
         self.ledger.note("restarted", number=self.kills)
+
+    def killed(self, what: str) -> None:
+        """Note that something has been killed."""
+        self.kills += 1
+        self.ledger.note("killed", number=self.kills, what=what)
 
     async def settle(self, seconds: float) -> float:
         """Wait for rest and check that every delivery that there must be ended as delivered.
@@ -155,6 +169,11 @@ class Rig:
                 seen, since = self.ledger.counted["receipt"], loop.time()
             await asyncio.sleep(0.1)
 
+    async def undisclosed(self) -> list[str]:
+        """End the hub, and return what partners received without a record in its audit."""
+        await self.hub.stop()
+        return await undisclosed(self.ledger.lines(), self._database, self.site.vault_key)
+
     def verdict(self) -> Verdict:
         """Return what the ledger proves."""
         return judge(self.ledger.lines())
@@ -170,12 +189,13 @@ async def rig(
     *,
     database: str | None = None,
     broker: str | None = None,
-    program: Sequence[str] = SERVE,
+    program: Sequence[str] | None = None,
     drops: float = DROPS,
 ) -> AsyncIterator[Rig]:
     """A running rig in a folder of its own; without *database* on SQLite.
 
-    *drops* is the share of webhooks that partners take and do not answer.
+    Without *program* hubs are forked from a warm process, which is quick.  *drops* is the share of
+    webhooks that partners take and do not answer.
     """
     # Not under pytest's folders: the path of a socket may have 107 characters only.
     folder = Path(tempfile.mkdtemp(prefix="ecaf-chaos-"))

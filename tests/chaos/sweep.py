@@ -122,7 +122,8 @@ class Sweep:
         made: list[Forked] = []
 
         def begun(environ: Mapping[str, str], _log: Path) -> Forked:
-            made.append(Forked(self.zygote, environ, folder / "hub.log", flaw))
+            log, points = folder / "hub.log", folder / "points"
+            made.append(Forked(self.zygote, environ, log, points=points, flaw=flaw))
             return made[0]
 
         hub = HubProcess(self._site, database, self._broker, begun=begun)
@@ -147,7 +148,7 @@ class Sweep:
         finally:
             ledger.close()
         if not faults:
-            passed = numbered(process.points.read_text().splitlines())
+            passed = numbered((folder / "points").read_text().splitlines())
             shutil.rmtree(folder)
         else:
             passed = ()

@@ -1,5 +1,7 @@
 """kill -9 of `ecaf serve` in bursts of submissions: nothing acknowledged is lost, nothing doubled.
 
+Without a broker; with one, and with the broker and the database killed as well, `test_kill_loops`.
+
 `reliability.md` P1 (nothing accepted is lost), P2 (no ghosts), P3 (every delivery ends), P4
 (effectively once), P6 (order), P11 (recovery without a human step).
 """
@@ -35,7 +37,6 @@ SIZES = [
 BACKENDS = [
     "sqlite",
     pytest.param("postgresql", marks=pytest.mark.database),
-    pytest.param("postgresql and rabbitmq", marks=[pytest.mark.database, pytest.mark.broker]),
 ]
 
 
@@ -46,10 +47,8 @@ async def test_kill9_loses_and_doubles_nothing(
 ) -> None:
     """After kills in mid-burst everything acknowledged arrives, each with one id and one body."""
     database = request.getfixturevalue("durable_url") if "postgresql" in backend else None
-    broker = request.getfixturevalue("empty_rabbitmq").url if "rabbitmq" in backend else None
-
     rested = 0.0
-    async with rig(seed, database=database, broker=broker) as run:
+    async with rig(seed, database=database) as run:
         for number in range(size.rounds):
             async with run.burst(size.episodes, size.updates):
                 # In turn while it accepts and while it delivers; when exactly is the seed's to say.
@@ -62,10 +61,12 @@ async def test_kill9_loses_and_doubles_nothing(
             if number % 3 == 2 or number == size.rounds - 1:
                 rested = max(rested, await run.settle(REST_SECONDS))
         verdict = run.verdict()
+        unrecorded = await run.undisclosed()
 
     said(
         f"{backend}: {run.kills} kills, {verdict}, rest after at most {rested:.1f} s,"
         f" slowest start {run.slowest_start:.1f} s, seed {seed}"
     )
     assert verdict.faults() == {}
+    assert unrecorded == []
     assert verdict.acknowledged == 2 * size.rounds * size.episodes * (3 + size.updates)

@@ -47,13 +47,14 @@ _TABLE = re.compile(r"\b(?:INTO|FROM|UPDATE|TABLE|INDEX|ON)\s+\"?(\w+)", re.IGNO
 
 
 class Order(TypedDict):
-    """One hub: its environment, the files of its output and of the points that it reached, the
-    point at which it dies, if it does, and which promise it breaks (`sabotaged_hub`), if any.
+    """One hub: its environment, the file of its output, and that of the points that it reaches, if
+    they are counted; the point at which it dies, if it does, and which promise it breaks
+    (`sabotaged_hub`), if any.
     """
 
     environ: dict[str, str]
     log: str
-    points: str
+    points: str | None
     deadly: tuple[str, int] | None
     flaw: str | None
 
@@ -213,7 +214,8 @@ def become(order: Order) -> None:
     if order["flaw"] is not None:
         run_path(str(SABOTAGED))["FLAWS"][order["flaw"]]()
     deadly = order["deadly"]
-    install(Points(order["points"], None if deadly is None else (deadly[0], deadly[1])))
+    if order["points"] is not None:
+        install(Points(order["points"], None if deadly is None else (deadly[0], deadly[1])))
     serving.run(order["environ"], "all")
 
 
