@@ -116,12 +116,16 @@ class HubProcess:
 
     async def summary(self) -> dict[str, Any]:
         """Return the operator's summary: deliveries by state, what is due."""
+        answer = await self.operator("/admin/summary")
+        answer.raise_for_status()
+        told: dict[str, Any] = answer.json()
+        return told
+
+    async def operator(self, path: str) -> httpx.Response:
+        """Return what the operator's socket answers."""
         transport = httpx.AsyncHTTPTransport(uds=str(self._socket))
         async with httpx.AsyncClient(transport=transport, timeout=30) as client:
-            answer = await client.get("http://operator/admin/summary")
-            answer.raise_for_status()
-            told: dict[str, Any] = answer.json()
-            return told
+            return await client.get(f"http://operator{path}")
 
     async def rest(self, seconds: float) -> tuple[dict[str, int], float]:
         """Wait until every delivery has ended; return their states, and the seconds that took.

@@ -67,6 +67,8 @@ class Verdict:
     """First received after something that its sender sent later."""
     forged: list[str] = field(default_factory=list)
     """Received with a signature that does not fit."""
+    disclosed: list[str] = field(default_factory=list)
+    """Received with what the family keeps from this recipient."""
     unsteady: list[str] = field(default_factory=list)
     """The same key and content, answered in two ways."""
     refused: list[str] = field(default_factory=list)
@@ -93,7 +95,7 @@ def judge(lines: Iterable[Line]) -> Verdict:
 
     ``attempt``: key, episode, version, expect (pairs of recipient and message type).  ``answer``:
     key, status, body.  ``receipt``: partner, delivery, type, episode, version, digest, signature
-    (what is wrong with it, or None).
+    (what is wrong with it, or None), overheard (whether it holds what is kept from the partner).
     """
     attempts: dict[str, Line] = {}
     answers: defaultdict[str, list[Line]] = defaultdict(list)
@@ -122,6 +124,7 @@ def judge(lines: Iterable[Line]) -> Verdict:
         altered=[_said(g) for g, got in groups.items() if _several(got, "digest")],
         disordered=_disordered(receipts),
         forged=[f"{_said(_group(r))}: {r['signature']}" for r in receipts if r["signature"]],
+        disclosed=[_said(_group(r)) for r in receipts if r.get("overheard")],
         unsteady=[
             key
             for key, given in answers.items()

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from tests import builders
+from tests.chaos.family import HIDDEN_SECTION, opened
 from tests.chaos.ledger import Ledger
 from tests.chaos.partner import mark
 
@@ -29,6 +30,8 @@ SERVICES = {
 }
 PRODUCERS = ("SCH-A", "EHM-A")
 RECIPIENTS = ("EHM-A", "GP-A", "HOU-A", "HV-A", "SCH-B")
+HIDDEN = [{"service": SERVICES["HV-A"], "section": HIDDEN_SECTION}]
+"""What the family keeps from the health visitor, who must never receive `WITHHELD`."""
 AGAIN_SECONDS = 0.05
 TWICE = 0.1
 """The share of messages that are sent twice at once, under one key."""
@@ -62,7 +65,7 @@ def conversation(producer: str, episode: str, updates: int) -> list[Message]:
             0,
             content_type="application/json",
         ),
-        _message(episode, 0, "episode.opened", _opened(episode, author), ()),
+        _message(episode, 0, "episode.opened", opened(episode, author), ()),
     ]
     for version in range(1, updates + 2):
         event, kind = (
@@ -82,7 +85,7 @@ def narrowing(producer: str, episode: str, version: int, lost: str) -> list[Mess
     record = _decision(episode, []) | {
         "consent_decision_id": f"d-{episode}-narrower",
         "state": "NARROWED",
-        "scope_excludes": [{"service": SERVICES[lost], "section": "all"}],
+        "scope_excludes": [*HIDDEN, {"service": SERVICES[lost], "section": "all"}],
         "signed_at": _time(minutes=30),
         "recorded_at": _time(minutes=20),
     }
@@ -128,7 +131,7 @@ def _decision(episode: str, services: list[str]) -> dict[str, Any]:
         consent_decision_id=f"d-{episode}",
         episode_id=episode,
         scope_includes=whole,
-        scope_excludes=[],
+        scope_excludes=HIDDEN,
         signed_at=_time(hours=2),
         recorded_at=_time(hours=1),
         review_by=_day(90),
@@ -136,24 +139,6 @@ def _decision(episode: str, services: list[str]) -> dict[str, Any]:
     )
     tree["competence_judgement"]["judged_at"] = _time(hours=3)
     return tree
-
-
-def _opened(episode: str, author: Any) -> dict[str, Any]:
-    elements = [
-        builders.element(code, author=author, authored_at=_time(hours=1))
-        for code in ("1.1", "1.10", "3.3")
-    ]
-    whole = builders.episode()
-    return {
-        "episode_id": episode,
-        "episode_type": "CHILD",
-        "home_authority": "001",
-        "assessment_started_on": _day(),
-        "subjects": [builders.subject(elements=elements)],
-        "parents_carers": whole["parents_carers"],
-        "family": whole["family"],
-        "services": {"assessor": [author], "lp_state": "ACTING"},
-    }
 
 
 def _conclusions(episode: str, version: int) -> dict[str, Any]:

@@ -19,11 +19,14 @@ import httpx
 
 from adapters.partners.double.http import Answer, Listener, Request
 from adapters.partners.double.signature import fault, secret_bytes
+from tests.chaos.canaries import WITHHELD
 from tests.chaos.ledger import Ledger
 
 MARK = re.compile(rb"Mark ([A-Za-z0-9-]+) v([0-9]+)\.")
 """What the load writes into a leaf that every recipient may see."""
 RECALL = "N10"
+KEPT_FROM = "HV-A"
+"""Whom the family keeps a section from."""
 THIN = "application/cloudevents+json"
 AGAIN_SECONDS = 0.05
 BROKER_ERRORS = (
@@ -57,6 +60,8 @@ class Partner:
         self._recalled: asyncio.Queue[str] = asyncio.Queue()
         self.recalls: dict[str, int] = {}
         """Episodes that it will be told to let go of, and as of which version of their sender."""
+        self.clear: list[str] = []
+        """What it was sent outside of bodies: addresses, headers, routing keys; thin notices."""
         self.away = asyncio.Event()
         """Set: does not read its queue or its inbox."""
 
@@ -115,6 +120,7 @@ class Partner:
             digest=hashlib.sha256(body).hexdigest(),
             via=via,
             signature=signature,
+            overheard=self.name == KEPT_FROM and WITHHELD.encode() in body,
         )
 
     def _about(self, kind: str, body: bytes) -> tuple[str, int]:
@@ -128,10 +134,12 @@ class Partner:
     # Called ----------------------------------------------------------------------------------
 
     async def _on_hook(self, request: Request) -> Answer:
+        self.clear.append(f"{request.method} {request.path} {dict(request.headers)}")
         wrong = fault(self._secret, request.headers, request.body, time.time())
         delivery = request.headers.get("webhook-id", "")
         kind = request.headers.get("ecaf-message-type", "")
         if request.headers.get("content-type", "").startswith(THIN):
+            self.clear.append(request.body.decode())
             told = json.loads(request.body)
             self._ledger.note("announced", partner=self.name, delivery=delivery, fault=wrong)
             self._announced.put_nowait((delivery, kind, urlsplit(told["dataref"]).path))
@@ -228,6 +236,11 @@ class Partner:
             return
         delivery = message.message_id or ""
         kind = str(message.headers.get("ecaf-message-type", ""))
-        self._receive(delivery, kind, message.body, "queue", None)
-        await self._acknowledge(delivery)
+        self.clear.append(str(message.info()))
+        if (message.content_type or "").startswith(THIN):
+            self.clear.append(message.body.decode())
+            await self._collect(delivery, kind, urlsplit(json.loads(message.body)["dataref"]).path)
+        else:
+            self._receive(delivery, kind, message.body, "queue", None)
+            await self._acknowledge(delivery)
         await message.ack()

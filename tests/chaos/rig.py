@@ -4,11 +4,12 @@ import asyncio
 import itertools
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 
 from hub.scenarios.processes import free_port
 from tests.chaos.disclosures import undisclosed
@@ -35,6 +36,7 @@ class Rig:
         broker: str | None,
         program: Sequence[str] | None,
         drops: float,
+        edits: Mapping[str, Callable[[str], str]],
     ) -> None:
         self.seed = seed
         self.random = Random(seed)
@@ -47,7 +49,11 @@ class Rig:
         self._ended = 0
         urls: dict[str, str | None] = {name: _url() for name in ("EHM-A", "GP-A", "HOU-A")}
         urls |= {"SCH-A": None, "SCH-B": None, QUEUED: None if broker else _url()}
-        self.site, self._keys = make_site(folder / "site", urls)
+        self.site, self.keys = make_site(folder / "site", urls)
+        self.folder = folder
+        for name, edit in edits.items():
+            profile = self.site.profiles[name]
+            profile.write_text(edit(profile.read_text()))
         self._database = database
         self._zygote = Zygote(self.site.folder) if program is None else None
         begun = None if self._zygote is None else partial(Forked, self._zygote)
@@ -61,7 +67,7 @@ class Rig:
                 partner.listen(url, secret)
         self._talks: list[asyncio.Task[None]] = []
         self._producers = [
-            Producer(name, self.hub.address, self._keys[name], self.ledger, seed)
+            Producer(name, self.hub.address, self.keys[name], self.ledger, seed)
             for name in PRODUCERS
         ]
 
@@ -72,7 +78,7 @@ class Rig:
         await self.hub.start()
         for name, partner in self.partners.items():
             queue = self._broker if name == QUEUED else None
-            key = self._keys[name]
+            key = self.keys[name]
             await partner.start(self.hub.address, key, queue=queue, polls=name == POLLS)
 
     async def stop(self) -> None:
@@ -191,16 +197,18 @@ async def rig(
     broker: str | None = None,
     program: Sequence[str] | None = None,
     drops: float = DROPS,
+    edits: Mapping[str, Callable[[str], str]] = MappingProxyType({}),
 ) -> AsyncIterator[Rig]:
     """A running rig in a folder of its own; without *database* on SQLite.
 
     Without *program* hubs are forked from a warm process, which is quick.  *drops* is the share of
-    webhooks that partners take and do not answer.
+    webhooks that partners take and do not answer, *edits* change partners' profiles.
     """
     # Not under pytest's folders: the path of a socket may have 107 characters only.
     folder = Path(tempfile.mkdtemp(prefix="ecaf-chaos-"))
     try:
-        made = Rig(folder, seed, database or f"sqlite:///{folder}/hub.db", broker, program, drops)
+        url = database or f"sqlite:///{folder}/hub.db"
+        made = Rig(folder, seed, url, broker, program, drops, edits)
         try:
             await made.start()
             yield made

@@ -69,6 +69,7 @@ LATER = [
         ([*GOOD, receipt(digest="abd")], "altered"),
         ([*GOOD[:2], OTHER, *LATER, receipt()], "disordered"),
         ([*GOOD, receipt(signature="does not fit")], "forged"),
+        ([*GOOD, receipt(overheard=True)], "disclosed"),
         ([*GOOD, answer(body={"message_id": "m2"})], "unsteady"),
         ([*GOOD, answer(status=200)], "unsteady"),
         ([*GOOD, answer(status=409)], "refused"),
