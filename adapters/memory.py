@@ -20,6 +20,7 @@ from adapters.memory_alerts import MemoryTurns
 from adapters.memory_examined import Examined
 from adapters.memory_notices import KeptNotices, MemoryNotices
 from adapters.memory_people import MemoryPeople
+from hub.domain.backlog import Backlog, backlog_of
 from hub.domain.exchange import (
     HOLDING,
     UNSETTLED,
@@ -349,6 +350,10 @@ class MemoryStore(MemoryTurns, KeptNotices, Examined):
     async def counts(self) -> Mapping[str, int]:
         """Return the number of deliveries by state."""
         return Counter(d.state.value for d in self._tables.deliveries.values())
+
+    async def backlog(self) -> Backlog:
+        """Return what has not ended, counted by partner, class and state."""
+        return backlog_of(self._tables.deliveries.values())
 
     async def purge(self, now: datetime) -> int:
         """Destroy ended notices and raw bodies past their time; return how many."""

@@ -39,6 +39,7 @@ from hub.domain.partner import Partner, Registry
 from hub.errors import Code, Fault, Misconfigured, Unavailable
 from hub.hub import Hub
 from hub.logging import log
+from hub.measuring import MeasuredPublisher
 from hub.ports import Clock, Destination, Store
 from hub.relaying import WORK, HintSource, Refill
 from hub.secrets import Secret, read_secret
@@ -337,7 +338,7 @@ async def _with_broker(hub: Hub, stack: AsyncExitStack, url: Secret, role: Role)
     stack.callback(opening.cancel)
     await asyncio.wait({opening}, timeout=BROKER_SECONDS)
     hub.source = HintSource(hub.hints, hub.store, hub.clock)
-    hub.relay = Relay(hub.source, transport.publisher)
+    hub.relay = Relay(hub.source, MeasuredPublisher(transport.publisher, hub.metrics))
     hub.hints.on_offer = hub.relay.wake
     hub.relay.start()
     stack.push_async_callback(hub.relay.stop)

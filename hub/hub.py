@@ -1,6 +1,5 @@
 """One composed hub: the use cases behind the doors, as `hub.api.facade.Hub` asks for them."""
 
-import asyncio
 import json
 import os
 import socket
@@ -10,10 +9,12 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from hub.domain.exchange import Alert, State, Tree
+from hub.domain.exchange import Alert, Tree
 from hub.domain.partner import Partner, Registry
-from hub.errors import Code, Fault, Forbidden, InvalidContent, Malformed, Unavailable
+from hub.errors import Code, Fault, Forbidden, InvalidContent, Malformed
 from hub.logging import log
+from hub.measuring import measured
+from hub.metrics import Metrics
 from hub.noticing import Noticing
 from hub.ports import (
     Clock,
@@ -26,7 +27,7 @@ from hub.ports import (
     Session,
     Store,
 )
-from hub.relaying import HintSource
+from hub.running import Running
 from hub.services.accept import Accepted, Acceptor, Incoming, Refused
 from hub.services.alerts import Alerts
 from hub.services.collect import Collector
@@ -51,9 +52,7 @@ from hub.services.scheduler import Scheduler
 from hub.services.see import Viewer
 from hub.services.vouch import Vouching
 from hub.settings import Settings
-from hub.worker import Hints, Workers
-from messaging.channel import Transport
-from messaging.relay import Relay
+from hub.worker import Hints
 from messaging.retry import SCHEDULE, next_delay
 
 DOORS: Final = (
@@ -70,7 +69,7 @@ EXTRACT: Final = "caf-json"
 """The format of an extract: provenance names the places of the canonical model."""
 
 
-class Hub:
+class Hub(Running):
     """The use cases behind the doors, composed (`hub.api.facade.Hub`)."""
 
     def __init__(
@@ -99,7 +98,8 @@ class Hub:
         self.digester = digester
         self._parse = parse
         self.hints = Hints()
-        self._acceptor = Acceptor(store, digester, clock, self.hints)
+        self.metrics = Metrics()
+        self._acceptor = Acceptor(store, digester, clock, self.hints, self.metrics)
         self._receiver = Receiver(registry, digester)
         self._recorder = Recorder(registry, digester)
         self.registers = registers_of(external, store, self._recorder, clock, self.hints)
@@ -120,10 +120,6 @@ class Hub:
         self.alerts = Alerts(store, clock)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         self.scheduler = Scheduler(store, clock, self.hints, duties(registry), owner, _told)
-        self.workers: Workers | None = None
-        self.transport: Transport | None = None
-        self.relay: Relay | None = None
-        self.source: HintSource | None = None
 
     async def receive(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
         """Accept one message durably, or say why not."""
@@ -313,61 +309,6 @@ class Hub:
         """Return accredited services and their channels; no personal data."""
         return self._lookup.directory()
 
-    async def readiness(self) -> Mapping[str, Any]:
-        """Return whether the hub can accept, by part; a missing broker delays, and is said."""
-        parts = {"store": "up", "broker": "none"}
-        try:
-            await asyncio.wait_for(self.store.counts(), 2.0)
-        except (Unavailable, TimeoutError):
-            parts["store"] = "down"
-        if self.transport is not None:
-            parts["broker"] = str(self.transport.state)
-        return {"ready": parts["store"] == "up", "parts": parts}
-
-    async def schedule(self) -> int:
-        """Let every duty look at everything now; return how many alerts are new."""
-        return await self.scheduler.round(whole=True)
-
-    async def summary(self) -> Tree:
-        """Return deliveries by state, what is due now, and whether dispatch is paused.
-
-        Due are deliveries, and notices that are still to be matched.
-        """
-        # Notices first: what is matched meanwhile is then seen as deliveries.
-        notices = await self.store.unmatched(1_000)
-        counts = {state.value: 0 for state in State}
-        counts.update(await self.store.counts())
-        due = await self.store.due(self.clock.now(), 1_000)
-        busy = self.workers.busy if self.workers else 0
-        return {
-            "deliveries": counts,
-            "states": counts,
-            "due": len(due) + notices,
-            "busy": busy + len(self.hints),
-            "paused": self.paused,
-        }
-
-    @property
-    def paused(self) -> bool:
-        """Whether nothing new is dispatched."""
-        if self.source is not None:
-            return self.source.paused
-        return self.workers.paused if self.workers else False
-
-    async def pause(self) -> None:
-        """Stop dispatching; accepting goes on."""
-        if self.source is not None:
-            self.source.paused = True
-        if self.workers:
-            self.workers.pause()
-
-    async def resume(self) -> None:
-        """Dispatch again."""
-        if self.source is not None:
-            self.source.paused = False
-        if self.workers:
-            self.workers.resume()
-
     def dispatcher(self, destinations: Mapping[str, Destination]) -> Dispatcher:
         """Return the dispatcher of this process."""
         random = Random()
@@ -382,12 +323,13 @@ class Hub:
             renderer=self.renderer,
             digester=self.digester,
             clock=self.clock,
-            destinations=destinations,
+            destinations=measured(destinations, self.registry, self.metrics),
             handover=self.hints,
             backoff=backoff,
             worker=f"{socket.gethostname()}:{os.getpid()}",
             lease=timedelta(seconds=self.settings.lease_seconds),
             registers=self.registers,
+            meter=self.metrics,
         )
 
 

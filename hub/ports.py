@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from hub.domain.backlog import Backlog
 from hub.domain.carriage import Outcome, Parcel
 from hub.domain.dossier import Dossier
 from hub.domain.exchange import (
@@ -233,9 +234,8 @@ class Store(NoticeStore, Protocol):
     async def search(
         self, wanted: Search, after: int, limit: int
     ) -> tuple[Sequence[Delivery], int | None]:
-        """Return a page of deliveries and where the next begins, which is None at the end.
-
-        Newest first, in a state oldest first; bounded work, so that a page may be short.
+        """Return a page of deliveries, newest first, in a state oldest first, and where the next
+        begins, which is None at the end; bounded work, so that a page may be short.
         """
         ...
 
@@ -249,6 +249,10 @@ class Store(NoticeStore, Protocol):
 
     async def counts(self) -> Mapping[str, int]:
         """Return the number of deliveries by state (for the conservation law)."""
+        ...
+
+    async def backlog(self) -> Backlog:
+        """Return what has not ended, counted by partner, class and state."""
         ...
 
     async def alerts(

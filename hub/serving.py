@@ -14,9 +14,9 @@ import uvloop
 
 from adapters.destinations.courier import Courier
 from adapters.partners.profiles import load_registry
-from hub.api.app import create_app, create_operator_app
+from hub.api.app import create_app, create_metrics_app, create_operator_app
 from hub.api.auth import refuse_unsafe_start
-from hub.api.serving import listening
+from hub.api.serving import listening, measured
 from hub.bootstrap import Role, compose, token_desk
 from hub.checkup import site_of
 from hub.doors import mesh_door, mllp_door, refuse_unfit_senders
@@ -70,6 +70,10 @@ async def _serve(settings: Settings, role: Role) -> None:
         calm_collector()
         if role != "api":
             await working.enter_async_context(mesh_door(hub, settings))
+        contact = hub.registry.support_contact
+        await working.enter_async_context(
+            measured(create_metrics_app(hub), settings, support_contact=contact)
+        )
         if role == "worker":
             log.info("worker.started")
             await stop.wait()
@@ -83,7 +87,7 @@ async def _serve(settings: Settings, role: Role) -> None:
             listening(
                 app,
                 settings,
-                support_contact=hub.registry.support_contact,
+                support_contact=contact,
                 operator=create_operator_app(hub, site=site_of(hub)),
             ),
         ):

@@ -34,6 +34,7 @@ NAMES: Final = (
     "ECAF_CANONICAL_URL",
     "ECAF_LEASE_SECONDS",
     "ECAF_LOG_LEVEL",
+    "ECAF_METRICS_LISTEN",
     "ECAF_MLLP_LISTEN",
     "ECAF_MLLP_CERT_FILE",
     "ECAF_MLLP_KEY_FILE",
@@ -114,7 +115,8 @@ class Settings:
     """Everything the environment says.
 
     *broker_url* absent means embedded: no broker.  *token_key_file* absent means that no partner
-    can ask for tokens (API keys on loopback only), *mllp* absent that there is no such door.
+    can ask for tokens (API keys on loopback only), *mllp* absent that there is no such door,
+    *metrics_listen* absent that the metrics page is for callers on this machine only.
     Passwords are inside the two URLs, so both are secrets.
     """
 
@@ -133,6 +135,7 @@ class Settings:
     lease_seconds: int = 60
     log_level: str = "info"
     mllp: MllpListen | None = None
+    metrics_listen: Listen | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -176,7 +179,7 @@ class _Reading:
         """Return the settings, or raise with all faults."""
         config_dir = self._folder("ECAF_CONFIG_DIR")
         vault_key = self._file("ECAF_VAULT_KEY_FILE", required=True, secret=True)
-        listen = self._listen()
+        listen = self._listen("ECAF_LISTEN", "127.0.0.1:8700")
         cert = self._file("ECAF_TLS_CERT_FILE")
         key = self._file("ECAF_TLS_KEY_FILE", secret=True)
         if ("ECAF_TLS_CERT_FILE" in self._given) != ("ECAF_TLS_KEY_FILE" in self._given):
@@ -207,6 +210,7 @@ class _Reading:
             lease_seconds=self._number("ECAF_LEASE_SECONDS", 60, low=1, high=3_600),
             log_level=self._choice("ECAF_LOG_LEVEL", "info", LOG_LEVELS),
             mllp=self._mllp(),
+            metrics_listen=self._listen("ECAF_METRICS_LISTEN"),
         )
         if self._faults:
             names = ", ".join(dict.fromkeys(fault.path for fault in self._faults))
@@ -246,11 +250,12 @@ class _Reading:
             self._fault(name, "its folder does not exist")
         return path
 
-    def _listen(self) -> Listen | None:
+    def _listen(self, name: str, default: str | None = None) -> Listen | None:
+        where = self._given.get(name, default)
         try:
-            return Listen.parse(self._given.get("ECAF_LISTEN", "127.0.0.1:8700"))
+            return None if where is None else Listen.parse(where)
         except ValueError:
-            self._fault("ECAF_LISTEN", "give host:port, or unix:/absolute/path")
+            self._fault(name, "give host:port, or unix:/absolute/path")
             return None
 
     def _mllp(self) -> MllpListen | None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
+from adapters.database.backlog import backlog
 from adapters.database.engine import FileLock, check_postgresql, database, engine, unreachable
 from adapters.database.examining import SNAPSHOT, dossiers
 from adapters.database.keys import owner_of
@@ -24,6 +25,7 @@ from adapters.database.soundness import unsound
 from adapters.database.statements import Statements, statements
 from adapters.database.vault import Vault
 from adapters.database.writer import DRIVER_ERRORS, Job, Waiting, Writer
+from hub.domain.backlog import Backlog
 from hub.domain.dossier import Dossier
 from hub.domain.exchange import Alert, Delivery, Watch
 from hub.domain.search import Search
@@ -166,6 +168,10 @@ class SqlStore(StoredNotices):
         return await self._submit(
             lambda s: tuple(unsound(s.rows_of, self._sql, self._vault, now)), _NOTHING, alone=True
         )
+
+    async def backlog(self) -> Backlog:
+        """Return what has not ended, counted by partner, class and state (`backlog`)."""
+        return await self._submit(lambda s: backlog(s, self._sql), _NOTHING, alone=False)
 
     async def alerts(
         self,

@@ -23,7 +23,6 @@ from hub.api.fhir import routes as fhir
 from hub.api.fhir.messages import Courier, Messages
 from hub.api.guard import Guard
 from hub.api.limits import Limits, Load
-from hub.api.metrics import Metrics
 from hub.api.operating import Operating
 from hub.api.problem import internal, malformed, missing
 from hub.api.token_endpoint import Desk, TokenEndpoint
@@ -46,12 +45,10 @@ def create_app(
     *courier* carries answers to FHIR senders that do not wait for them.
     """
     limits = limits or Limits()
-    measured = Metrics()
     door = Door(hub, Authenticator(hub, recogniser), limits)
     readable = list(hub.reader.content_types())
     do = Endpoints(
         hub,
-        measured,
         TokenEndpoint(hub, desk) if desk is not None else None,
         openapi.document(hub.settings.public_url, readable),
     )
@@ -84,7 +81,7 @@ def create_app(
         *Alerting(hub).for_partners(),
         (fhir.PROCESS, Messages(hub, courier, limits).process),
     ]
-    return _application(hub, door, table, limits, measured)
+    return _application(hub, door, table, limits)
 
 
 def create_operator_app(
@@ -97,9 +94,8 @@ def create_operator_app(
     else.  *site* looks at what is beside the record (`hub.checkup`).
     """
     limits = limits or Limits()
-    measured = Metrics()
     door = Door(hub, Authenticator(hub, None), limits)
-    do = Endpoints(hub, measured, None, openapi.document(hub.settings.public_url, []))
+    do = Endpoints(hub, None, openapi.document(hub.settings.public_url, []))
     table: list[tuple[Declared, Endpoint]] = [
         (routes.SUMMARY, do.summary),
         (routes.PAUSE, do.pause),
@@ -112,7 +108,20 @@ def create_operator_app(
         *Doctoring(hub, site).for_operator(),
         *Deciding(hub).for_operator(),
     ]
-    return _application(hub, door, table, limits, measured)
+    return _application(hub, door, table, limits)
+
+
+def create_metrics_app(hub: Hub) -> FastAPI:
+    """Return what is served at ``ECAF_METRICS_LISTEN``: the metrics page and how the process is."""
+    limits = Limits()
+    door = Door(hub, Authenticator(hub, None), limits)
+    do = Endpoints(hub, None, openapi.document(hub.settings.public_url, []))
+    table: list[tuple[Declared, Endpoint]] = [
+        (routes.MEASURED, do.measured),
+        (routes.ALIVE, do.alive),
+        (routes.READY, do.ready),
+    ]
+    return _application(hub, door, table, limits)
 
 
 def _application(
@@ -120,7 +129,6 @@ def _application(
     door: Door,
     table: Sequence[tuple[Declared, Endpoint]],
     limits: Limits,
-    measured: Metrics,
 ) -> FastAPI:
     # FastAPI's own documents are off: they would describe nothing (bodies are bytes), and its
     # viewer # loads scripts from elsewhere.
@@ -155,7 +163,7 @@ def _application(
     app.add_middleware(
         Guard,
         load=Load(limits),
-        metrics=measured,
+        metrics=hub.metrics,
         support_contact=lambda: hub.registry.support_contact,
         canonical_url=hub.settings.canonical_url,
     )

@@ -4,7 +4,8 @@ from typing import Final
 
 from starlette.responses import Response
 
-from hub.api import headers, metrics, pages, report_page
+from hub import metrics
+from hub.api import headers, pages, report_page
 from hub.api.declared import Call, json_response
 from hub.api.facade import Hub
 from hub.api.headers import whole_number
@@ -44,12 +45,10 @@ class Endpoints:
     def __init__(
         self,
         hub: Hub,
-        measured: metrics.Metrics,
         tokens: TokenEndpoint | None,
         openapi: Tree,
     ) -> None:
         self._hub = hub
-        self._metrics = measured
         self._tokens = tokens
         self._openapi = openapi
         self._docs = pages.page(openapi)
@@ -203,14 +202,7 @@ class Endpoints:
 
     async def measured(self, _call: Call) -> Response:
         """Show the metrics page."""
-        summary = await self._hub.summary()
-        readiness = await self._hub.readiness()
-        page = self._metrics.page(
-            deliveries=summary.get("deliveries", {}),
-            due=int(summary.get("due", 0)),
-            paused=bool(summary.get("paused", False)),
-            ready=readiness.get("ready") is True,
-        )
+        page = self._hub.metrics.page(await self._hub.reading())
         return Response(page, 200, None, metrics.CONTENT_TYPE)
 
     async def docs(self, _call: Call) -> Response:

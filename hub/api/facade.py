@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from hub.domain.exchange import Tree
 from hub.domain.partner import Partner, Registry
+from hub.metrics import Metrics, Reading
 from hub.noticing import Noticing
 from hub.ports import Clock, Reader, Rendered, Renderer, Store
 from hub.services.alerts import Alerts
@@ -60,6 +61,15 @@ class Hub(Protocol):
     @property
     def noticing(self) -> Noticing:
         """Notices of schools and health systems."""
+        ...
+
+    @property
+    def metrics(self) -> Metrics:
+        """What this process counts."""
+        ...
+
+    async def reading(self) -> Reading:
+        """Return what the store and the hub say of themselves now."""
         ...
 
     def parsed(self, raw: bytes) -> Tree:

@@ -14,10 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.api.fhir.outcome import system_for
 from hub.api.limits import Held, Load
-from hub.api.metrics import Metrics
 from hub.api.problem import answer, internal
 from hub.errors import HubError, Unavailable
 from hub.logging import failure, log
+from hub.metrics import Metrics
 
 REQUEST_ID: Final = "ecaf.request_id"
 HELD: Final = "ecaf.held"

@@ -4,7 +4,7 @@ documented.
 
 from typing import Final
 
-from hub.api import metrics
+from hub import metrics
 from hub.api.declared import Declared
 from hub.api.documented import BODY, CODE, JSON, PARTNER, documented
 from hub.api.lifting import OVERRIDE
@@ -341,6 +341,7 @@ SUMMARY: Final = Declared("GET", "/admin/summary", "operator", JSON)
 PAUSE: Final = Declared("POST", "/admin/pause", "operator", JSON)
 RESUME: Final = Declared("POST", "/admin/resume", "operator", JSON)
 OPERATOR_READY: Final = Declared("GET", "/admin/ready", "operator", JSON)
+MEASURED: Final = Declared("GET", "/metrics", "public", metrics.CONTENT_TYPE)
 OPERATOR_METRICS: Final = Declared("GET", "/metrics", "operator", metrics.CONTENT_TYPE)
 
 PARTNER_ROUTES: Final = (

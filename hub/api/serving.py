@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from hub.api.protocol import HEAD_SECONDS, BoundedHttp, bounded
 from hub.errors import Code, Fault, Misconfigured
 from hub.logging import log, watch
-from hub.settings import Settings
+from hub.settings import Listen, Settings
 
 # A second fence: the door itself refuses earlier and with a problem body (hub.api.limits).
 CONNECTIONS: Final = 2_048
@@ -74,7 +74,16 @@ def _answers(path: Path) -> bool:
         return True
 
 
-def _tcp_socket(host: str, port: int) -> socket.socket:
+def _bound(where: Listen, name: str, scheme: str) -> tuple[socket.socket, str]:
+    """Return a bound socket and its address; *name* is the setting that says where."""
+    if where.unix is not None:
+        return _unix_socket(where.unix), f"unix:{where.unix}"
+    bound = _tcp_socket(where.host, where.port, name)
+    host = f"[{where.host}]" if ":" in where.host else where.host
+    return bound, f"{scheme}://{host}:{bound.getsockname()[1]}"
+
+
+def _tcp_socket(host: str, port: int, name: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -84,8 +93,8 @@ def _tcp_socket(host: str, port: int) -> socket.socket:
         bound.close()
         raise Misconfigured(
             Code.CONFIGURATION,
-            "ECAF_LISTEN: the address cannot be used",
-            [Fault(Code.CONFIGURATION, path="ECAF_LISTEN", remedy="choose a free address")],
+            f"{name}: the address cannot be used",
+            [Fault(Code.CONFIGURATION, path=name, remedy="choose a free address")],
         ) from error
     return bound
 
@@ -133,14 +142,8 @@ async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
 
 def _sockets(settings: Settings, *, operator: bool) -> list[tuple[socket.socket, str]]:
     """Return the bound sockets with their addresses: the door's, and the operator's if wanted."""
-    where = settings.listen
-    if where.unix is not None:
-        found = [(_unix_socket(where.unix), f"unix:{where.unix}")]
-    else:
-        door = _tcp_socket(where.host, where.port)
-        scheme = "https" if settings.tls_cert_file is not None else "http"
-        host = f"[{where.host}]" if ":" in where.host else where.host
-        found = [(door, f"{scheme}://{host}:{door.getsockname()[1]}")]
+    scheme = "https" if settings.tls_cert_file is not None else "http"
+    found = [_bound(settings.listen, "ECAF_LISTEN", scheme)]
     if operator and settings.operator_socket is not None:
         try:
             found.append(
@@ -178,8 +181,34 @@ async def listening(
     configs = [_config(app, protocol, settings)]
     if operator is not None:
         configs.append(_config(operator, protocol, None))
-    watch(asyncio.get_running_loop())
     sockets = _sockets(settings, operator=operator is not None)
+    async with _serving(configs, sockets) as served:
+        log.info("door.open", count=len(served))
+        yield served
+    log.info("door.closed", count=len(served))
+
+
+@contextlib.asynccontextmanager
+async def measured(
+    app: FastAPI, settings: Settings, *, support_contact: str
+) -> AsyncIterator[Sequence[Served]]:
+    """Serve the metrics at ``ECAF_METRICS_LISTEN`` while the block runs; nothing where it is not
+    set.
+    """
+    where = settings.metrics_listen
+    if where is None:
+        yield ()
+        return
+    config = _config(app, bounded(support_contact), None)
+    async with _serving([config], [_bound(where, "ECAF_METRICS_LISTEN", "http")]) as served:
+        yield served
+
+
+@contextlib.asynccontextmanager
+async def _serving(
+    configs: Sequence[uvicorn.Config], sockets: Sequence[tuple[socket.socket, str]]
+) -> AsyncIterator[Sequence[Served]]:
+    watch(asyncio.get_running_loop())
     served = [
         Served(_Server(config), address)
         for config, (_, address) in zip(configs, sockets, strict=False)
@@ -191,7 +220,6 @@ async def listening(
     try:
         for one, task in zip(served, tasks, strict=True):
             await _started(one.server, task)
-        log.info("door.open", count=len(served))
         yield served
     finally:
         for one in served:
@@ -199,4 +227,3 @@ async def listening(
         await asyncio.gather(*tasks, return_exceptions=True)
         for bound, address in sockets:
             _release(bound, address)
-        log.info("door.closed", count=len(served))

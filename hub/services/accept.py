@@ -15,6 +15,7 @@ from hub.domain.exchange import InboxEntry
 from hub.domain.partner import Partner
 from hub.errors import Code, Conflict, HubError, Rejected, Withheld
 from hub.ports import Clock, Digester, Handover, Needs, Session, Store
+from hub.services.metering import UNMEASURED, Meter
 from hub.services.receipt import Receipt
 
 
@@ -63,6 +64,7 @@ class Acceptor:
     digester: Digester
     clock: Clock
     handover: Handover
+    meter: Meter = UNMEASURED
 
     async def accept(
         self,
@@ -81,8 +83,12 @@ class Acceptor:
         digest = self.digester.digest(raw)
         incoming = Incoming(partner, content_type, raw, key, str(uuid4()), self.clock.now())
 
+        count = self.meter.accepted
+
         def unit(session: Session) -> Accepted | HubError:
+            nonlocal count
             prior = session.inbox(partner.name, key)
+            count = self.meter.accepted if prior is None else self.meter.repeated
             if prior is not None:
                 return _again(prior, digest)
             outcome = meaning(session, incoming)
@@ -98,6 +104,7 @@ class Acceptor:
         outcome = await self.store.run(unit, needs)
         if isinstance(outcome, HubError):
             raise outcome
+        count(partner.name)
         self.handover.offer(outcome.offers)
         return outcome.receipt
 

@@ -22,6 +22,7 @@ from hub.services.audit import of_delivery
 from hub.services.case import ask_gate, load_case, request_of
 from hub.services.gate import address
 from hub.services.lane import CONTENT_CLASS, following, holds, successor
+from hub.services.metering import UNMEASURED, Meter
 from hub.services.registers import OWN_ALONE, Registers, Unsure
 from hub.services.released import Released
 from hub.services.review import undelivered
@@ -56,9 +57,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A delivery that ended without being sent; *following* may go now."""
+    """A delivery that ended without being sent, and why; *following* may go now."""
 
     following: tuple[str, ...]
+    reason: str
 
 
 def doubted(delivery: Delivery, fault: HubError | None) -> Delivery:
@@ -86,6 +88,7 @@ class Dispatcher:
     worker: str
     lease: timedelta
     registers: Registers = OWN_ALONE
+    meter: Meter = UNMEASURED
 
     async def deliver(self, delivery_id: str) -> None:
         """Attempt one delivery if it may go now; everything that happens to it is committed."""
@@ -109,6 +112,7 @@ class Dispatcher:
             self.handover.offer(following)
             return
         if isinstance(started, Ended):
+            self.meter.withheld(started.reason)
             self.handover.offer(started.following)
         elif isinstance(started, Started):
             self.handover.offer(await self._send(started))
@@ -206,7 +210,7 @@ class Dispatcher:
         heir = successor(session, delivery, newest, now)
         session.put_delivery(heir)
         ended = self._end(session, delivery, State.SUPPRESSED, "SUPERSEDED", now)
-        return Ended((*ended.following, heir.delivery_id))
+        return Ended((*ended.following, heir.delivery_id), ended.reason)
 
     def _end(
         self,
@@ -238,7 +242,7 @@ class Dispatcher:
             session.give_back(lane, delivery.episode_id, delivery.sequence)
         kind = f"delivery.{state.value}"
         session.add_audit(of_delivery(kind, ended, at=now, code=reason, facts=facts))
-        return Ended(following(session, ended))
+        return Ended(following(session, ended), reason)
 
     async def _send(self, started: Started) -> Sequence[str]:
         delivery, partner = started.delivery, started.partner

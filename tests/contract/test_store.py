@@ -780,6 +780,7 @@ async def test_due_agrees_with_the_plain_rule(store: Store) -> None:
         expected = await model.due(NOW, 1000)
         assert sorted(await store.due(NOW, 1000)) == sorted(expected), step
         assert await store.counts() == await model.counts()
+        assert await store.backlog() == await model.backlog()
 
 
 async def test_the_inbox_of_a_partner_is_in_lane_order_and_paged(store: Store) -> None:
@@ -821,6 +822,36 @@ async def test_counts_adds_up(store: Store) -> None:
     )
 
     assert dict(await store.counts()) == {"pending": 2, "delivered": 1}
+
+
+async def test_the_backlog_knows_what_is_withdrawn_and_still_being_sent(store: Store) -> None:
+    """The oldest recall whose recipient may still get content from before it; nothing afterwards,
+    nothing for others, and nothing for what was made later.
+    """
+    early, late = NOW - 2 * HOUR, NOW - HOUR
+    sending = delivery("d1", 1, created_at=early, state=State.SENDING)
+    recall = delivery("d2", 2, created_at=late, message_type="N10", priority=1)
+    await store.run(
+        putting(
+            sending,
+            recall,
+            delivery("d3", 3, created_at=late + HOUR, state=State.SENDING),
+            delivery("d4", 1, partner="EHM-A", created_at=early, state=State.SENDING),
+            delivery("d5", 2, partner="EHM-A", created_at=early - HOUR, message_type="N10"),
+        )
+    )
+
+    during = await store.backlog()
+    await store.run(putting(replace(sending, state=State.DELIVERED)))
+    after = await store.backlog()
+
+    assert (during.withdrawn_since, after.withdrawn_since) == (late, None)
+    assert [(one.partner, one.state, one.count, one.oldest) for one in after.open] == [
+        ("EHM-A", State.PENDING, 1, early - HOUR),
+        ("EHM-A", State.SENDING, 1, early),
+        ("HOU-A", State.PENDING, 1, late),
+        ("HOU-A", State.SENDING, 1, late + HOUR),
+    ]
 
 
 async def test_the_newest_release_of_each_type_is_known(store: Store) -> None:

@@ -17,9 +17,11 @@ import orjson
 from adapters.memory import MemoryDigester, MemoryStore
 from adapters.partners.keys import new_api_key
 from hub.domain.accreditation import Protocol
+from hub.domain.backlog import Backlog
 from hub.domain.exchange import Tree
 from hub.domain.partner import ApiKey, Credentials, Delivering, Partner, Registry, Service
 from hub.errors import Code, Conflict, Fault, Malformed, Missing
+from hub.metrics import Metrics, Reading
 from hub.noticing import Noticing
 from hub.ports import Read, Rendered
 from hub.secrets import Secret
@@ -122,6 +124,7 @@ class SmallHub:
     taken: dict[tuple[str, str], tuple[bytes, Receipt]] = field(default_factory=dict)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     callers: list[frozenset[str]] = field(default_factory=list)
+    metrics: Metrics = field(default_factory=Metrics)
 
     def _keep(self, name: str, key: str, raw: bytes, status: int) -> Receipt:
         if self.fail is not None:
@@ -222,6 +225,18 @@ class SmallHub:
             "made_at": "2026-09-06T09:00:00Z",
             "disclosures": [line],
         }
+
+    async def reading(self) -> Reading:
+        told = await self.summary()
+        return Reading(
+            now=self.clock.now(),
+            deliveries=told["deliveries"],
+            backlog=Backlog(()),
+            alerts=(),
+            due=told["due"],
+            paused=self.paused,
+            ready=self.is_ready,
+        )
 
     async def inbox(self, partner: Partner, after: int, limit: int) -> Tree:
         self.callers.append(partner.operations)

@@ -90,6 +90,7 @@ def test_all_faults_come_at_once() -> None:
             "ECAF_LEASE_SECONDS": "-1",
             "ECAF_LOG_LEVEL": CANARY,
             "ECAF_LISTN": CANARY,
+            "ECAF_METRICS_LISTEN": CANARY,
             "ECAF_MLLP_LISTEN": CANARY,
             "ECAF_MLLP_PLAIN": CANARY,
             "ECAF_MLLP_CERT_FILE": f"/{CANARY}",
