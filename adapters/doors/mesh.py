@@ -201,8 +201,8 @@ class MeshDoor:
         self, known: Known, letter: Letter, content: bytes | Malformed, facts: Mapping[str, Any]
     ) -> None:
         """Deal with a message of a known partner's."""
-        name, workflow = known.partner.name, letter.said("mex-workflowid")
-        an_answer = workflow == known.sender.acknowledgements
+        name = known.partner.name
+        untold = known.sender.answers is None or self._is_answer(known, letter, content)
         try:
             ended = await self._ended(known, letter, content)
         except Unavailable:
@@ -213,13 +213,12 @@ class MeshDoor:
             return
         refusal = ended if isinstance(ended, HubError) else None
         if refusal is not None:
-            if an_answer or known.sender.answers is None:
-                # Nobody can be told: answers are not answered, and this partner takes none.
+            if untold:
                 await self._leave(name, refusal, facts, "mesh.refused")
                 return
             log.info("refused", extra={"code": refusal.code.value})
             await self._carried.refused(name, refusal.code.value, facts)
-        if not an_answer and not await self._say(known, letter, content, ended):
+        if not untold and not await self._say(known, letter, content, ended):
             error = Rejected(Code.FORBIDDEN, "MESH does not take the answer")
             if refusal is not None:
                 await self._leave(name, error, facts, "mesh.unanswered")
@@ -227,6 +226,20 @@ class MeshDoor:
             await self._carried.refused(name, error.code.value, facts, warn="mesh.unanswered")
         await self._mailbox.acknowledge(letter.message_id)
         self._failed.pop(letter.message_id, None)
+
+    def _is_answer(self, known: Known, letter: Letter, content: bytes | Malformed) -> bool:
+        """Return whether a message is an answer, or may be one: these are never answered, or two
+        systems would go on for ever.
+        """
+        workflow = letter.said("mex-workflowid")
+        if workflow == known.sender.acknowledgements or workflow not in known.sender.workflows:
+            return True
+        if known.sender.workflows[workflow] != FHIR or isinstance(content, Malformed):
+            return False
+        try:
+            return response_of(self._hub.parsed(content)) is not None
+        except HubError:
+            return False
 
     async def _ended(
         self, known: Known, letter: Letter, content: bytes | Malformed

@@ -69,7 +69,7 @@ class Content:
 
         Raises `Malformed` where they are no whole gzip stream or become too much.
         """
-        named = (encoding or "").strip().lower()
+        before, named = self._size, (encoding or "").strip().lower()
         if named in ("", "identity"):
             for piece in pieces:
                 self._take(piece)
@@ -77,6 +77,9 @@ class Content:
             self._unpack(pieces)
         else:
             raise _malformed(Code.ENCODING, "Content-Encoding", "send gzip, or nothing")
+        if self._size == before:
+            # Of several, it would be a gap that may read as something else.
+            raise _malformed(Code.SYNTAX, "", "send no message and no chunk that is empty")
 
     def whole(self, *, compressed: bool, checksum: str | None) -> bytes:
         """Return the message; *compressed*: it may have been packed by its sender as well
@@ -90,8 +93,6 @@ class Content:
             inner = Content(self._most)
             inner.add([raw], "gzip")
             raw = inner.whole(compressed=False, checksum=None)
-        if not raw:
-            raise _malformed(Code.SYNTAX, "", "send a message that is not empty")
         if checksum:
             _check(raw, checksum)
         return raw

@@ -63,7 +63,9 @@ class Letter:
 class _Client(MeshClient):
     """mesh-client that goes where it was told to, and nowhere else."""
 
-    def __init__(self, site: MeshSite, password: Secret, shared_key: Secret) -> None:
+    def __init__(
+        self, site: MeshSite, password: Secret, shared_key: Secret, seconds: float
+    ) -> None:
         known = try_get_endpoint_from_url(site.url)
         ca = str(site.ca_file) if site.ca_file else known.verify if known else None
         cert = None
@@ -77,7 +79,7 @@ class _Client(MeshClient):
             cert=cert,
             verify=ca,
             max_retries=0,  # the hub waits by its own schedule, and says when it may be a double
-            timeout=SECONDS,
+            timeout=seconds,
             application_name="ecaf-hub",
         )
         self._session.trust_env = False
@@ -90,7 +92,8 @@ class _Client(MeshClient):
         found = self._inbox_v2_page()
         for _ in range(pages - 1):
             yield _ids(found)
-            link = dict(found.get("links") or {}).get("next")
+            links: Any = found.get("links")
+            link = links.get("next") if isinstance(links, dict) else None
             if not isinstance(link, str) or not link.startswith("/messageexchange/"):
                 return
             found = self._inbox_v2_page(f"{self._url}{link}")
@@ -105,11 +108,12 @@ class Mailbox:
         site: MeshSite,
         *,
         threads: int = 4,
+        seconds: float = SECONDS,
         whole_seconds: float = WHOLE_SECONDS,
     ) -> None:
         """Read the secrets of *site*; nothing is connected yet."""
         self.site = site
-        self._whole_seconds = whole_seconds
+        self._seconds, self._whole_seconds = seconds, whole_seconds
         self._password = read_secret(site.password_file)
         self._shared_key = read_secret(site.shared_key_file)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="mesh")
@@ -220,7 +224,7 @@ class Mailbox:
         except Malformed as wrong:
             return letter, wrong
         except requests.HTTPError as error:
-            if error.response is not None and error.response.status_code in _LOST:
+            if _closed(error) in _LOST:
                 return letter, Malformed(Code.SYNTAX, "a chunk of the message is missing")
             raise
         finally:
@@ -233,7 +237,7 @@ class Mailbox:
             try:
                 return work(client)
             except requests.HTTPError as error:
-                status = error.response.status_code if error.response is not None else 0
+                status = _closed(error)
                 if status in _LOST:
                     raise Gone(Code.NOT_FOUND, "MESH has no such message") from None
                 raise _later(status, error.response) from None
@@ -248,7 +252,7 @@ class Mailbox:
         def run() -> T:
             client = getattr(self._own, "client", None)
             if client is None:
-                client = _Client(self.site, self._password, self._shared_key)
+                client = _Client(self.site, self._password, self._shared_key, self._seconds)
                 self._own.client = client
                 self._clients.append(client)
             return work(client)
@@ -280,8 +284,18 @@ def _pieces(response: requests.Response, until: float) -> Iterator[bytes]:
         yield piece
 
 
-def _ids(page: Mapping[str, Any]) -> list[str]:
-    found = page.get("messages")
+def _closed(error: requests.HTTPError) -> int:
+    """Return the status that MESH answered; mesh-client leaves the connection open where it is
+    none that it wanted.
+    """
+    if error.response is None:
+        return 0
+    error.response.close()
+    return error.response.status_code
+
+
+def _ids(page: object) -> list[str]:
+    found = page.get("messages") if isinstance(page, dict) else None
     if not isinstance(found, list):
         raise ValueError("no list of messages")  # noqa: TRY004  what MESH said, not what we gave
     return [one for one in found if isinstance(one, str) and _ID.fullmatch(one)]
