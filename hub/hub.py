@@ -180,7 +180,8 @@ class Hub(Running):
         """Parse strict JSON that must be an object; raises `Malformed`."""
         body = self._parse(raw)
         if not isinstance(body, dict):
-            raise Malformed(Code.TYPE, "an object is expected")
+            fault = Fault(Code.TYPE, remedy="send an object")
+            raise Malformed(Code.TYPE, "an object is expected", (fault,))
         return body
 
     def _payload(self, raw: bytes, name: str) -> Tree:
@@ -227,7 +228,7 @@ class Hub(Running):
 
     async def notice(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
         """Take a notification; the answer never tells whether it matched."""
-        return await self.noticing.take(partner, content_type, raw, raw, key)
+        return await self.noticing.take(partner, content_type, raw, key)
 
     async def vouch(self, partner: Partner, ref: str, raw: bytes) -> Receipt:
         """Keep what an organisation vouches for of one of its practitioners."""

@@ -37,15 +37,14 @@ class Noticing:
         self._reader = reader
         self._parse = parse
 
-    async def take(
-        self, partner: Partner, content_type: str, said: bytes, raw: bytes, key: str
-    ) -> Receipt:
-        """Take the notification *said*, of this type; *raw* is what was sent to say it.
+    async def take(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
+        """Take the notification in *raw*, of this type.
 
         Bare JSON is the notification itself; everything else is a message that carries one.
         """
+        said = raw
         if content_type == JSON:
-            body = self._parse(said)
+            body = self._parse(raw)
             if not isinstance(body, dict):
                 fault = Fault(Code.TYPE, "", "an object is expected")
                 raise InvalidContent(Code.TYPE, "an object is expected", (fault,))

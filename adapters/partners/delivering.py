@@ -196,6 +196,7 @@ def inside(value: Value, config_dir: Path) -> Path:
 
 
 def secret_file(value: Value, config_dir: Path) -> Path:
+    """Return the absolute path of a file that only its owner may read."""
     """Return the absolute path of a file there that only its owner may read."""
     path = inside(value, config_dir)
     wrong = permission_fault(path)

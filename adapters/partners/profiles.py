@@ -17,6 +17,7 @@ from adapters.partners.delivering import answered_at, inside, read_delivering
 from adapters.partners.jwks import read_jwks, thumbprint
 from adapters.partners.mesh import alone_at_mesh, read_mesh
 from adapters.partners.mllp import alone, read_mllp
+from adapters.partners.signed import read_signed
 from adapters.partners.values import authority, coded, day, line, matching, optional_line
 from hub.domain.codes import Standing, check
 from hub.domain.partner import (
@@ -227,7 +228,7 @@ def _operations(value: Value) -> frozenset[str]:
 def _credentials(value: Value | None, config_dir: Path) -> Credentials:
     if value is None:
         return Credentials()
-    told = value.mapping("api_keys", "jwks_file", "mllp", "mesh")
+    told = value.mapping("api_keys", "jwks_file", "mllp", "mesh", "webhook")
     keys: list[ApiKey] = []
     listed = told.get("api_keys")
     for item in listed.sequence() if listed else ():
@@ -246,11 +247,13 @@ def _credentials(value: Value | None, config_dir: Path) -> Credentials:
     jwks, over, through = told.get("jwks_file"), told.get("mllp"), told.get("mesh")
     sender = None if over is None else read_mllp(over)
     mesh = None if through is None else read_mesh(through)
+    signs = told.get("webhook")
+    webhook = None if signs is None else read_signed(signs, config_dir)
     if jwks is None:
-        return Credentials(api_keys=tuple(keys), mllp=sender, mesh=mesh)
+        return Credentials(api_keys=tuple(keys), mllp=sender, mesh=mesh, webhook=webhook)
     path = inside(jwks, config_dir)
     try:
-        return Credentials(tuple(keys), read_jwks(path), sender, mesh)
+        return Credentials(tuple(keys), read_jwks(path), sender, mesh, webhook)
     except ValueError as wrong:
         jwks.error(str(wrong))
 

@@ -65,6 +65,7 @@ def create_app(
         (routes.CONSENTS, do.consents),
         (routes.INDEX, do.check_index),
         (routes.NOTIFY, do.notifications),
+        (routes.NOTIFY_SIGNED, do.notifications),
         (routes_people.VOUCH, do.vouch),
         (routes_people.PRACTITIONER, do.practitioner),
         (routes_people.REFERENCE, do.reference),

@@ -17,9 +17,9 @@ from starlette.responses import Response
 from hub.api.auth import Principal
 from hub.domain.partner import OPERATIONS, Partner
 
-WHO: Final = frozenset({"public", "local", "operator", "partner"}) | OPERATIONS
+WHO: Final = frozenset({"public", "local", "operator", "partner", "signed"}) | OPERATIONS
 """Who may call: anybody; this machine only; whoever can open the operator socket; any accredited
-partner; or a partner with that operation."""
+partner; a partner that signed the body and may notify; or a partner with that operation."""
 
 Takes = Literal["nothing", "json", "form", "message", "notice", "fhir", "resource"]
 

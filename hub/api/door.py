@@ -12,7 +12,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hub.api import headers
+from hub.api import cloud_events, headers
 from hub.api.auth import Authenticator, Principal
 from hub.api.declared import Call, Declared, Endpoint
 from hub.api.facade import Hub
@@ -98,13 +98,14 @@ class Door:
         for value in request.path_params.values():
             if not _REFERENCE.fullmatch(value):
                 raise missing()
-        key = headers.idempotency_key(given) if declared.idempotent else ""
+        key = self._key(declared, given)
         kind, body = "", b""
         if declared.takes != "nothing":
             kind = headers.content_type(given, self._readable(declared))
             limit = (
                 self._limits.body_bytes
-                if declared.takes in ("message", "notice", "fhir")
+                # Whoever may be nobody is not given much room.
+                if declared.takes in ("message", "notice", "fhir") and declared.who != "signed"
                 else self._limits.small_body_bytes
             )
             body = await read_body(
@@ -117,6 +118,8 @@ class Door:
             scope[BODY_READ] = True
             if not body:
                 raise malformed(Code.REQUIRED, "body", "send a body")
+            if declared.who == "signed":
+                principal, key = self._signed(request.path_params["partner"], given, body)
         elif declared.method != "GET":
             await self._nothing(request, given)
         return Call(
@@ -128,6 +131,20 @@ class Door:
             query=query,
             accept=wanted or "*/*",
         )
+
+    def _key(self, declared: Declared, given: Mapping[bytes, bytes]) -> str:
+        """Return the key under which this is known again; an event has one of its own."""
+        if not declared.idempotent:
+            return ""
+        own = declared.takes == "notice" and cloud_events.is_event(given)
+        return "" if own and b"idempotency-key" not in given else headers.idempotency_key(given)
+
+    def _signed(
+        self, name: str, given: Mapping[bytes, bytes], body: bytes
+    ) -> tuple[Principal, str]:
+        """Return who signed *body*, and their id of it."""
+        text = {key.decode("latin-1"): value.decode("latin-1") for key, value in given.items()}
+        return self._authenticator.signed(name, text, body, "notify")
 
     async def _nothing(self, request: Request, given: Mapping[bytes, bytes]) -> None:
         """Refuse a body that nobody would read: its sender means something by it."""
@@ -148,15 +165,16 @@ class Door:
         if declared.takes == "message":
             return self._hub.reader.content_types()
         if declared.takes == "notice":
-            return {JSON, *self._hub.reader.content_types()}
+            return {JSON, cloud_events.STRUCTURED, *self._hub.reader.content_types()}
         return {"form": (FORM,), "fhir": (FHIR,), "resource": (FHIR,)}.get(declared.takes, (JSON,))
 
     def _caller(
         self, declared: Declared, scope: Mapping[str, Any], given: Mapping[bytes, bytes]
     ) -> Principal | None:
         """Return who is calling; whatever is not declared as open needs a partner."""
-        if declared.who in ("public", "operator"):
-            # The operator's application listens on a socket that only the operator can open.
+        if declared.who in ("public", "operator", "signed"):
+            # The operator's application listens on a socket that only the operator can open; who
+            # signs a body is known when that is read.
             return None
         if declared.who == "local":
             client = scope.get("client")

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.responses import Response
 
 from hub import metrics
-from hub.api import headers, pages, report_page
+from hub.api import cloud_events, headers, pages, report_page
 from hub.api.declared import Call, json_response
 from hub.api.facade import Hub
 from hub.api.headers import whole_number
@@ -149,9 +149,17 @@ class Endpoints:
 
     async def notifications(self, call: Call) -> Response:
         """Take a notification from a school or health system."""
-        return _receipt(
-            await self._hub.notice(call.partner, call.content_type, call.body, call.key)
+        event = cloud_events.carried(
+            call.request.scope["headers"],
+            call.content_type,
+            call.body,
+            self._hub.parsed,
+            {JSON, *self._hub.reader.content_types()},
         )
+        if event is None:
+            event = cloud_events.Event(call.content_type, call.body, call.key)
+        key = call.key or event.key
+        return _receipt(await self._hub.notice(call.partner, event.content_type, event.said, key))
 
     async def directory(self, _call: Call) -> Response:
         """List accredited services."""

@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from hub.api.alerting import PARTNER_ROUTES as ALERT_ROUTES
+from hub.api.cloud_events import STRUCTURED
 from hub.api.declared import Declared
 from hub.api.fhir import outcome
 from hub.api.fhir.routes import ROUTES as FHIR_ROUTES
@@ -17,6 +18,7 @@ _WHO: Final = {
     "public": "anybody",
     "local": "this machine only",
     "partner": "any accredited partner",
+    "signed": "the partner that is named, by a signature over the body",
 }
 _BODY_TYPE: Final = {
     "form": "application/x-www-form-urlencoded",
@@ -40,6 +42,21 @@ _USER: Final = {
     "which the organisation vouches for them; needed where nothing in the message names one.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"},
 }
+
+_SIGNED: Final = [
+    {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": f"Standard Webhooks: {what}; a vendor's own verifier may read others.",
+        "schema": {"type": "string"},
+    }
+    for name, what in (
+        ("webhook-id", "the same for every attempt at the same message"),
+        ("webhook-timestamp", "seconds since 1970, within five minutes of now"),
+        ("webhook-signature", "`v1,` or `v1a,` and base64, several with spaces between"),
+    )
+]
 
 
 def _media(schema: str) -> Mapping[str, Any]:
@@ -71,7 +88,9 @@ def _parameters(route: Declared) -> Sequence[Mapping[str, Any]]:
     found += [{"name": name, "in": "query", **more} for name, more in route.query.items()]
     if route.idempotent:
         found.append(_KEY)
-    if route.who not in ("public", "local"):
+    if route.who == "signed":
+        found += _SIGNED
+    elif route.who not in ("public", "local"):
         found.append(_USER)
     return found
 
@@ -97,12 +116,12 @@ def _operation(route: Declared, readable: Sequence[str]) -> Mapping[str, Any]:
         "x-who": _WHO.get(route.who, f"partners with the operation `{route.who}`"),
         "parameters": list(_parameters(route)),
         "responses": responses,
-        "security": [] if route.who in ("public", "local") else [{"bearer": []}],
+        "security": [] if route.who in ("public", "local", "signed") else [{"bearer": []}],
     }
     if told["body"] is not None:
         kinds = {
             "message": tuple(readable),
-            "notice": ("application/json", *readable),
+            "notice": ("application/json", STRUCTURED, *readable),
         }.get(route.takes, (_BODY_TYPE.get(route.takes, "application/json"),))
         operation["requestBody"] = {
             "required": True,

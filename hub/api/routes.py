@@ -195,6 +195,23 @@ NOTIFY: Final = Declared(
         refusals=(*PARTNER, *BODY, 409, 422),
     ),
 )
+NOTIFY_SIGNED: Final = Declared(
+    "POST",
+    "/notifications/{partner}",
+    "signed",
+    JSON,
+    takes="notice",
+    document=documented(
+        "sendSignedNotification",
+        "Send a notification as a signed webhook",
+        "For systems that sign what they send and hold no token (`credentials.webhook` in the "
+        "profile of the partner that is named). At most 64 KiB. The answer is the same whether or "
+        "not an episode exists, and the same again for the same id.",
+        body="Notification",
+        answers={202: ("Taken.", "Receipt")},
+        refusals=(*PARTNER, *BODY, 409, 422),
+    ),
+)
 DIRECTORY: Final = Declared(
     "GET",
     "/directory",
@@ -357,6 +374,7 @@ PARTNER_ROUTES: Final = (
     CONSENTS,
     INDEX,
     NOTIFY,
+    NOTIFY_SIGNED,
     VOUCH,
     REFERENCE,
     PRACTITIONER,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hub.domain.accreditation import CONNECTED, WORKING, Pilot, Protocol, Stage, protocol_for
+from hub.domain.signed import Verifier
 
 OPERATIONS = frozenset(
     {"submit", "consent", "index", "notify", "read", "disclose", "vouch", "override"}
@@ -197,13 +198,14 @@ class MeshSender:
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """By what a partner proves who it is: API keys (loopback only), public keys (JWK members),
-    certificates at the MLLP door, and a mailbox at MESH.
+    certificates at the MLLP door, a mailbox at MESH, and signatures of webhooks.
     """
 
     api_keys: tuple[ApiKey, ...] = ()
     keys: tuple[Mapping[str, Any], ...] = ()
     mllp: MllpSender | None = None
     mesh: MeshSender | None = None
+    webhook: Verifier | None = None
 
 
 @dataclass(frozen=True, slots=True)

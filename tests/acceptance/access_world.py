@@ -202,7 +202,7 @@ def call_for(operation: str, episode: str, service: str, user: str) -> dict[str,
     method, path = operation.split(" ")
     path = path.replace("{ref}", user if "practitioners" in path else ref)
     path = path.replace("{delivery_id}", door().waiting).replace("{message_id}", door().message)
-    path = path.replace("{alert_id}", "a-none")
+    path = path.replace("{alert_id}", "a-none").replace("{partner}", "SCH-A")
     if path.endswith(f"/episodes/{ref}"):
         path += f"?purpose=PLAN&service={service}"
     if path.endswith("/family-copy"):
@@ -272,6 +272,7 @@ BODIES: Final = {
         "purpose": "ASSESS", "subject": {"identifiers": [{"system": "nhs-number",
         "value": "9990000018"}], "date_of_birth": "2016-05-14"}},
     "POST /notifications": lambda _r, _u: b.notification(),
+    "POST /notifications/{partner}": lambda _r, _u: b.notification(),
     "POST /deliveries/{delivery_id}/ack": lambda _r, _u: {"code": "APPLIED"},
     "PUT /practitioners/{ref}": lambda _r, _u: dict(assertion("X", "p").record),
     "POST /alerts/{alert_id}/ack": lambda _r, _u: {},
