@@ -275,7 +275,6 @@ BODIES: Final = {
     "POST /notifications/{partner}": lambda _r, _u: b.notification(),
     "POST /deliveries/{delivery_id}/ack": lambda _r, _u: {"code": "APPLIED"},
     "PUT /practitioners/{ref}": lambda _r, _u: dict(assertion("X", "p").record),
-    "POST /alerts/{alert_id}/ack": lambda _r, _u: {},
     "POST /episodes/{ref}/override": lambda _r, _u: {
         "purpose": "PLAN", "basis": "S47", "reference": "REF-0001", "warned": True},
     "POST /episodes/{ref}/pull-through": lambda _r, _u: {
