@@ -250,7 +250,7 @@ class Discloser:
         if rights is None:
             return Refused(Withheld(Code.CONSENT_NONE, "no recorded agreement to tell them (s17)"))
         if not all(
-            rights(str(child), section) & SECTION
+            rights(str(child)).get(section, 0) & SECTION
             for child in record["subject_ids"]
             for section in record["disclosed_sections"]
         ):

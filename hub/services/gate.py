@@ -245,7 +245,7 @@ def _consented(case: Case, request: Request, coordinator: Tree | None) -> Releas
     if request.message_type == "NOTICE":
         about, section = str(request.facts["subject_id"]), str(request.facts["section"])
         needed = SENSITIVE if sensitive_section(section) else SECTION
-        if not rights(about, section) & needed:
+        if not rights(about).get(section, 0) & needed:
             raise Withheld(
                 Code.CONSENT_SCOPE, "no decision lets this service be told of such a notice"
             )

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hub.domain.decision import Voice, read
+from hub.domain.decision import SHAREABLE, Voice, read
 from hub.domain.exchange import Decision, Tree
 from hub.domain.hearing import heard_as
 from hub.errors import Code, Fault, InvalidContent, Withheld
 from hub.services.masking import Masked
-from hub.services.permits import BASIC, SECTION, SENSITIVE, Permits
+from hub.services.permits import BASIC, SECTION, SENSITIVE, Levels, Permits
 
-ALL: Final = BASIC | SECTION | SENSITIVE
+EVERYTHING: Final[Levels] = dict.fromkeys(SHAREABLE, BASIC | SECTION | SENSITIVE)
+NOTHING: Final[Levels] = {}
 READS: Final = frozenset({"none", "no_address"})
 """The contact restrictions under which somebody is still given a copy."""
 
@@ -32,9 +33,9 @@ class Kin:
     children: frozenset[str]
     hides_places: bool = False
 
-    def __call__(self, person: str, _section: str) -> int:
+    def __call__(self, person: str) -> Levels:
         """Return what this reader is let see about *person*: everything, or nothing."""
-        return ALL if person in self.children or person == self.person else 0
+        return EVERYTHING if person in self.children or person == self.person else NOTHING
 
     def permits(self, tree: Tree, masked: Masked) -> Permits:
         """Return the same as the field filter takes it, for the people of *tree*."""

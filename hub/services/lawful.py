@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from hub.domain.exchange import Tree
 from hub.services.masking import NOBODY, Masked
-from hub.services.permits import BASIC, SECTION, SENSITIVE, Permits, Rights
+from hub.services.permits import BASIC, SECTION, SENSITIVE, Levels, Permits, Rights
 from hub.services.views import of_sections
 
 UNNAMED: Final = ("",)
@@ -42,10 +42,12 @@ def lawful(
     named, adults = frozenset(record["disclosed_sections"]), people_of(tree)[1] or UNNAMED
     about = {*children, *adults}
 
-    def rights(person: str, section: str) -> int:
-        if section not in named or person not in about:
-            return 0
-        return EVERYTHING if agreed is None else EVERYTHING & agreed(person, section)
+    def rights(person: str) -> Levels:
+        if person not in about:
+            return {}
+        if agreed is None:
+            return dict.fromkeys(named, EVERYTHING)
+        return {section: agreed(person).get(section, 0) for section in named}
 
     return Permits(children, adults, rights, masked)
 

@@ -70,7 +70,7 @@ def names_sensitive(practitioner: Mapping[str, Any], masked: Masked) -> bool:
     """Tell whether showing *practitioner* would name a sensitive service."""
     kind = practitioner.get("service_type")
     if kind is not None:
-        return sensitive_service(kind)
+        return _sensitive(str(kind))
     return (
         practitioner.get("practitioner_id") in masked.practitioners
         or practitioner.get("organisation") in masked.organisations
@@ -100,7 +100,9 @@ def masked(tree: Mapping[str, Any]) -> Masked:
 
 
 def _mentions(tree: Mapping[str, Any]) -> Iterator[tuple[Any, Any, bool | None]]:
-    """Yield (practitioner id, organisation, sensitive or unknown) of everybody at work."""
+    """Yield (practitioner id, organisation, sensitive or unknown) of everybody at work, who is
+    named alike in several places once.
+    """
     services, plan = tree.get("services", {}), tree.get("plan", {})
     blocks = [*services.get("assessor", ()), services.get("lead_professional")]
     blocks += [tree.get("responsible_practitioner"), tree.get("closure", {}).get("closed_by")]
@@ -112,11 +114,13 @@ def _mentions(tree: Mapping[str, Any]) -> Iterator[tuple[Any, Any, bool | None]]
             yield held.get("practitioner_id"), owner["service"].partition("/")[0], True
     for subject in tree.get("subjects", ()):
         blocks += [element.get("author") for element in subject.get("elements", ())]
-    for block in blocks:
-        if block:
-            kind = block.get("service_type")
-            known = None if kind is None else sensitive_service(kind)
-            yield block.get("practitioner_id"), block.get("organisation"), known
+    named = {
+        (block.get("practitioner_id"), block.get("organisation"), block.get("service_type"))
+        for block in blocks
+        if block
+    }
+    for who, where, kind in named:
+        yield who, where, None if kind is None else sensitive_service(kind)
     for member in plan.get("team_member", ()):
         held = member.get("practitioner") or {}
         known = sensitive_service(member.get("service_type")) or names_sensitive(held, NOBODY)

@@ -1,7 +1,9 @@
 """Where in an episode a leaf stands: whose data it is there, and whether all of them let it go."""
 
+from functools import cache
+
 from hub.services.leaf_rules import Asked, rules
-from hub.services.permits import Permits
+from hub.services.permits import Levels, Permits
 
 
 class Place:
@@ -11,30 +13,31 @@ class Place:
     asked.  Behind them stands a no, for what no rule lets go (`leaf_rules.NO_RULE`).
     """
 
-    __slots__ = ("_people", "adult", "answers", "child", "item", "permits")
+    __slots__ = ("_known", "adult", "answers", "child", "item", "permits")
 
     def __init__(
         self, permits: Permits, child: str | None, adult: str | None, item: str | None
     ) -> None:
         """Ask nothing yet."""
         self.permits, self.child, self.adult, self.item = permits, child, adult, item
-        self.answers: list[bool | None] = [*[None] * len(rules()), False]
-        self._people: dict[Asked, tuple[str, ...]] = {}
+        self.answers: list[bool | None] = [*_unasked()]
+        self._known: dict[Asked, tuple[tuple[str, ...], list[Levels]]] = {}
 
     def ask(self, number: int) -> bool:
         """Return whether a leaf of this rule is kept, and count whose permission it rests on."""
         asked, section, needed = rules()[number]
-        permits = self.permits
-        people = self._people.get(asked)
-        if people is None:
-            people = self._people[asked] = self._who(asked)
+        known = self._known.get(asked)
+        if known is None:
+            people = self._who(asked)
+            known = self._known[asked] = people, [self.permits.levels(one) for one in people]
+        people, levels = known
         kept = bool(people)
-        for person in people:
-            if not permits.rights(person, section) & needed:
+        for level in levels:
+            if not level.get(section, 0) & needed:
                 kept = False
                 break
         if kept:
-            permits.counted.append((people, section, needed))
+            self.permits.counted.append((people, section, needed))
         self.answers[number] = kept
         return kept
 
@@ -60,6 +63,11 @@ class Place:
                     return (item,)
                 agreed = item in permits.adults and permits.children
                 return (*permits.children, item) if agreed else ()
+
+
+@cache
+def _unasked() -> tuple[bool | None, ...]:
+    return (*[None] * len(rules()), False)
 
 
 def place(

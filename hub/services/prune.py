@@ -79,8 +79,9 @@ def _restricts(node: Node) -> Callable[[Mapping[str, Any], Permits], bool] | Non
         return lambda owner, permits: owned({"action_owner": owner}, permits.masked)
     if "is_sensitive_service" in node.children:
         return lambda item, permits: other(item, permits.masked)
-    if "address_lines" in node.children:
-        return lambda item, _permits: item.get("use") in restricted_codes("CL-28")
+    if "address_lines" in node.children and "use" in node.children:
+        restricted = restricted_codes("CL-28")
+        return lambda item, _permits: item.get("use") in restricted
     by = node.sensitive_by
     return (lambda item, _permits: sensitive_service(item.get(by))) if by else None
 
@@ -143,16 +144,36 @@ class _Code:
             lines += self._field(name, child)
         if not content:  # nothing but administrative leaves: the whole group rides along
             content, riding = riding, content
-        function = f"cut{len(self._functions)}"
+        number = len(self._functions)
+        function, again = f"cut{number}", self._same_everywhere(children)
+        fields = [*content, *riding]
         lines = [
+            *([f"was, told = here.permits.last.get({number}, (None, None))"] if again else []),
+            *(["if value == was:", " return told"] if again else []),
             *_begins(children, path),
-            *("a, get, kept = here.answers, value.get, {}", *content),
+            *(["a = here.answers"] if any("a[" in line for line in fields) else []),
+            *("get, kept = value.get, {}", *content),
             *(["if not kept:", " return None"] if path else []),
-            *(*riding, "return Frozen(kept)"),
+            *riding,
+            *(
+                ["told = Frozen(kept)", f"here.permits.last[{number}] = value, told"]
+                if again
+                else []
+            ),
+            "return told" if again else "return Frozen(kept)",
         ]
         written = "\n".join(f" {line}" for line in lines)
         self._functions.append(f"def {function}(value, here, own):\n{written}\n")
         return function
+
+    def _same_everywhere(self, children: Mapping[str, Node]) -> bool:
+        """Return whether what may be seen of a practitioner's block is the same wherever it stands:
+        then whoever wrote one element after the other is cut once (D-71).
+        """
+        return "practitioner_id" in children and all(
+            child.leaf is not None and not self._condition(child.leaf)
+            for child in children.values()
+        )
 
     def _field(self, name: str, node: Node) -> list[str]:
         """Return the lines that put what may be seen of a field into *kept*."""

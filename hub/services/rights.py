@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from hub.domain.cells import Cell
 from hub.domain.consent import Agreements, Ask
 from hub.domain.decision import SHAREABLE
-from hub.services.permits import BASIC, SECTION, SENSITIVE
+from hub.services.permits import BASIC, SECTION, SENSITIVE, Levels
 from hub.services.permits import Rights as RightsOf
 
 
@@ -16,20 +16,19 @@ class Rights:
         """Ask nothing yet."""
         self.agreements = agreements
         self._ask = ask
-        self._known: dict[str, dict[str, int]] = {}
+        self._known: dict[str, Levels] = {}
 
-    def __call__(self, person: str, section: str) -> int:
-        """Return the bits of `hub.services.permits` for this person and section."""
+    def __call__(self, person: str) -> Levels:
+        """Return what this person permits of every section that may be shared at all."""
         known = self._known.get(person)
         if known is None:
-            known = self._levels(person)
-        return known.get(section, 0)
+            known = self._known[person] = self._levels(person)
+        return known
 
-    def _levels(self, person: str) -> dict[str, int]:
-        """Return the bits of every section that may be shared at all."""
+    def _levels(self, person: str) -> Levels:
         heard = self.agreements.heard(person, self._ask)
         listed = heard.listed()
-        levels = self._known[person] = dict.fromkeys(SHAREABLE, _bits(heard.rest(), listed))
+        levels = dict.fromkeys(SHAREABLE, _bits(heard.rest(), listed))
         for section in heard.named():
             levels[section] = _bits(heard.section(section), listed)
         return levels
@@ -52,7 +51,9 @@ class Rights:
 
 def named_alone(rights: RightsOf, sections: Collection[str]) -> RightsOf:
     """Return *rights* in these *sections*, and none in any other."""
-    return lambda person, section: rights(person, section) if section in sections else 0
+    return lambda person: {
+        section: level for section, level in rights(person).items() if section in sections
+    }
 
 
 def _bits(cell: Cell, listed: Cell) -> int:

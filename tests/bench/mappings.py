@@ -207,7 +207,9 @@ def decided() -> Iterator[Goal]:
     def decide() -> int:
         rights = Rights(Agreements(known, children, adults), ask)
         return sum(
-            bool(rights(person, section)) for person in (*children, *adults) for section in sections
+            bool(rights(person).get(section))
+            for person in (*children, *adults)
+            for section in sections
         )
 
     if decide() < len(sections):

@@ -45,6 +45,9 @@ class Says:
         chance = random.Random(f"{self.seed}/{person}/{section}")
         return LEVELS[-1] if chance.random() < self.generous else chance.choice(LEVELS)
 
+    def levels(self, person: str) -> dict[str, int]:
+        return {section: self.bits(person, section) for section in SECTIONS}
+
     def __call__(self, person: str, section: str, kind: str) -> bool:
         return bool(self.bits(person, section) & BITS[kind])
 
@@ -57,7 +60,7 @@ def permits(tree: Tree, answers: Says) -> Permits:
     return Permits(
         tuple(child["subject_id"] for child in tree["subjects"]),
         tuple(adult["parent_carer_id"] for adult in tree.get("parents_carers", ())),
-        answers.bits,
+        answers.levels,
         masked(tree),
     )
 
@@ -78,7 +81,7 @@ def test_an_extract_is_the_named_part_of_what_may_be_seen(
     or a status beside it.
     """
     allowed = permits(tree, answers)
-    allowed.rights = named_alone(answers.bits, named)
+    allowed.rights = named_alone(answers.levels, named)
 
     def said(person: str, section: str, kind: str) -> bool:
         return section in named and answers(person, section, kind)

@@ -1,5 +1,7 @@
 """The order in which decisions are heard, and that each is heard."""
 
+from typing import Any
+
 import pytest
 
 from hub.domain.decision import Reading
@@ -41,10 +43,18 @@ def test_who_asks_while_somebody_listens_changes_nothing_for_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("givers", "differ"), [(["mia"], False), (["mia", "mia"], False), (["mia", "tom"], True)]
+    ("givers", "differ"),
+    [
+        (["mia"], False),
+        (["mia", "mia"], False),
+        (["mia", "tom"], True),
+        (["mia", ["tom"]], False),
+    ],
 )
-def test_parents_may_differ_where_there_are_two(givers: list[str], *, differ: bool) -> None:
-    """One parent may change their mind; only two can hold back what the other gave."""
+def test_parents_may_differ_where_there_are_two(givers: list[Any], *, differ: bool) -> None:
+    """One parent may change their mind; only two can hold back what the other gave.  What is no
+    name is nobody's.
+    """
     decisions = recorded(*(record(given_by_person=giver) for giver in givers))
 
     assert Hearing(decisions, adult=False).may_differ() is differ

@@ -14,8 +14,8 @@ SAYS = {
 
 
 def permits(*children: str, adults: tuple[str, ...] = ("c1", "c2")) -> Permits:
-    """Return the permits of a recipient to whom each says the same of every section."""
-    return Permits(children, adults, lambda person, _section: SAYS[person])
+    """Return the permits of a recipient to whom each says this of the plan, and of nothing else."""
+    return Permits(children, adults, lambda person: {"sec.plan": SAYS[person]})
 
 
 def test_the_three_levels_are_apart() -> None:
@@ -33,8 +33,9 @@ def test_the_three_levels_are_apart() -> None:
     ],
 )
 def test_what_is_shared_every_child_permits(children: tuple[str, ...], shared: int) -> None:
-    """And without a child nobody does."""
+    """And without a child nobody does; what nobody speaks of nobody permits."""
     assert permits(*children).shared("sec.plan") == shared
+    assert permits(*children).shared("sec.review") == 0
 
 
 @pytest.mark.parametrize(
@@ -52,16 +53,17 @@ def test_what_is_shared_every_child_permits(children: tuple[str, ...], shared: i
 def test_a_named_person_permits_for_themself(person: str | None, may: int) -> None:
     """An adult together with every child; of an unknown person nothing is known."""
     assert permits("s1", "s2").person(person, "sec.plan") == may
+    assert permits("s1", "s2").person(person, "sec.review") == 0
 
 
 def test_an_answer_is_asked_for_once() -> None:
     """Also where it is no."""
     asked: list[str] = []
 
-    def rights(person: str, _section: str) -> int:
+    def rights(person: str) -> dict[str, int]:
         asked.append(person)
-        return 0
+        return {}
 
     allowed = Permits(("s1", "s2"), (), rights)
-    assert allowed.shared("sec.plan") == allowed.shared("sec.plan") == 0
+    assert allowed.shared("sec.plan") == allowed.shared("sec.review") == 0
     assert asked == ["s1", "s2"]
