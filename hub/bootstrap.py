@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import yaml
 
@@ -20,27 +20,19 @@ from adapters.consent.fhir_server import FhirConsentServer, Limits
 from adapters.consent.site import load_registers
 from adapters.database.store import SqlStore
 from adapters.database.vault import FileVault
-from adapters.destinations.amqp import AmqpDestination, queue_of
+from adapters.destinations.amqp import queue_of
 from adapters.destinations.fhir import CONTENT_TYPE as FHIR
-from adapters.destinations.fhir import FhirDestination
-from adapters.destinations.mesh import MeshDestination
 from adapters.destinations.mllp import CONTENT_TYPE as HL7V2
-from adapters.destinations.mllp import MllpDestination
-from adapters.destinations.pull import PullDestination
-from adapters.destinations.webhook import WebhookDestination
-from adapters.mesh.mailbox import Mailbox
-from adapters.mesh.site import FILE as MESH
-from adapters.mesh.site import load_mesh
-from adapters.notifications.child_index import ChildIndexDestination
 from adapters.partners.profiles import load_registry
 from adapters.tokens import TokenDesk
 from hub.domain.exchange import Tree
-from hub.domain.partner import Partner, Registry
+from hub.domain.partner import Registry
 from hub.errors import Code, Fault, Misconfigured, Unavailable
 from hub.hub import Hub
 from hub.logging import log
 from hub.measuring import MeasuredPublisher
-from hub.ports import Clock, Destination, Store
+from hub.ports import Clock, Store
+from hub.reaching import destinations, unserved
 from hub.relaying import WORK, HintSource, Refill
 from hub.secrets import Secret, read_secret
 from hub.services.copying import External
@@ -68,14 +60,6 @@ CONSENT = "fhir-r4/consent"
 """The mapping by which Consents of external registers are read."""
 BROKER_SECONDS = 2.0
 """How long a start waits for the broker, which it can do without."""
-
-
-class Closing(Protocol):
-    """Something that holds connections."""
-
-    async def close(self) -> None:
-        """Let go of them."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +97,9 @@ def ready(both: Translator, registry: Registry) -> list[Format]:
                     Code.CONFIGURATION, f"{partner.name} takes {name}, which is no format", [fault]
                 )
             if delivering.channel == "mllp" and one.head.content_type != HL7V2:
-                raise _unserved(partner, f"MLLP carries HL7 v2, and {name} is something else")
+                raise unserved(partner, f"MLLP carries HL7 v2, and {name} is something else")
             if delivering.channel == "fhir" and one.head.content_type != FHIR:
-                raise _unserved(partner, f"the channel fhir carries FHIR, and {name} is none")
+                raise unserved(partner, f"the channel fhir carries FHIR, and {name} is none")
             one.compiled.ready(to_read=False)
             taken[id(one)] = one
         narrower = both.catalogue.narrower(partner.delivering.notification)
@@ -154,63 +138,6 @@ def shape_of(registry: Registry) -> Topology:
     return shape
 
 
-def destinations(hub: Hub) -> tuple[dict[str, Destination], list[Closing]]:
-    """Return a destination for every partner, and what must be closed in the end."""
-    made: dict[str, Destination] = {}
-    closing: list[Closing] = []
-    public = hub.settings.public_url
-    mailbox: Mailbox | None = None
-    for partner in hub.registry.partners.values():
-        delivering = partner.delivering
-        webhook = None
-        signs = delivering.channel in ("webhook", "index")
-        if signs and delivering.url is not None and delivering.secret_file is not None:
-            webhook = WebhookDestination(
-                delivering.url,
-                read_secret(delivering.secret_file),
-                public_url=public,
-                ca_file=delivering.ca_file,
-            )
-            closing.append(webhook)
-        match delivering.channel:
-            case "webhook":
-                if webhook is None:
-                    raise _unserved(partner, "a webhook needs url and secret_file")
-                made[partner.name] = webhook
-            case "index":
-                made[partner.name] = ChildIndexDestination(
-                    hub.store,
-                    hub.digester,
-                    hub.clock,
-                    webhook,
-                )
-            case "amqp":
-                if hub.transport is None:
-                    raise _unserved(partner, "the channel amqp needs ECAF_BROKER_URL")
-                made[partner.name] = AmqpDestination(
-                    partner.name, hub.transport.publisher, public_url=public
-                )
-            case "pull":
-                made[partner.name] = PullDestination()
-            case "mllp":
-                made[partner.name] = over_mllp = MllpDestination.to(delivering)
-                closing.append(over_mllp)
-            case "mesh":
-                if mailbox is None:
-                    site = load_mesh(hub.settings.config_dir)
-                    if site is None:
-                        raise _unserved(partner, f"the channel mesh needs {MESH}")
-                    mailbox = Mailbox(site)
-                    closing.append(mailbox)
-                if delivering.mesh is None:
-                    raise _unserved(partner, "the channel mesh needs mailbox and workflows")
-                made[partner.name] = MeshDestination(mailbox, delivering.mesh)
-            case "fhir":
-                made[partner.name] = in_fhir = FhirDestination.to(delivering)
-                closing.append(in_fhir)
-    return made, closing
-
-
 def consent_servers(
     settings: Settings, both: Translator
 ) -> tuple[list[External], list[FhirConsentServer]]:
@@ -238,14 +165,6 @@ def consent_servers(
         lease = timedelta(seconds=one.lease_seconds)
         external.append(External(one.name, one.authorities, server, lease))
     return external, servers
-
-
-def _unserved(partner: Partner, remedy: str) -> Misconfigured:
-    return Misconfigured(
-        Code.CONFIGURATION,
-        f"partner {partner.name} cannot be served",
-        [Fault(Code.CONFIGURATION, f"partners/{partner.name}.yaml: deliver", remedy)],
-    )
 
 
 def clock_of(settings: Settings) -> Clock:

@@ -17,9 +17,10 @@ from adapters.database.vault import FileVault
 from adapters.destinations.amqp import queue_of
 from adapters.partners.profiles import load_registry
 from adapters.partners.site import Site
-from hub.bootstrap import compose, destinations, topology, translator
+from hub.bootstrap import compose, topology, translator
 from hub.domain.partner import Partner
 from hub.hub import Hub
+from hub.reaching import destinations
 from hub.secrets import Secret
 from hub.serving import calm_collector
 from hub.settings import Settings
