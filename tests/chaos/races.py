@@ -11,7 +11,7 @@ import json
 import random
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -21,20 +21,33 @@ from hub.errors import Code, HubError, Unavailable
 from hub.ports import Store
 from hub.services.content import sent_tree
 from hub.services.dispatch import Dispatcher
+from hub.services.pull import Pull
 from hub.services.registers import OWN_ALONE
 from hub.services.replay import Replay
 from tests import builders as b
-from tests.unit.services.world import CANONICAL, Tree, World, completion, includes, opening, part
+from tests.unit.services.world import (
+    CANONICAL,
+    PURPOSES,
+    Tree,
+    World,
+    completion,
+    includes,
+    opening,
+    part,
+)
 
 KINDS: Final = (
     *("first send", "retry", "lease", "quarantine", "replay", "pull", "view", "notification"),
+    "pull through",
 )
 WORKERS: Final = 4
 AT_ONCE: Final = 16
 LEASE: Final = timedelta(seconds=1)
 """Longer than any send, as in a real hub: what outlives its lease is sent by two at once."""
 SERVICES: Final = ("SCH-A/SCH", "HV-A/HV", "HV-B/HV")
-CONTENT: Final = frozenset({"N6", "N7", "N9", "N5", "NOTICE", "FETCHED", "VIEW"})
+SOCIAL_CARE: Final = "CSC-A/CSC"
+PULLED: Final = ("sec.identity", "sec.conclusions")
+CONTENT: Final = frozenset({"N6", "N7", "N9", "N5", "NOTICE", "FETCHED", "VIEW", "PULLED"})
 
 
 @dataclass
@@ -112,10 +125,14 @@ class Race:
         await self.rest(episode)
 
     def decision(self, **changes: Any) -> Tree:
-        """Return a decision signed now: by default that all may see everything."""
+        """Return a decision signed now: by default that all may see everything, and that social
+        care may pull two sections into its assessment.
+        """
         signed = self.world.clock.now().isoformat().replace("+00:00", "Z")
-        made = {"signed_at": signed, "recorded_at": signed, "scope_includes": includes(*SERVICES)}
-        return self.world.decision(**{**made, **changes})
+        pull = {"service": SOCIAL_CARE, "sensitive": True, "purpose": "PULL_THROUGH"}
+        items = [*includes(*SERVICES), *({**pull, "section": name} for name in PULLED)]
+        made = {"signed_at": signed, "recorded_at": signed, "scope_includes": items}
+        return self.world.decision(**{**made, "purpose": [*PURPOSES, "PULL_THROUGH"], **changes})
 
     async def rest(self, episode: str) -> None:
         """Wait until nothing of an episode is on its way."""
@@ -262,7 +279,26 @@ class Race:
 
         return look
 
-    async def notification(self, _episode: str, number: int) -> Any:
+    async def pull_through(self, episode: str, _number: int) -> Any:
+        """Social care takes what it may into its own assessment."""
+        partner = replace(self.world.partners["CSC-A"], acting="p-csc")
+
+        async def take() -> None:
+            try:
+                seen = await self.world.viewer.pull(
+                    partner, SOCIAL_CARE, episode, Pull(PULLED, "CFA-2026-117")
+                )
+            except HubError:
+                return
+            view_id = str(seen.tree["message"]["message_id"])
+            self.left.append(Left(time.monotonic(), self.rounds[episode], view_id, "PULLED"))
+
+        return take
+
+    async def notification(self, episode: str, number: int) -> Any:
+        """A notice is matched and sent on, or, matched before, only sent on: to match takes longer
+        than to withdraw.
+        """
         child = b.notification()["subject"]
         child["identifiers"] = [{"system": "nhs-number", "value": "9990000018"}]
         text = json.dumps({"notification": b.notification(subject=child)})
@@ -270,11 +306,18 @@ class Race:
         body = self.world.translator.read(CANONICAL, raw, partner="HOU-A").message["notification"]
         world = self.world
 
-        async def tell() -> None:
-            await world.notifier.notice(world.partners["HOU-A"], raw, f"n{number}", body)
-            await world.matcher.round()
+        await world.notifier.notice(world.partners["HOU-A"], raw, f"n{number}", body)
+        if self.chance.random() < 0.5:
+            return world.matcher.round
+        self.failing.add(episode)
+        await world.matcher.round()
+        await asyncio.sleep(0.02)
 
-        return tell
+        async def again() -> None:
+            self.failing.discard(episode)
+            await self.offer(episode)
+
+        return again
 
     async def offer(self, episode: str) -> None:
         """Let the workers look at an episode again."""
