@@ -197,10 +197,12 @@ class MemorySession(MemoryPeople, MemoryNotices):
         self._set(self._t.sequences, (partner, episode_id), number)
         return number
 
-    def give_back(self, partner: str, episode_id: str, number: int) -> None:
-        """Take *number* of the lane back, if it is the last that was given."""
-        if self._t.sequences.get((partner, episode_id)) == number:
+    def give_back(self, partner: str, episode_id: str, number: int) -> bool:
+        """Take *number* of the lane back, if it is the last that was given; return whether."""
+        last = self._t.sequences.get((partner, episode_id)) == number
+        if last:
             self._set(self._t.sequences, (partner, episode_id), number - 1)
+        return last
 
     def put_delivery(self, delivery: Delivery) -> None:
         """Insert or replace one delivery; a worker whose lease was taken over is refused."""

@@ -132,7 +132,7 @@ class Session(NoticeSession, Protocol):
         """Return the next number of the lane; gapless per (partner, episode)."""
         ...
 
-    def give_back(self, partner: str, episode_id: str, number: int) -> None:
+    def give_back(self, partner: str, episode_id: str, number: int) -> bool:
         """Take *number* of the lane back, if it is the last that was given: it was never used."""
         ...
 

@@ -71,13 +71,15 @@ class Deliveries(Transaction):
         self._set(self._used_lanes, lane, None)
         return number
 
-    def give_back(self, partner: str, episode_id: str, number: int) -> None:
-        """Take *number* of the lane back, if it is the last that was given."""
+    def give_back(self, partner: str, episode_id: str, number: int) -> bool:
+        """Take *number* of the lane back, if it is the last that was given; return whether."""
         lane = (episode_id, partner)
         self._load_lanes(episode_id)
-        if self._lanes.get(lane) == number:
+        last = self._lanes.get(lane) == number
+        if last:
             self._set(self._lanes, lane, number - 1)
             self._set(self._used_lanes, lane, None)
+        return last
 
     def put_delivery(self, delivery: Delivery) -> None:
         """Insert or replace one delivery; a worker whose lease was taken over is refused."""

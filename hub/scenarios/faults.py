@@ -4,26 +4,35 @@
 """
 
 import json
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 
-from hub.scenarios.judging import Answered, Difference
+from hub.scenarios.judging import Answered, Arrival, Difference
 from hub.scenarios.messages import Sent
+from hub.scenarios.oddities import oddities, well_refused
+from hub.scenarios.ordering import judge_return
 from hub.scenarios.scenario import Step
 from hub.scenarios.stage import Stage
+from hub.scenarios.troubling import span
 
 FAULTS: Final = {
     "twice": "every message and decision is sent a second time, and must be answered the same",
     "crash": "the hub is killed and started again after the messages of each step",
     "late": "each receiver refuses its first message of every step for a while",
     "skew": "the clocks of the senders are five minutes fast and slow in turn",
+    "away": "each receiver is off for 72 hours of a step, where the story's dates leave room",
+    "odd": "before each message, the same with an unknown code and with a wrong NHS number",
 }
 SKEW: Final = timedelta(minutes=5)
 AWAY: Final = {"mode": "status", "status": 503, "times": 1}
 LATER: Final = timedelta(minutes=20)
 """By then what was refused has been tried again."""
+DAYS: Final = (timedelta(hours=24), timedelta(hours=48))
+"""When receivers that are away are tried in vain; together 72 hours."""
+BACK: Final = timedelta(hours=6)
+"""By then what could not be sent for 72 hours has been tried again."""
 
 
 class Faults:
@@ -35,6 +44,7 @@ class Faults:
             msg = f"there is no fault called {', '.join(unknown)}; there are {', '.join(FAULTS)}"
             raise ValueError(msg)
         self._chosen = frozenset(chosen)
+        self._away: list[str] = []
 
     def skew(self, number: int) -> timedelta:
         """Return how far the sender's clock is off in step *number*."""
@@ -44,11 +54,21 @@ class Faults:
 
     async def before(self, stage: Stage, step: Step) -> None:
         """Let receivers be away as the step begins, unless the scenario says how they behave."""
-        if "late" in self._chosen and step.wait:
+        if "away" in self._chosen and step.wait and step.expect and _room(stage, step):
+            self._away = [name for name in _well(stage) if stage.world.seats[name].hook is not None]
+            for name in self._away:
+                await stage.world.control(name, "behave", {"mode": "down"})
+        elif "late" in self._chosen and step.wait:
             for name in _well(stage):
                 await stage.world.control(
                     name, "behave", {"mode": "status", "status": 503, "times": 1}
                 )
+
+    async def tried(self, stage: Stage, sent: Sent, step: Step) -> list[tuple[str, Answered]]:
+        """Send it with one field wrong, before it is sent as it is; return the answers."""
+        if "odd" not in self._chosen:
+            return []
+        return [(code, await stage.repeat(odd, step)) for code, odd in oddities(sent)]
 
     async def sent(self, stage: Stage, sent: Sent, answer: Answered, step: Step) -> None:
         """Send it again; the second answer must be the first."""
@@ -63,6 +83,25 @@ class Faults:
                 got=f"{again.status} {again.body[:200]}",
             )
 
+    def refused(self, tried: list[tuple[str, Answered]], answer: Answered, step: Step) -> None:
+        """Judge what was tried; of what is no good as it is, nothing is asked."""
+        for code, odd in tried if answer.status < HTTPStatus.BAD_REQUEST else ():
+            if not well_refused(code, odd):
+                raise Difference(
+                    step.place,
+                    "a message with one field wrong was not refused whole",
+                    expected=f"422 {code}",
+                    got=f"{odd.status} {odd.body[:300]}",
+                )
+
+    def judge(self, stage: Stage, step: Step, fresh: Sequence[Arrival]) -> None:
+        """Judge the order in which things came to those who were away."""
+        for name in self._away:
+            came = [arrival for arrival in fresh if arrival.participant == name]
+            if not stage.scenario.cast.participants[name].is_index:
+                judge_return(name, came, step.place)
+        self._away = []
+
     async def after(self, stage: Stage, step: Step) -> None:
         """Kill the hub and start it again; then let come what was refused at first."""
         world = stage.world
@@ -71,7 +110,15 @@ class Faults:
         if "crash" in self._chosen:
             await world.kill_hub()
             await world.start_hub()
-        if "late" in self._chosen:
+        if self._away:
+            for hours in DAYS:
+                await world.rest()
+                await world.move_to(world.time() + hours)
+            await world.rest()
+            for name in self._away:
+                await world.control(name, "behave", {"mode": "up"})
+            await world.move_to(world.time() + BACK)
+        elif "late" in self._chosen:
             await world.rest()
             for name in _well(stage):
                 await world.control(name, "behave", {"mode": "up"})
@@ -94,3 +141,31 @@ def _well(stage: Stage) -> list[str]:
         if action.kind in {"manners", "answers", "drops", "mute", "unmute"}
     }
     return [name for name in stage.world.seats if name not in told]
+
+
+def _room(stage: Stage, step: Step) -> bool:
+    """Return whether three days fit before the next day that the story names, and nobody is away
+    in the story itself.
+    """
+    ill: dict[str, bool] = {}
+    for one in stage.scenario.steps[: stage.scenario.steps.index(step) + 1]:
+        for action in one.actions:
+            if action.kind in {"manners", "answers", "drops", "mute", "unmute"}:
+                ill[action.words["who"]] = action.words.get("mode") not in {"up", "back"}
+                ill[action.words["who"]] &= action.kind != "unmute"
+    if any(ill.values()):
+        return False
+    back = stage.world.time()
+    for later in stage.scenario.steps:
+        if later.number < step.number:
+            continue
+        for action in later.actions:
+            back += span(action)
+            if action.kind == "until":
+                ahead: datetime = action.ready["moment"]
+                if later.number > step.number:
+                    return back < ahead
+                back = ahead
+        if later.number == step.number:
+            back += sum(DAYS, BACK)
+    return True

@@ -9,6 +9,7 @@ from hub.scenarios.decisions import KINDS
 from hub.scenarios.faults import Faults
 from hub.scenarios.judging import Answered, judge_messages
 from hub.scenarios.messages import Sent
+from hub.scenarios.ordering import judge_order
 from hub.scenarios.scenario import Action, Scenario, Step
 from hub.scenarios.stage import Stage
 from hub.scenarios.world import World
@@ -58,7 +59,9 @@ class Player(Stage):
 
     async def send(self, sent: Sent, step: Step) -> Answered:
         """Send a message, with what the faults make of it."""
+        tried = await self.faults.tried(self, sent, step)
         answer = await super().send(sent, step)
+        self.faults.refused(tried, answer, step)
         await self.faults.sent(self, sent, answer, step)
         return answer
 
@@ -84,6 +87,7 @@ class Player(Stage):
         await self.faults.after(self, step)
         await self.world.rest()
         fresh = await self.collect(step.number)
+        self.faults.judge(self, step, fresh)
         for name in self.scenario.cast.participants:
             came = [arrival for arrival in fresh if arrival.participant == name]
             judge_messages(name, step.expect.get(name, ()), came, step.place)
@@ -92,6 +96,9 @@ class Player(Stage):
 
     async def finish(self) -> None:
         """Ask what must not have flowed, and every check."""
+        for name in self.world.seats:
+            place = self.scenario.steps[-1].place
+            judge_order(name, self.story.at(name), self.story.answers, place)
         checker = self._checker()
         checker.barred()
         await checker.checks()

@@ -17,10 +17,17 @@ UNITS = {
 }
 
 
-async def wait(stage: Stage, action: Action, _step: Step) -> None:
+def span(action: Action) -> timedelta:
+    """Return how much time a sentence lets pass."""
+    if action.kind != "pass":
+        return timedelta()
     word = action.words["count"]
     count = 1 if word in ("a", "an") else int(word) if word.isdigit() else NUMBERS.index(word) + 1
-    await stage.world.move_to(stage.world.time() + count * UNITS[action.words["unit"]])
+    return count * UNITS[action.words["unit"]]
+
+
+async def wait(stage: Stage, action: Action, _step: Step) -> None:
+    await stage.world.move_to(stage.world.time() + span(action))
 
 
 async def until(stage: Stage, action: Action, _step: Step) -> None:

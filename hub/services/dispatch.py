@@ -27,7 +27,15 @@ from hub.services.registers import OWN_ALONE, Registers, Unsure
 from hub.services.released import Released
 from hub.services.review import undelivered
 from hub.services.set_aside import set_aside
-from hub.services.settle import NOTES, envelope, format_of, kept, settle, view_digest
+from hub.services.settle import (
+    NOTES,
+    envelope,
+    format_of,
+    kept,
+    settle,
+    unnumbered,
+    view_digest,
+)
 from hub.services.statutory import STATUTORY
 from hub.services.unchanged import nothing_new
 from hub.services.waiting import hold, wait, waits
@@ -320,7 +328,7 @@ class Dispatcher:
                 return ()
             # It may have arrived: if consent is narrowed now, it must be recalled all the same.
             waiting = replace(
-                doubted(current, fault),
+                unnumbered(session, doubted(current, fault)),
                 state=State.PENDING,
                 reason=fault.code.value,
                 next_attempt_at=again,
@@ -353,7 +361,7 @@ class Dispatcher:
             current = self._mine(session, mine) if mine else session.delivery(delivery_id)
             if current is None or current.state not in OPEN:
                 return ()
-            current = doubted(current, fault)
+            current = unnumbered(session, doubted(current, fault))
             return self._end(
                 session, current, State.QUARANTINED, reason, self.clock.now(), facts
             ).following

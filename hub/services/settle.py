@@ -26,6 +26,20 @@ ANSWERED: Final = ("status", "ack", "acknowledged", "collected", "report")
 """What of the evidence is the other side's answer, and stands in the trace."""
 
 
+def unnumbered(session: Session, one: Delivery) -> Delivery:
+    """Return *one*, tried in vain, without its number among what the recipient is told.
+
+    What surely did not arrive is numbered anew when it goes again: what overtakes it meanwhile
+    (N10) takes its number, so that no gap tells of it if it never goes.  What may have arrived
+    keeps its number, and so does what something later has been numbered after.
+    """
+    arrived = (one.evidence or {}).keys() - NOTES
+    if one.sequence is None or arrived:
+        return one
+    taken_back = session.give_back(f"to:{one.partner}", one.episode_id, one.sequence)
+    return replace(one, sequence=None) if taken_back else one
+
+
 def envelope(delivery: Delivery, released: Released, hub: str, at: datetime) -> dict[str, Any]:
     """Return the outbound message metadata (`domain.md` 2.16): ids and codes, no personal data."""
     return {

@@ -478,10 +478,10 @@ async def test_a_number_that_was_never_used_is_given_again(store: Store) -> None
     """The last number of a lane can be taken back; an earlier one, or another lane's, cannot."""
     await store.run(lambda s: [s.next_sequence("HOU-A", "e1") for _ in range(3)])
 
-    await store.run(lambda s: s.give_back("HOU-A", "e1", 2))
-    await store.run(lambda s: s.give_back("EHM-A", "e1", 3))
+    assert not await store.run(lambda s: s.give_back("HOU-A", "e1", 2))
+    assert not await store.run(lambda s: s.give_back("EHM-A", "e1", 3))
     assert await store.run(lambda s: s.next_sequence("HOU-A", "e1")) == 4
-    await store.run(lambda s: s.give_back("HOU-A", "e1", 4))
+    assert await store.run(lambda s: s.give_back("HOU-A", "e1", 4))
     assert await store.run(lambda s: s.next_sequence("HOU-A", "e1")) == 4
     assert await store.run(lambda s: s.next_sequence("EHM-A", "e1")) == 1
 

@@ -316,13 +316,37 @@ async def test_a_retry_under_narrower_consent_is_another_delivery(world: World) 
     assert "Element 1.1" in got.text
 
 
+async def test_what_overtakes_a_vain_attempt_takes_its_number(world: World) -> None:
+    """A recall before news that never arrived and never will: no gap tells of the news."""
+    await world.planned()
+    world.doubles["HOU-A"].faults.append(down())
+    await update(world, "L3")
+    told = world.doubles["HOU-A"].attempts[-1].lane_sequence
+    await world.decide("EHM-A", world.decision(state="WITHDRAWN", withdrawal_type="SHARE_ALL",
+                                               share_decision="no", scope_includes=[]))  # fmt: skip
+
+    assert world.last("HOU-A", "N10").message["message"]["episode_seq"] == told
+
+
+async def test_what_perhaps_arrived_keeps_its_number(world: World) -> None:
+    """Nobody knows whether the receiver has it: what overtakes it is numbered after it."""
+    await world.planned()
+    world.doubles["HOU-A"].faults.append(down(code=Code.OUTCOME_UNKNOWN))
+    await update(world, "L3")
+    told = world.doubles["HOU-A"].attempts[-1].lane_sequence
+    await world.decide("EHM-A", world.decision(state="WITHDRAWN", withdrawal_type="SHARE_ALL",
+                                               share_decision="no", scope_includes=[]))  # fmt: skip
+
+    assert world.last("HOU-A", "N10").message["message"]["episode_seq"] == told + 1
+
+
 async def test_what_was_tried_and_then_withheld_leaves_no_gap(world: World) -> None:
     """A try that surely failed used a number; once consent has run out, the next message has it."""
     await world.shared()
     before = world.last("HV-A").parcel.lane_sequence
     world.doubles["HV-A"].faults.append(down())
     await update(world, "L3")
-    assert world.deliveries(partner="HV-A", message_type="N6")[0].sequence == before + 1
+    assert world.doubles["HV-A"].attempts[-1].lane_sequence == before + 1
     world.clock.move(timedelta(days=400))
     await world.drain()
     assert world.states("N6")["HV-A"] == ["suppressed"]
