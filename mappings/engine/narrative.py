@@ -180,9 +180,8 @@ def _some(step: Step, tell: Tell) -> Tell:
     name, key = step.name, where.steps[0].name
 
     def some(value: Any, who: WhoIsWho, made: Sheet) -> None:
-        # A recorded leaf is equal to its value.
-        found = [one for one in value.get(name) or () if one.get(key) == wanted]
-        if found:
+        held = value.get(name)
+        if held and (found := who.chosen(held, key).get(wanted)):
             tell(found, who, made)
 
     return some

@@ -29,6 +29,8 @@ from mappings.engine.narrative_text import (
     text,
 )
 from mappings.engine.narrative_words import speech
+from mappings.engine.source import Block as Code
+from mappings.engine.source import Source
 
 TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "HouseholdMember": ("name", "relationship", "present_in_home", "dob", "gender", "school"),
@@ -68,24 +70,47 @@ Tell = Callable[[Any, Group, Sheet], None]
 
 def block(group: Group, made: Sheet) -> Sheet:
     """Return *made* with what *group* says: its members in the order of the form."""
-    held, sort = group.held, group.sort
-    if sort.kind == "Subject":
-        _named(group, made)
-    for name, tell in sort.tells or _tells(sort):
-        value = held.get(name)
-        if value is not None:
-            tell(value, group, made)
+    (group.sort.tell or _made(group.sort))(group, made)
     return made
 
 
-def _tells(sort: Sort) -> list[tuple[str, Tell]]:
-    """Return what tells of each member of a class, in the order of the form; looked up once."""
-    sort.tells = [
-        (name, member(sort, name))
-        for name, entry in sort.labels.items()
-        if entry.shown != "never" and not (sort.kind == "Subject" and name in NAME)
-    ]
-    return sort.tells
+def _made(sort: Sort) -> Callable[[Group, Sheet], None]:
+    """Return what tells of an object of a class: code that asks for each member, made once.
+
+    A text that makes a line is nearly always a single one, and said here.
+    """
+    source, code = Source(), Code()
+    code.line("get = g.held.get")
+    if sort.kind == "Subject":
+        code.line(f"{source.bind(_named)}(g, s)")
+    for name, entry in sort.labels.items():
+        if entry.shown == "never" or (sort.kind == "Subject" and name in NAME):
+            continue
+        tell = f"{source.bind(member(sort, name))}(v, g, s)"
+        code.line(f"if (v := get({source.literal(name)})) is not None:")
+        say = _line(sort, name)
+        if say is None:
+            code.line(f" {tell}")
+        else:
+            said = f"s.says({source.literal(entry.text)}, {source.bind(say)}(v))"
+            code.line(f" {said} if type(v) is str else {tell}")
+    function = source.function("g, s", code)
+    told: Callable[[Group, Sheet], None] = source.loaded(f"text of {sort.kind}")(function)
+    sort.tell = told
+    return told
+
+
+def _line(sort: Sort, name: str) -> Callable[[Any], str] | None:
+    """Return what words the text of the member *name* if it makes a line by itself."""
+    entry, leaf = sort.labels[name], sort.children[name].leaf
+    if leaf is None or entry.shown == "title" or _at_foot(sort, name):
+        return None
+    looked_up = leaf.form == "service" or (leaf.form == "ref" and entry.shown != "number")
+    return None if looked_up else speech(leaf)
+
+
+def _at_foot(sort: Sort, name: str) -> bool:
+    return name in FOOT and "commentary" in sort.children
 
 
 def member(sort: Sort, name: str, *, titled: bool = True) -> Tell:
@@ -93,10 +118,10 @@ def member(sort: Sort, name: str, *, titled: bool = True) -> Tell:
     entry, leaf = sort.labels[name], sort.children[name].leaf
     if titled and entry.shown == "title":
         return _titled(sort, name)
-    if name in FOOT and "commentary" in sort.children:
+    if _at_foot(sort, name):
         return _foot(sort, name)
     if leaf is not None:
-        return _leaf(leaf, entry)
+        return _leaf(leaf, entry, _line(sort, name))
     return _object(sort, name) if sort.children[name].kind == "object" else _list(sort, name)
 
 
@@ -116,15 +141,12 @@ def _titled(sort: Sort, name: str) -> Tell:
     return tell
 
 
-def _leaf(leaf: Leaf, entry: Label) -> Tell:
+def _leaf(leaf: Leaf, entry: Label, say: Callable[[Any], str] | None) -> Tell:
     name, items = entry.text, leaf_items(leaf, entry.shown)
-    simple = not (leaf.form == "service" or (leaf.form == "ref" and entry.shown != "number"))
-    say = speech(leaf)
 
     def tell(value: Any, group: Group, made: Sheet) -> None:
-        if simple and type(value) is str:
-            said = say(value)
-            made.line(name, [((said,) if "\n" not in said else paragraphs(said), ())])
+        if say is not None and type(value) is str:
+            made.says(name, say(value))
         elif found := items(value, group.who):
             made.line(name, found)
 

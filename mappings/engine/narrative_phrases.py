@@ -19,7 +19,7 @@ class Sort:
     member how it is called, what its value says, and what is inside.
     """
 
-    __slots__ = ("children", "inner", "kind", "labels", "node", "prefixes", "says", "tells")
+    __slots__ = ("children", "inner", "kind", "labels", "node", "prefixes", "says", "tell")
 
     def __init__(self, node: Node) -> None:
         """Look up *node* and everything below it."""
@@ -31,7 +31,7 @@ class Sort:
         self.says = {name: sayer(leaf) for name, leaf in leaves.items()}
         below = {name: child for name, child in node.children.items() if child.leaf is None}
         self.inner = {name: Sort(child) for name, child in below.items() if name not in FREE}
-        self.tells: list[tuple[str, Any]] | None = None
+        self.tell: Callable[[Group, Any], None] | None = None
 
 
 def sayer(leaf: Leaf) -> Say:
@@ -39,8 +39,10 @@ def sayer(leaf: Leaf) -> Say:
     say = speech(leaf)
 
     def said(value: Any) -> str | None:
+        if type(value) is str:
+            return say(value)
         held = type(value)
-        if held is str or held is bool or held is int:
+        if held is bool or held is int:
             return say(value)
         if held is Origin:
             return text(say(value.value), value)
@@ -70,20 +72,23 @@ class Group:
     def texts(self, *names: str) -> list[str]:
         """Return the values of the leaves *names* that are there."""
         held, says = self.held, self.sort.says
-        return [
-            said
-            for name in names
-            if (value := held.get(name)) is not None and (said := says[name](value)) is not None
-        ]
+        found = []
+        for name in names:
+            value = held.get(name)
+            if value is not None and (said := says[name](value)) is not None:
+                found.append(said)
+        return found
 
     def labelled(self, *names: str) -> list[str]:
         """Return ``Label: value`` of the leaves *names* that are there."""
-        prefixes = self.sort.prefixes
-        return [
-            text(prefixes[name] + said, said)
-            for name in names
-            if (said := self.text(name)) is not None
-        ]
+        held, says, prefixes = self.held, self.sort.says, self.sort.prefixes
+        found = []
+        for name in names:
+            value = held.get(name)
+            if value is not None and (said := says[name](value)) is not None:
+                whole = prefixes[name] + said
+                found.append(whole if type(said) is str else text(whole, said))
+        return found
 
     def group(self, name: str) -> "Group | None":
         """Return the object *name*; None if it is not there."""
@@ -127,9 +132,14 @@ def practitioner(one: Group) -> Item | None:
 
 def in_passing(one: Group) -> Item | None:
     """Return name, role and organisation only (`narrative_labels.BRIEF`)."""
-    known = {name: value for name, value in one.held.items() if name in BRIEF}
-    said, _detail = _practising(Group(one.sort, known, one.who), brief=True)
-    return _lines(joined(said, once=True), [])
+    key = (one.sort.kind, *map(one.held.get, BRIEF))
+    if Origin in map(type, key):  # recorded, each text remembers its own leaves
+        return _lines(joined(_practising(one, brief=True)[0], once=True), [])
+    kept = one.who.passing
+    item = kept.get(key)
+    if item is None and key not in kept:
+        item = kept[key] = _lines(joined(_practising(one, brief=True)[0], once=True), [])
+    return item
 
 
 def _address(one: Group) -> Item | None:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
 from mappings.engine.model import Rule
-from mappings.engine.narrative_text import Item, out
+from mappings.engine.narrative_text import Item, out, paragraphs
 
 
 class Sheet(Protocol):
@@ -37,6 +37,10 @@ class Sheet(Protocol):
 
     def line(self, name: str, items: Sequence[Item]) -> None:
         """Add a line; neighbouring lines stand together."""
+        ...
+
+    def says(self, name: str, said: str) -> None:
+        """Add a line of one text."""
         ...
 
     def words(self, who: str | None, said: Sequence[str]) -> None:
@@ -82,6 +86,10 @@ class Block:
     def line(self, name: str, items: Sequence[Item]) -> None:
         """Add a line; neighbouring lines stand together."""
         self._lines([{"label": out(name, self.rule), "items": self._items(items)}])
+
+    def says(self, name: str, said: str) -> None:
+        """Add a line of one text."""
+        self.line(name, [(paragraphs(said), ())])
 
     def words(self, who: str | None, said: Sequence[str]) -> None:
         """Add what somebody said, in their own words."""

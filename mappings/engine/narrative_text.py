@@ -1,8 +1,12 @@
 """Pieces of text that remember what they were made of, and who is who in one message."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 
+from hub.domain.dictionary import Node
+from hub.domain.messages import message_tree
+from mappings.engine.canonical import FREE
 from mappings.engine.marks import Mark, Origin, bare
 from mappings.engine.model import Rule
 from mappings.engine.narrative_words import settled
@@ -57,9 +61,9 @@ def joined(parts: Sequence[str], between: str = ", ", *, once: bool = False) -> 
 
     With *once*, what is the same is said once, and comes from all of them.
     """
-    said = [part for part in parts if part]
-    if not said:
-        return None
+    said = list(filter(None, parts))
+    if len(said) < 2:
+        return said[0] if said else None
     whole = between.join(dict.fromkeys(said) if once else said)
     return text(whole, *said)
 
@@ -83,20 +87,79 @@ Item = tuple[tuple[str, ...], tuple[str, ...]]
 _PERSON_KEYS: Final = (("parent_carer_id", 1), ("practitioner_id", 2), ("person_id", 3))
 
 
+class _Way(NamedTuple):
+    """Where names may stand below a place of the dictionary: in it, and in which members, each with
+    its own way (None: anywhere) and whether it is a list.
+    """
+
+    named: bool
+    inner: tuple[tuple[str, "_Way | None", bool], ...]
+
+
+@cache
+def _ways() -> _Way:
+    """Return where names may stand in a message."""
+    return _way(message_tree())
+
+
+def _way(nodes: Mapping[str, Node]) -> _Way:
+    inner: list[tuple[str, _Way | None, bool]] = []
+    for name, node in nodes.items():
+        if name in FREE:
+            inner.append((name, None, False))
+        elif node.leaf is None:
+            below = _way(node.children)
+            if below.named or below.inner:
+                inner.append((name, below, node.kind == "list"))
+    return _Way(not nodes.keys().isdisjoint(("name", "subject_id")), tuple(inner))
+
+
 class WhoIsWho:
-    """Names by internal number, looked up in what may be shown and nowhere else."""
+    """Names by internal number, looked up in what may be shown and nowhere else.
+
+    *passing* keeps what was said of a practitioner in this message: who wrote one element wrote
+    others.
+    """
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         """Look through *root* once."""
+        self.passing: dict[Any, Item | None] = {}
+        self._chosen: dict[tuple[int, str], dict[Any, list[Any]]] = {}
         self._people: dict[str, str] = {}
         self._ranks: dict[str, tuple[int, str]] = {}
         self._organisations: dict[str, str] = {}
-        self._look(root)
+        self._walk(root, _ways())
         plan = (root.get("episode") or {}).get("plan") or {}
         told = (one for one in plan.get("desired_outcome") or () if "id" in one and "text" in one)
         self._goals = {bare(one["id"]): plain(one["text"]) for one in told}
 
+    def chosen(self, items: Sequence[Mapping[str, Any]], key: str) -> Mapping[Any, list[Any]]:
+        """Return *items* by their member *key*: a text asks nineteen times for another element."""
+        told = (id(items), key)
+        found = self._chosen.get(told)
+        if found is None:
+            found = self._chosen[told] = {}
+            for one in items:  # a recorded leaf is equal to its value, and found by it
+                found.setdefault(one.get(key), []).append(one)
+        return found
+
+    def _walk(self, value: Mapping[str, Any], way: "_Way") -> None:
+        if way.named and ("name" in value or "subject_id" in value):
+            self._named(value)
+        for name, below, many in way.inner:
+            held = value.get(name)
+            if not held:
+                continue
+            if below is None:
+                self._look(held)
+            elif many:
+                for one in held:
+                    self._walk(one, below)
+            else:
+                self._walk(held, below)
+
     def _look(self, value: Any) -> None:
+        """Look through what no dictionary describes."""
         if isinstance(value, dict):
             if "name" in value or "subject_id" in value:
                 self._named(value)

@@ -133,14 +133,30 @@ _WORDS: Final[Mapping[Form, Callable[[Any], str]]] = {
 }
 
 
+class _Called(dict[str, str]):
+    """What people call the codes of a list; a code that the list has not is called as it is."""
+
+    __slots__ = ()
+
+    def __init__(self, displays: Mapping[str, str]) -> None:
+        """Make them harmless."""
+        super().__init__({code: settled(said) for code, said in displays.items() if said})
+
+    def __missing__(self, code: Any) -> str:
+        """Return *code* itself."""
+        return settled(str(code))
+
+
 def speech(leaf: Leaf) -> Callable[[Any], str]:
     """Return what writes a value of *leaf* as people do."""
     if leaf.form == "code":
-        called = {code: settled(said) for code, said in _displays(leaf.codes).items()}
-        return lambda value: called.get(value) or settled(str(value))
+        return _Called(_displays(leaf.codes)).__getitem__
     return _WORDS.get(leaf.form, settled_text)
 
 
 def settled_text(value: Any) -> str:
     """Return free text, harmless and otherwise as it was written."""
-    return settled(value if type(value) is str else str(value))
+    if type(value) is str:
+        # As `settled` does: most texts are looked at once, and there are many.
+        return value if value.isascii() and value.isprintable() else settled(value)
+    return settled(str(value))

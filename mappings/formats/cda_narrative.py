@@ -8,13 +8,23 @@ together.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from mappings.engine.narrative_text import Item
+from mappings.engine.narrative_labels import labels
+from mappings.engine.narrative_text import Item, paragraphs
 from mappings.formats.xml_write import escaped
 
 Plain = Mapping[str, Any]
 SPEAKER: Final = "In their own words"
 _LINES: Final = "<table><tbody>"
 _END: Final = "</tbody></table>"
+
+
+def _head(name: str) -> str:
+    """Return how a line called *name* begins."""
+    return f'<tr><th scope="row">{escaped(name)}</th>'
+
+
+_HEADS: Final[Mapping[str, str]] = {one.text: _head(one.text) for one in labels().values()}
+"""How lines begin that are called as a member of the dictionary is: nearly all."""
 
 
 class Page:
@@ -43,7 +53,19 @@ class Page:
         if not self.lines:
             self.parts.append(_LINES)
             self.lines = True
-        self.parts.append(f'<tr><th scope="row">{escaped(name)}</th>{_put_cell(items)}</tr>')
+        self.parts.append(f"{_HEADS.get(name) or _head(name)}{_put_cell(items)}</tr>")
+
+    def says(self, name: str, said: str) -> None:
+        """Add a line of one text."""
+        if "\n" in said:
+            self.line(name, [(paragraphs(said), ())])
+            return
+        if "&" in said or "<" in said or ">" in said or "\r" in said:  # as `escaped` asks
+            said = escaped(said)
+        if not self.lines:
+            self.parts.append(_LINES)
+            self.lines = True
+        self.parts.append(f"{_HEADS.get(name) or _head(name)}<td>{said}</td></tr>")
 
     def words(self, who: str | None, said: Sequence[str]) -> None:
         """Add what somebody said, in their own words."""
@@ -100,10 +122,14 @@ def _put_cell(items: Sequence[Item]) -> str:
         ((said, detail),) = items
         if not detail and len(said) == 1:
             return f"<td>{escaped(said[0])}</td>"
-    texts = [escaped(one) for said, detail in items for one in (*said, *detail)]
-    if len(texts) == 1:
-        return f"<td>{texts[0]}</td>"
-    return f"<td>{''.join([f'<paragraph>{one}</paragraph>' for one in texts])}</td>"
+    texts: list[str] = []
+    for said, detail in items:
+        texts += said
+        texts += detail
+    if not texts:
+        return "<td></td>"
+    between = "</paragraph><paragraph>".join(map(escaped, texts))
+    return f"<td><paragraph>{between}</paragraph></td>" if len(texts) > 1 else f"<td>{between}</td>"
 
 
 def struc_doc(block: Plain) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from functools import cache, partial
 from typing import Any, Final
 
 from hub.domain.fields import Form
-from mappings.engine.narrative_words import settled
+from mappings.engine.narrative_words import settled_text
 from mappings.engine.render import Renderer
 from mappings.engine.rendering import Rendering
 from mappings.engine.scripting import Write
@@ -53,7 +53,7 @@ def _unread(_value: Any) -> Any:
 
 
 _TIME: Final = Words(time, _unread)
-_TEXT: Final = Words(lambda value: settled(str(value)), _unread)
+_TEXT: Final = Words(settled_text, _unread)
 _WORDS: Final[Mapping[Form, Words]] = {
     "date": _TIME,
     "partial_date": _TIME,

@@ -30,12 +30,18 @@ Lay = Callable[[Scope, Pieces], None]
 
 def content(value: Any) -> str:
     """Return *value* as it stands between tags."""
-    return escaped(value if type(value) is str else said(value))
+    if type(value) is not str:
+        return escaped(said(value))
+    if "&" in value or "<" in value or ">" in value or "\r" in value:
+        return escaped(value)
+    return value
 
 
 def attribute(value: Any) -> str:
     """Return *value* as it stands in an attribute."""
-    return quoted(value if type(value) is str else said(value))
+    if type(value) is not str:
+        return quoted(said(value))
+    return value if value.isalnum() else quoted(value)
 
 
 NAMES: Final[Mapping[str, Any]] = {"content": content, "attribute": attribute}
