@@ -220,8 +220,8 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
         if role != "api":
             hub.noticing.matcher.start()
             stack.push_async_callback(hub.noticing.matcher.stop)
-            scheduling = asyncio.create_task(hub.scheduler.forever())
-            stack.callback(scheduling.cancel)
+            for due in (hub.scheduler, hub.overdue):
+                stack.callback(asyncio.create_task(due.forever()).cancel)
             if external:
                 leases = [one.lease.total_seconds() for one in external]
                 polling = asyncio.create_task(Poller(store, hub.registers, every(leases)).forever())

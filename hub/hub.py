@@ -42,6 +42,7 @@ from hub.services.eligible import check_author, check_user, user_of
 from hub.services.index import ChildIndex
 from hub.services.lookup import Lookup
 from hub.services.operating import Operations
+from hub.services.overdue import Overdue
 from hub.services.override import read_lift
 from hub.services.predecessor import heads_of
 from hub.services.pull import read_pull
@@ -120,6 +121,7 @@ class Hub(Running):
         self.alerts = Alerts(store, clock)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         self.scheduler = Scheduler(store, clock, self.hints, duties(registry), owner, _told)
+        self.overdue = Overdue(store, clock, self.hints, owner)
 
     async def receive(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
         """Accept one message durably, or say why not."""

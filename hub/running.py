@@ -9,6 +9,7 @@ from hub.errors import Unavailable
 from hub.metrics import Metrics, Reading
 from hub.ports import Clock, Store
 from hub.relaying import HintSource
+from hub.services.overdue import Overdue
 from hub.services.scheduler import Scheduler
 from hub.worker import Hints, Workers
 from messaging.channel import Transport
@@ -26,6 +27,7 @@ class Running:
     hints: Hints
     metrics: Metrics
     scheduler: Scheduler
+    overdue: Overdue
     workers: Workers | None = None
     transport: Transport | None = None
     relay: Relay | None = None
@@ -44,7 +46,7 @@ class Running:
 
     async def schedule(self) -> int:
         """Let every duty look at everything now; return how many alerts are new."""
-        return await self.scheduler.round(whole=True)
+        return await self.overdue.round() + await self.scheduler.round(whole=True)
 
     async def summary(self) -> Tree:
         """Return deliveries by state, what is due now, and whether dispatch is paused.

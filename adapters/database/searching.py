@@ -15,7 +15,7 @@ from adapters.database import tables as t
 from adapters.database.rows import micros
 from adapters.database.session import SqlSession
 from adapters.database.statements import Statements
-from hub.domain.exchange import Delivery
+from hub.domain.exchange import Delivery, Priority
 from hub.domain.search import Search
 
 WINDOW: Final = 50_000
@@ -68,4 +68,7 @@ def _conditions(wanted: Search) -> list[Any]:
         found.append(d.created_at >= micros(wanted.since))
     if wanted.until is not None:
         found.append(d.created_at < micros(wanted.until))
+    if wanted.urgent is not None:
+        content = int(Priority.CONTENT)
+        found.append(d.priority < content if wanted.urgent else d.priority >= content)
     return found

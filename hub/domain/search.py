@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from hub.domain.exchange import Delivery, State
+from hub.domain.exchange import Delivery, Priority, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +11,7 @@ class Search:
     """Everything that is named must hold; what is None does not matter.
 
     *since* and *until* bound when the delivery was made: from the first, before the second.
+    *urgent* are those that overtake content.
     """
 
     episode_id: str | None = None
@@ -21,6 +22,7 @@ class Search:
     reason: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    urgent: bool | None = None
 
     def finds(self, delivery: Delivery) -> bool:
         """Return whether *delivery* is one of those that are looked for."""
@@ -33,6 +35,8 @@ class Search:
             (self.reason, delivery.reason),
         )
         if any(wanted not in {None, found} for wanted, found in named):
+            return False
+        if self.urgent is not None and self.urgent is not (delivery.priority < Priority.CONTENT):
             return False
         made = delivery.created_at
         return (self.since is None or self.since <= made) and (

@@ -5,6 +5,7 @@ from typing import Final
 
 from hub.domain.exchange import Delivery, State
 from hub.ports import Session
+from hub.services.deadlines import NOT_COLLECTED
 from hub.services.share import INDEX_SERVICE
 
 CONTENT: Final = frozenset({"N6", "N7", "N9", "N16"})
@@ -18,12 +19,13 @@ OWED: Final = frozenset({State.PENDING, State.QUARANTINED})
 def may_hold(delivery: Delivery) -> bool:
     """Return whether the recipient has this, or may have it though it never said so.
 
-    What only waits to be fetched has not arrived; what failed without an answer may have.
+    What only waits to be fetched has not arrived; what failed without an answer may have, and so
+    may what lay in a queue of the recipient's own until it ran out.
     """
     evidence = delivery.evidence or {}
     if evidence.get("unknown") or evidence.get("fetched"):
         return True
-    if delivery.state is State.HANDED_OVER:
+    if delivery.state in {State.HANDED_OVER, State.EXPIRED}:
         return bool(evidence.get("carried"))
     return delivery.state in {State.SENDING, State.DELIVERED}
 
@@ -50,6 +52,7 @@ def owed(session: Session, episode_id: str, services: Iterable[str]) -> dict[str
 
     def counts(delivery: Delivery) -> bool:
         waits = delivery.state in OWED or delivery.state is State.HANDED_OVER
+        waits = waits or delivery.reason == NOT_COLLECTED  # who comes back gets the newest
         return waits or may_hold(delivery)
 
     return _of(session, episode_id, set(services), CONTENT, counts)

@@ -45,7 +45,8 @@ def read_search(given: Mapping[str, str]) -> Search:
         message_type=given.get("type"),
         state=None if state is None else State(state),
         reason=given.get("reason"),
-        **moments,
+        since=moments.get("since"),
+        until=moments.get("until"),
     )
 
 

@@ -24,6 +24,7 @@ from hub.errors import Code, HubError, Rejected, Unavailable
 from hub.ports import Needs
 from hub.services.conservation import judge
 from hub.services.doctor import examination, joined
+from hub.services.overdue import Overdue
 from hub.services.quarantine import Action, Ground, act
 from tests.unit.services.world import CANONICAL, PARTNERS, World, includes, part
 
@@ -75,14 +76,21 @@ class Story:
         self.world.doubles[name].faults += [fault] * self.chance.randint(1, 4)
 
     async def narrow(self) -> None:
-        scope = includes("EHM-A/FSW") if self.chance.random() < 0.7 else []
-        await self.world.decide("SCH-A", self.world.decision(scope_includes=scope))
+        narrower: dict[str, Any] = {
+            "state": "NARROWED",
+            "scope_includes": includes("HV-A/HV"),
+            "scope_excludes": [{"service": "HV-A/HV", "section": "sec.parenting"}],
+        }
+        none = {"withdrawal_type": "SHARE_ALL", "share_decision": "no", "scope_includes": []}
+        said: dict[str, Any] = self.chance.choice([narrower, {"state": "WITHDRAWN", **none}])
+        await self.world.decide("SCH-A", self.world.decision(**said))
 
     async def widen(self) -> None:
         await self.world.decide("SCH-A", self.world.decision(scope_includes=includes()))
 
     async def later(self) -> None:
-        self.world.clock.move(timedelta(minutes=self.chance.choice([1, 10, 60, 3_000])))
+        self.world.clock.move(timedelta(minutes=self.chance.choice([1, 10, 60, 3_000, 50_000])))
+        await Overdue(self.world.store, self.world.clock, self.world.hints, "w1").round()
         await self.world.drain()
 
     async def die(self) -> None:
