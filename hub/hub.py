@@ -220,6 +220,10 @@ class Hub(Running):
         """Return the decisions that this partner may know of."""
         return await self._lookup.consents(partner, episode_id)
 
+    async def audit(self, partner: Partner, episode_id: str, after: int, limit: int) -> Tree:
+        """Return who did what to an episode, as far as this partner may know."""
+        return await self._lookup.audit(partner, episode_id, after, limit)
+
     async def preview_consent(self, raw: bytes) -> Tree:
         """Return what recording the decision in *raw* would change."""
         return await self.consent.preview(self._payload(raw, "consent_decision"))

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hub.api import lifting, openapi, pulling, routes, routes_people
+from hub.api import lifting, openapi, overseeing, pulling, routes, routes_people
 from hub.api.alerting import Alerting
 from hub.api.auth import Authenticator, Recogniser
 from hub.api.consulting import Consulting
@@ -63,6 +63,7 @@ def create_app(
         (routes.ACCESS_REPORT, do.access_report),
         (routes.CONSENT, do.record_consent),
         (routes.CONSENTS, do.consents),
+        (overseeing.AUDIT, do.audit),
         (routes.INDEX, do.check_index),
         (routes.NOTIFY, do.notifications),
         (routes.NOTIFY_SIGNED, do.notifications),

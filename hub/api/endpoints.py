@@ -143,6 +143,13 @@ class Endpoints:
         """List the decisions that the caller may know of."""
         return json_response(await self._hub.consents(call.partner, call.path["ref"]))
 
+    async def audit(self, call: Call) -> Response:
+        """Tell who did what to an episode."""
+        after = whole_number(call.query, "after", 0, most=_FARTHEST)
+        limit = whole_number(call.query, "limit", PAGE, most=LARGEST_PAGE)
+        found = await self._hub.audit(call.partner, call.path["ref"], after, max(1, limit))
+        return json_response(found)
+
     async def check_index(self, call: Call) -> Response:
         """Ask the child index."""
         return json_response(await self._hub.check_index(call.partner, call.body))

@@ -107,6 +107,10 @@ class Hub(Protocol):
         """Return the decisions that this partner may know of."""
         ...
 
+    async def audit(self, partner: Partner, episode_id: str, after: int, limit: int) -> Tree:
+        """Return who did what to an episode, as far as this partner may know."""
+        ...
+
     async def check_index(self, partner: Partner, raw: bytes) -> Tree:
         """Answer whether a CAF exists, and whom to ring."""
         ...

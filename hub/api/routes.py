@@ -8,6 +8,7 @@ from hub import metrics
 from hub.api.declared import Declared
 from hub.api.documented import BODY, CODE, JSON, PARTNER, documented
 from hub.api.lifting import OVERRIDE
+from hub.api.overseeing import AUDIT
 from hub.api.pulling import PULL
 from hub.api.routes_people import PRACTITIONER, REFERENCE, VOUCH
 
@@ -370,6 +371,7 @@ PARTNER_ROUTES: Final = (
     OVERRIDE,
     PULL,
     ACCESS_REPORT,
+    AUDIT,
     CONSENT,
     CONSENTS,
     INDEX,

@@ -7,7 +7,7 @@ that every reader of this page needs.  The people in the examples are invented.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hub.api import disclosing, pulling
+from hub.api import disclosing, overseeing, pulling
 from hub.api.fhir import routes as fhir
 from hub.api.lifting import SHIELD_OVERRIDE
 from hub.api.schemas_people import DIRECTORY, PRACTITIONER, PRACTITIONER_EXAMPLE, REFERENCE
@@ -118,6 +118,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     ),
     **disclosing.SCHEMAS,
     **pulling.SCHEMAS,
+    **overseeing.SCHEMAS,
     **fhir.SCHEMAS,
     "ConsentDecision": _object(
         {
@@ -295,6 +296,7 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "Receipt": {"message_id": "01J9ZX", "status": "accepted", "episode_id": "ep-0001"},
     **disclosing.EXAMPLES,
     **pulling.EXAMPLES,
+    **overseeing.EXAMPLES,
     **fhir.EXAMPLES,
     "ConsentDecision": {
         "consent_decision_id": "c-0001",

@@ -1,8 +1,9 @@
 """The co-ordinator of an episode's authority, who brokers and is no member (`domain.md` 5.3).
 
-Three things and no content: name who leads while nobody does ("W on vacancy", 1.4), end an episode
-that was opened twice or in error ("W (admin)"), and know how consent stands ("state only").  For
-all else the co-ordinator is a stranger.  The last two are for episodes that the child index may
+Four things and no content: name who leads while nobody does ("W on vacancy", 1.4), end an episode
+that was opened twice or in error ("W (admin)"), know how consent stands ("state only"), and look
+over the audit ("authority", `hub.services.oversight`).  For all else the co-ordinator is a
+stranger.  The last three are for episodes that the child index may
 know, open and not shielded in full: who may not learn there that there is one does not learn it
 here (CL-24, 4.4).  All of it is read off the head, so that a hidden episode answers as an absent
 one, down to the statements.
@@ -20,7 +21,7 @@ from hub.services.indexing import references
 FILLS: Final = "lead_professional.changed"
 CLOSES: Final = "episode.closed"
 LOOKS: Final = object()
-"""Asking how consent stands; no message can name it as its event."""
+"""Asking how consent stands, or for the audit; no message can name it as its event."""
 FILLING: Final = frozenset({"coordinator", "participant"})
 OVERSEEING: Final = frozenset({"coordinator"})
 SHIELD: Final = "shield"

@@ -13,6 +13,7 @@ from hub.services.consents import RECORDERS, standing
 from hub.services.eligible import check_covered, check_user
 from hub.services.gate import people
 from hub.services.kin import kin_of
+from hub.services.oversight import overseen
 from hub.services.see import KEEPERS
 from hub.services.standing import roles
 from hub.services.strangers import hidden
@@ -70,6 +71,30 @@ class Lookup:
                     if (own := _own(decision.record, partner)) is not None
                 ]
             }
+
+        answer = await self.store.run(unit, Needs(episodes=(episode_id,), hidden=True))
+        if answer is None:
+            raise hidden()
+        return answer
+
+    async def audit(self, partner: Partner, episode_id: str, after: int, limit: int) -> Tree:
+        """Return who did what to an episode, as far as *partner* may know
+        (`hub.services.oversight`); *next* is where the next page begins, if there is one.
+        """
+
+        def unit(session: Session) -> Tree | None:
+            now = self.clock.now()
+            check_user(session, partner, partner.acting, "receive", now)
+            found = standing(session, episode_id, partner, LOOKS, self.registry)
+            held = roles(partner, found.head, found.tree, found.involvements, now)
+            held = held or brokering(partner, found.head, LOOKS, self.registry)
+            if found.head is None or not held:
+                return None
+            check_covered(session, partner, found.head, found.head.home_authority, now)
+            told = overseen(session.audit(episode_id), partner, held, self.registry)
+            session.add_audit(row("audit.read", at=now, actor=partner.name, episode_id=episode_id))
+            page: dict[str, object] = {"rows": told[after : after + limit]}
+            return {**page, "next": after + limit} if len(told) > after + limit else page
 
         answer = await self.store.run(unit, Needs(episodes=(episode_id,), hidden=True))
         if answer is None:

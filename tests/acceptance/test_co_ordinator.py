@@ -19,6 +19,8 @@ DESK = f"""coordinators:
   "001": {{name: CAF co-ordinator, organisation: {STRANGER}, service: {STRANGER}/SCH}}
 """
 
+ROW = {"at", "what", "by", "service", "message_type"}
+
 
 def desk(folder: Path) -> None:
     """Make the partner that is watched the co-ordinator of the authority."""
@@ -43,7 +45,7 @@ async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
 
 
 async def both(watched: Watched, kind: str) -> list[tuple[Any, ...]]:
-    """Return what the co-ordinator sees of asking after consent, and of closing."""
+    """Return what the co-ordinator sees of asking after consent, of closing, and of the audit."""
     ref = reference(kind)
     closing = {
         "event": "episode.closed",
@@ -51,6 +53,7 @@ async def both(watched: Watched, kind: str) -> list[tuple[Any, ...]]:
     }
     return [
         await watched.ask("GET", f"/episodes/{ref}/consents"),
+        await watched.ask("GET", f"/episodes/{ref}/audit"),
         await watched.ask(
             "POST", "/messages", closing, key=f"close-{kind}", **{"content-type": CAF}
         ),
@@ -66,10 +69,11 @@ async def test_a_full_shield_hides_an_episode_from_the_authoritys_co_ordinator(
     await both(watched, "warm-up")
     absent = await both(watched, "absent")
 
-    assert [status for status, *_ in absent] == [404, 403]
+    assert [status for status, *_ in absent] == [404, 404, 403]
     assert await both(watched, "full") == absent
     for kind in ("plain", "whereabouts"):
-        asked, closed = await both(watched, kind)
-        assert (asked[0], closed[0]) == (200, 202)
+        asked, looked, closed = await both(watched, kind)
+        assert (asked[0], looked[0], closed[0]) == (200, 200, 202)
+        assert all(row.keys() <= ROW for row in json.loads(looked[2])["rows"])
         (told,) = json.loads(asked[2])["decisions"]
         assert told.keys() == {"state", "signed_on", "expires_on"}

@@ -166,6 +166,9 @@ class SmallHub:
     async def consents(self, partner: Partner, episode_id: str) -> Tree:
         return {"decisions": []}
 
+    async def audit(self, partner: Partner, episode_id: str, after: int, limit: int) -> Tree:
+        return {"rows": []}
+
     async def check_index(self, partner: Partner, raw: bytes) -> Tree:
         return {"answer": "NONE"}
 
