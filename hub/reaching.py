@@ -43,6 +43,12 @@ def destinations(hub: Hub) -> tuple[dict[str, Destination], list[Closing]]:
                 read_secret(delivering.secret_file),
                 public_url=public,
                 ca_file=delivering.ca_file,
+                next_secret=(
+                    None
+                    if delivering.next_secret_file is None
+                    else read_secret(delivering.next_secret_file)
+                ),
+                reach=delivering.reach,
             )
             closing.append(webhook)
         match delivering.channel:

@@ -6,19 +6,20 @@ environment, and reads no more of an answer than it must.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import httpx
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from adapters.destinations import thin
 from adapters.destinations.breaker import Breaker
+from adapters.outward import Outward, Reach, Resolve, resolved
 from adapters.trust import trusted
 from hub.domain.carriage import Outcome, Parcel
 from hub.errors import Code, Misconfigured, Rejected, Unavailable
@@ -27,6 +28,8 @@ from hub.settings import is_loopback
 
 # Delivered only when the receiver says what it did with its copies (domain.md 1.5, N10).
 HANDED_OVER: Final = frozenset({"N10"})
+GONE_SECONDS: Final = 3600.0
+"""How long nothing is sent to an address that answered 410; then one delivery asks again."""
 _TRY_AGAIN: Final = frozenset({408, 425, 429})
 _LONGEST_WAIT: Final = 6 * 3600.0
 
@@ -54,12 +57,14 @@ class WebhookDestination:
         ca_file: Path | None = None,
         limits: WebhookLimits | None = None,
         breaker: Breaker | None = None,
+        next_secret: Secret | None = None,
+        reach: Reach = "public",
+        resolve: Resolve = resolved,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not (
-            parts.scheme == "http" and is_loopback(parts.hostname or "")
-        ):
+        parts = _parsed(url)
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.host)):
             raise Misconfigured(Code.CONFIGURATION, "a webhook must be https unless on loopback")
         self._url = url
         self._public_url = public_url
@@ -67,16 +72,21 @@ class WebhookDestination:
         self._limits = limits or WebhookLimits()
         self._breaker = breaker or Breaker()
         self._turns = asyncio.Semaphore(self._limits.at_once)
-        self._signer = _signer(secret)
+        # While a secret is replaced, both sign: the receiver takes the one that it has.
+        self._signers = [_signer(one) for one in (secret, next_secret) if one is not None]
+        self._monotonic, self._gone_until = monotonic, 0.0
+        at_once = self._limits.at_once
         self._client = httpx.AsyncClient(
-            verify=trusted(ca_file),
-            # The environment names proxies and certificates; a destination is configured here.
+            transport=Outward(
+                url,
+                trusted(ca_file),
+                httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once),
+                reach=reach,
+                resolve=resolve,
+            ),
             trust_env=False,
             follow_redirects=False,
             timeout=httpx.Timeout(self._limits.total_seconds, connect=self._limits.connect_seconds),
-            limits=httpx.Limits(
-                max_connections=self._limits.at_once, max_keepalive_connections=self._limits.at_once
-            ),
             headers={"user-agent": "ecaf-hub"},
         )
 
@@ -87,7 +97,10 @@ class WebhookDestination:
         body = thin.notice(parcel, self._public_url) if parcel.thin else parcel.body
         kind = thin.CONTENT_TYPE if parcel.thin else parcel.content_type
         async with self._turns, self._breaker.guard():
+            self._refuse_gone()
             status = await self._post(body, self._headers(parcel, kind, body))
+            if status.code == httpx.codes.GONE:
+                self._gone_until = self._monotonic() + GONE_SECONDS
             _judge(status)
         delivered = not parcel.thin and parcel.message_type not in HANDED_OVER
         return Outcome(delivered=delivered, evidence={"status": status.code})
@@ -96,17 +109,26 @@ class WebhookDestination:
         """Close the connections."""
         await self._client.aclose()
 
+    def _refuse_gone(self) -> None:
+        """Raise `Unavailable` while the address is disabled: what waits is not asked after."""
+        left = self._gone_until - self._monotonic()
+        if left > 0:
+            error = Unavailable(Code.UNAVAILABLE, "the destination said that it is gone (410)")
+            error.retry_after = left
+            raise error
+
     def _headers(self, parcel: Parcel, kind: str, body: bytes) -> dict[str, str]:
         now = self._now()
         try:
-            signature = self._signer.sign(parcel.delivery_id, now, body.decode())
+            text = body.decode()
+            marks = [str(one.sign(parcel.delivery_id, now, text)) for one in self._signers]
         except UnicodeDecodeError:
             raise Rejected(Code.ENCODING, "a webhook carries UTF-8 bodies only") from None
         headers = {
             "content-type": kind,
             "webhook-id": parcel.delivery_id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": str(signature),
+            "webhook-signature": " ".join(marks),
             "ecaf-message-type": parcel.message_type,
             "ecaf-sequence": str(parcel.lane_sequence),
         }
@@ -164,7 +186,7 @@ def _judge(status: _Status) -> None:
         error.retry_after = seconds_of(status.retry_after, datetime.now(UTC))
         raise error
     if status.code == 410:
-        raise Rejected(Code.FORBIDDEN, "the destination is gone (410): disabled")
+        raise Rejected(Code.GONE, "the destination is gone (410): disabled")
     if 300 <= status.code < 400:
         raise Rejected(Code.FORBIDDEN, f"the destination redirects ({status.code}): not followed")
     raise Rejected(Code.FORBIDDEN, f"the destination refused it ({status.code})")
@@ -191,6 +213,13 @@ def seconds_of(header: str | None, now: datetime) -> float | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return min(max((moment - now).total_seconds(), 0.0), _LONGEST_WAIT)
+
+
+def _parsed(url: str) -> httpx.URL:
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL:
+        raise Misconfigured(Code.CONFIGURATION, "a webhook's address must be a URL") from None
 
 
 def _signer(secret: Secret) -> Webhook:

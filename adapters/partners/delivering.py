@@ -25,9 +25,14 @@ def read_delivering(value: Value, config_dir: Path) -> Delivering:
     told = value.mapping(
         "channel", "url", "body", "content", "notification", "answers", "secret_file", "ca_file",
         "cert_file", "key_file", "retry", "mailbox", "workflows", "delivered",
+        "next_secret_file", "reach",
     )  # fmt: skip
     channel_value = told.need("channel")
     channel = next(c for c in CHANNELS if c == channel_value.one_of(*CHANNELS))
+    following, reach = told.get("next_secret_file"), told.get("reach")
+    for given in (following, reach):
+        if given is not None and channel not in ("webhook", "index"):
+            given.error(f"means nothing for the channel {channel}")
     if channel == "mesh":
         return _over_mesh(told)
     for name in ("mailbox", "workflows", "delivered"):
@@ -63,6 +68,8 @@ def read_delivering(value: Value, config_dir: Path) -> Delivering:
         secret_file=None if secret is None else secret_file(secret, config_dir),
         ca_file=None if trusted is None else inside(trusted, config_dir),
         retry=waits(told.get("retry")),
+        next_secret_file=None if following is None else secret_file(following, config_dir),
+        reach="private" if reach and reach.one_of("public", "private") == "private" else "public",
     )
 
 

@@ -59,7 +59,8 @@ class Delivering:
     *key_file* are the certificate that the hub shows, *ca_file* is the only authority whose
     certificate the partner's address may show; all are absolute.  *retry* are the seconds before
     each attempt, where they are not the hub's own.  *mesh* is the partner's mailbox, if that is
-    how it is reached.
+    how it is reached.  *next_secret_file* signs webhooks as well, while one secret replaces the
+    other; *reach* says whether the address may lie inside a private network.
     """
 
     channel: Channel
@@ -73,6 +74,8 @@ class Delivering:
     key_file: Path | None = None
     answers: str | None = None
     retry: tuple[float, ...] | None = None
+    next_secret_file: Path | None = None
+    reach: Literal["public", "private"] = "public"
     mesh: MeshRoute | None = None
 
 

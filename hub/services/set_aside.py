@@ -15,6 +15,7 @@ from hub.services.lane import CONTENT_CLASS
 QUARANTINED: Final = "delivery.quarantined"
 UNDELIVERED: Final = "UNDELIVERED"
 """The reason where a carrier brought a delivery back: nobody collected it."""
+GONE: Final = "destination.gone"
 URGENT: Final = timedelta(hours=1)
 ORDINARY: Final = timedelta(hours=24)
 
@@ -34,7 +35,13 @@ def stage_of(reason: str | None) -> str:
         return "configuration"
     if told in {"RECEIVER_REJECTED", "RECEIVER_BUSY"}:
         return "receiver"
-    if told in {"ATTEMPTS", UNDELIVERED, Code.FORBIDDEN.value, Code.TOO_LARGE.value}:
+    if told in {
+        "ATTEMPTS",
+        UNDELIVERED,
+        Code.FORBIDDEN.value,
+        Code.GONE.value,
+        Code.TOO_LARGE.value,
+    }:
         return "send"
     return "render"
 
@@ -70,4 +77,22 @@ def set_aside(one: Delivery, now: datetime) -> Alert:
             "reason": one.reason or "-",
             "owner": owner_of(one),
         },
+    )
+
+
+def gone(one: Delivery, now: datetime) -> Alert:
+    """Return the alert to the administrator of a partner whose address answered that it is gone,
+    once a day: until somebody mends it, nothing is sent there.
+    """
+    day = now.date().isoformat()
+    return alert(
+        GONE,
+        f"administrator:{one.service.partition('/')[0]}",
+        one.partner,
+        day,
+        at=now,
+        service=one.service,
+        delivery_id=one.delivery_id,
+        due_at=now + ORDINARY,
+        facts={"partner": one.partner, "reason": one.reason or "-"},
     )

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from hub.domain.exchange import Delivery, ReleasedRecord, State, Tree
 from hub.domain.partner import Partner
+from hub.errors import Code
 from hub.ports import Digester, Session
 from hub.services.audit import of_delivery
 from hub.services.lane import following
 from hub.services.released import Released
 from hub.services.review import undelivered
-from hub.services.set_aside import set_aside
+from hub.services.set_aside import gone, set_aside
 from hub.services.statutory import STATUTORY
 from hub.services.views import CONTENT
 
@@ -126,6 +127,8 @@ def settle(
         session.add_alert(undelivered(settled, now))
     elif state is State.QUARANTINED:
         session.add_alert(set_aside(settled, now))
+        if reason == Code.GONE.value:
+            session.add_alert(gone(settled, now))
     given = state is State.DELIVERED or (state is State.HANDED_OVER and evidence.get("carried"))
     already = bool(delivery.evidence and delivery.evidence.get("carried"))
     if given and not already and delivery.digest is not None:
