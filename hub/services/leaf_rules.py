@@ -78,7 +78,7 @@ def element_leaves() -> Mapping[str, Rule]:
     return {
         code: Rule(WHO["child"]["THP" in sensitivity], section, bit)
         for code, (section, sensitivity) in element_rules().items()
-        if (bit := needed(sensitivity)) >= 0
+        if (bit := needed(sensitivity)) > FREE
     }
 
 

@@ -227,7 +227,7 @@ class _Code:
         number = numbers()[rule] if rule else None
         kept = f" and (a[{number}] or a[{number}] is None and here.ask({number}))"
         restricted = restricted_codes(leaf.codes)
-        if restricted and not leaf.many:
+        if restricted:
             return f" and v not in {self._bind(restricted)}{kept}"
         return kept
 

@@ -1,5 +1,7 @@
 """Where a leaf stands decides who must have agreed to it."""
 
+from dataclasses import replace
+
 import pytest
 
 from hub.domain.dictionary import BY_ELEMENT, leaves
@@ -9,6 +11,7 @@ from hub.services.leaf_rules import (
     NO_RULE,
     Asked,
     Rule,
+    by_element,
     element_leaves,
     element_numbers,
     needed,
@@ -135,6 +138,24 @@ def test_an_answer_is_kept_at_its_place() -> None:
 def test_what_a_sensitivity_needs(tags: set[str], bit: int) -> None:
     """The strongest word counts."""
     assert needed(frozenset(tags)) == bit
+
+
+@pytest.mark.parametrize(
+    ("section", "tags", "decides"),
+    [
+        (BY_ELEMENT, set(), True),
+        (BY_ELEMENT, {"ADM"}, False),
+        ("sec.plan", set(), False),
+        ("sec.plan", {"ADM"}, False),
+    ],
+)
+def test_the_element_decides_about_what_has_no_word_of_its_own(
+    section: str, tags: set[str], *, decides: bool
+) -> None:
+    """A leaf that names a section or a sensitivity goes by that."""
+    some = replace(next(iter(leaves().values())), section=section, sensitivity=frozenset(tags))
+
+    assert by_element(some) is decides
 
 
 def test_what_may_never_leave_has_no_rule() -> None:

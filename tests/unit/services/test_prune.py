@@ -4,14 +4,20 @@ import ast
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hub.domain.decision import SHAREABLE
 from hub.domain.dictionary import Node, episode_tree
-from hub.services.masking import masked
+from hub.domain.fields import About
+from hub.services.leaf_rules import rule_of
+from hub.services.masking import masked, restricted_codes
 from hub.services.permits import BASIC, SECTION, SENSITIVE, Permits
-from hub.services.prune import prune, source
+from hub.services.prune import PEOPLE, _rides, prune, source
 from hub.services.released import Frozen
 from tests import builders as b
 
@@ -63,6 +69,80 @@ def test_the_code_is_the_same_whatever_the_hash_seed() -> None:
         for seed in ("1", "2")
     }
     assert texts == {source()}
+
+
+def administrative(tags: set[str], about: About) -> bool:
+    """Tell whether a leaf of the plan with these tags would ride along."""
+    node = episode_tree()["plan"].children["plan_id"]
+    assert node.leaf is not None
+    leaf = replace(node.leaf, sensitivity=frozenset(tags), about=about)
+    return _rides(replace(node, leaf=leaf))
+
+
+@pytest.mark.parametrize(
+    ("tags", "about", "rides"),
+    [
+        ({"ADM"}, "children", True),
+        ({"ADM"}, "unknown", False),
+        ({"ADM", "RES"}, "children", False),
+        ({"ADM", "SEN"}, "children", False),
+        ({"IDX"}, "children", False),
+        ({"BAS"}, "children", False),
+        (set(), "children", False),
+    ],
+)
+def test_only_what_is_administrative_rides_along(
+    tags: set[str], about: About, *, rides: bool
+) -> None:
+    """Whatever else a leaf is beside that, or if nobody knows whose it is, somebody must agree."""
+    assert administrative(tags, about) is rides
+
+
+def nodes(children: Mapping[str, Node]) -> Iterator[Node]:
+    """Yield every place of the tree."""
+    for node in children.values():
+        yield node
+        yield from nodes(node.children)
+
+
+def test_a_restricted_code_is_one_of_one() -> None:
+    """Of a list of codes one could be restricted and the others not: the cut has no such leaf."""
+    for node in nodes(episode_tree()):
+        if node.leaf is not None and restricted_codes(node.leaf.codes):
+            assert not node.leaf.many, node.path
+
+
+def test_a_place_is_looked_up_where_an_object_says_whom_it_is_about() -> None:
+    """Once for each such object of the dictionary, and for no other."""
+    about = [
+        node.path
+        for node in nodes(episode_tree())
+        if any(name in node.children for name in PEOPLE) and node.path != "subjects[].elements"
+    ]
+
+    assert source().count("here = place(") == len(about) > 5
+
+
+def test_the_episode_is_shown_in_the_order_of_the_dictionary() -> None:
+    """Its reference in front: what canonical JSON prints does not tell how it was cut."""
+    tree = b.episode()
+    shown = prune(dict(reversed(tree.items())), permits(tree, lambda _person: EVERYTHING))
+
+    assert list(shown) == [name for name in episode_tree() if name in shown]
+    assert next(iter(shown)) == "episode_id"
+
+
+def test_only_a_block_that_is_free_everywhere_is_cut_once() -> None:
+    """A practitioner's, and only where nobody's permission decides about any part of it."""
+    free = [
+        node.path
+        for node in nodes(episode_tree())
+        if "practitioner_id" in node.children
+        and not any(rule_of(child.leaf) for child in node.children.values() if child.leaf)
+        and not any(child.children for child in node.children.values())
+    ]
+
+    assert source().count("if value == was") == len(free) > 5
 
 
 def permits(tree: dict[str, Any], rights: Any) -> Permits:
