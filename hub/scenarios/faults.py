@@ -117,6 +117,9 @@ class Faults:
             await world.rest()
             for name in self._away:
                 await world.control(name, "behave", {"mode": "up"})
+            # Whom a hub has failed to reach five times it leaves alone for half a real minute.
+            await world.stop_hub()
+            await world.start_hub()
             await world.move_to(world.time() + BACK)
         elif "late" in self._chosen:
             await world.rest()
