@@ -6,9 +6,10 @@ import gc
 import resource
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import uvloop
 
@@ -20,8 +21,11 @@ from hub.api.serving import listening, measured
 from hub.bootstrap import Role, compose, token_desk
 from hub.checkup import site_of
 from hub.doors import mesh_door, mllp_door, refuse_unfit_senders
+from hub.hub import Hub
 from hub.logging import configure, log
 from hub.settings import Settings
+from mappings.formats.artefacts.publish import artefacts
+from mappings.translator import Translator
 
 _PR_SET_DUMPABLE: Final = 4
 
@@ -61,6 +65,13 @@ def calm_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
+def published(hub: Hub) -> Sequence[Mapping[str, Any]]:
+    """Return the FHIR artefacts of the site, made from the mappings that it uses."""
+    if not isinstance(hub.renderer, Translator):
+        return ()
+    return artefacts(hub.renderer.catalogue.formats, hub.settings.canonical_url)
+
+
 async def _serve(settings: Settings, role: Role) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -81,7 +92,9 @@ async def _serve(settings: Settings, role: Role) -> None:
         desk = token_desk(hub)
         courier = Courier()
         working.push_async_callback(courier.close)
-        app = create_app(hub, recogniser=desk, desk=desk, courier=courier)
+        app = create_app(
+            hub, recogniser=desk, desk=desk, courier=courier, publish=partial(published, hub)
+        )
         async with (
             mllp_door(hub, settings),
             listening(

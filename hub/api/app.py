@@ -21,6 +21,7 @@ from hub.api.endpoints import Endpoints
 from hub.api.facade import Hub
 from hub.api.fhir import routes as fhir
 from hub.api.fhir.messages import Courier, Messages
+from hub.api.fhir.published import Publish, Published
 from hub.api.guard import Guard
 from hub.api.limits import Limits, Load
 from hub.api.operating import Operating
@@ -36,13 +37,15 @@ def create_app(
     recogniser: Recogniser | None = None,
     desk: Desk | None = None,
     courier: Courier | None = None,
+    publish: Publish | None = None,
     limits: Limits | None = None,
 ) -> FastAPI:
     """Return the partners' application over *hub*.
 
     *desk* exchanges assertions and *recogniser* knows the tokens again (`adapters.tokens.TokenDesk`
     is both); without them there is no ``/token``, and only API keys prove who is calling.
-    *courier* carries answers to FHIR senders that do not wait for them.
+    *courier* carries answers to FHIR senders that do not wait for them, *publish* makes the FHIR
+    artefacts of the site.
     """
     limits = limits or Limits()
     door = Door(hub, Authenticator(hub, recogniser), limits)
@@ -52,6 +55,7 @@ def create_app(
         TokenEndpoint(hub, desk) if desk is not None else None,
         openapi.document(hub.settings.public_url, readable),
     )
+    published = Published(hub, publish, openapi.version_of_hub())
     table: list[tuple[Declared, Endpoint]] = [
         (routes.SUBMIT, do.messages),
         (routes.DISCLOSE, do.disclosures),
@@ -82,6 +86,9 @@ def create_app(
         (routes.OPENAPI, do.openapi),
         *Alerting(hub).for_partners(),
         (fhir.PROCESS, Messages(hub, courier, limits).process),
+        (fhir.METADATA, published.metadata),
+        (fhir.ARTEFACTS, published.search),
+        (fhir.ARTEFACT, published.read),
     ]
     return _application(hub, door, table, limits)
 

@@ -130,7 +130,8 @@ def _operation(route: Declared, readable: Sequence[str]) -> Mapping[str, Any]:
     return operation
 
 
-def _version() -> str:
+def version_of_hub() -> str:
+    """Return the version of the installed package."""
     try:
         return version("ecaf-hub")
     except PackageNotFoundError:
@@ -148,7 +149,7 @@ def document(public_url: str, readable: Sequence[str]) -> Mapping[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "eCAF hub",
-            "version": _version(),
+            "version": version_of_hub(),
             "description": "Carries CAF episodes between children's services under the family's "
             "consent. Every refusal is a problem body with a stable code, a place and a remedy.",
         },

@@ -37,7 +37,64 @@ PROCESS: Final = Declared(
         refusals=(*PARTNER, *BODY, 422),
     ),
 )
-ROUTES: Final = (PROCESS,)
+METADATA: Final = Declared(
+    "GET",
+    "/fhir/metadata",
+    "public",
+    CONTENT_TYPE,
+    document=documented(
+        "getCapabilities",
+        "What the FHIR door does",
+        "The CapabilityStatement of this hub: operations, searches, messages it sends and takes.",
+        answers={200: ("The CapabilityStatement.", "FhirResource")},
+    ),
+)
+KINDS: Final = (
+    "CodeSystem",
+    "ConceptMap",
+    "MessageDefinition",
+    "NamingSystem",
+    "Questionnaire",
+    "StructureDefinition",
+    "ValueSet",
+)
+"""The types of what the hub publishes about its messages."""
+ARTEFACTS: Final = Declared(
+    "GET",
+    "/fhir/{kind}",
+    "public",
+    CONTENT_TYPE,
+    query={
+        "url": {
+            "description": "The canonical URL, with `|` and a version or without.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+            "x-fhir": "uri",
+        },
+    },
+    document=documented(
+        "findArtefacts",
+        "Find what messages rest on",
+        f"Artefacts of one type ({', '.join(KINDS)}) as a searchset; nothing in them is about "
+        "anybody. `ecaf publish fhir` writes the same as files.",
+        answers={200: ("Those that were found.", "FhirResource")},
+        refusals=(404,),
+    ),
+)
+ARTEFACT: Final = Declared(
+    "GET",
+    "/fhir/{kind}/{name}",
+    "public",
+    CONTENT_TYPE,
+    document=documented(
+        "getArtefact",
+        "Read one of them",
+        "By type and id.",
+        answers={200: ("The artefact.", "FhirResource")},
+        refusals=(404,),
+    ),
+)
+ROUTES: Final = (PROCESS, METADATA, ARTEFACTS, ARTEFACT)
+"""In the order in which they are tried: those with a name of their own first."""
 
 _ANY: Final[dict[str, Any]] = {"type": "object", "additionalProperties": True}
 _SYSTEM: Final = "https://ecaf.example/fhir/CodeSystem"
@@ -54,6 +111,13 @@ SCHEMAS: Final[dict[str, Any]] = {
         "required": ["resourceType", "id", "type", "entry"],
         "additionalProperties": True,
     },
+    "FhirResource": {
+        "type": "object",
+        "description": "A resource of FHIR R4.",
+        "properties": {"resourceType": {"type": "string"}},
+        "required": ["resourceType"],
+        "additionalProperties": True,
+    },
     "OperationOutcome": {
         "type": "object",
         "description": "A refusal (FHIR R4): code, place and remedy; no value of the request.",
@@ -67,6 +131,7 @@ SCHEMAS: Final[dict[str, Any]] = {
     },
 }
 EXAMPLES: Final[dict[str, Any]] = {
+    "FhirResource": {"resourceType": "Bundle", "type": "searchset", "total": 0},
     "FhirMessage": {
         "resourceType": "Bundle",
         "id": "b-0001",

@@ -12,6 +12,7 @@ import orjson
 
 from adapters.partners.keys import new_api_key
 from hub.api.app import create_app
+from hub.api.fhir.published import Publish
 from hub.domain.partner import ApiKey, Credentials, Partner
 from hub.hub import Hub
 from hub.services.released import rehearse
@@ -86,7 +87,10 @@ class Door:
 
 @asynccontextmanager
 async def fhir_door(
-    world: World | None = None, *, changed: Iterable[Partner] = ()
+    world: World | None = None,
+    *,
+    changed: Iterable[Partner] = (),
+    publish: Publish | None = None,
 ) -> AsyncIterator[Door]:
     """Keep a door open in this process; *changed* replace partners of the world."""
     if world is None:
@@ -104,7 +108,9 @@ async def fhir_door(
     both = world.translator
     hub = Hub(settings, world.registry, world.clock, world.store, world.digester, both, both, parse)
     courier = Couriered()
-    transport = httpx.ASGITransport(create_app(hub, courier=courier), client=("127.0.0.1", 1))
+    transport = httpx.ASGITransport(
+        create_app(hub, courier=courier, publish=publish), client=("127.0.0.1", 1)
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
         yield Door(world, hub, keys, client, courier)
 
