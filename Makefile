@@ -63,5 +63,5 @@ lock: ## Choose versions anew from pyproject.toml and write the locks (ARGS=--up
 	scripts/lock $(ARGS)
 
 clean: ## Remove everything that was made here
-	rm -rf .venv .venv-mesh-sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist demo-out
+	rm -rf .venv .venv-mesh-sandbox .venv-schemathesis .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist demo-out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,6 +7,8 @@ from starlette.responses import Response
 from hub.api.declared import Call, Declared, Endpoint, json_response
 from hub.api.facade import Hub
 from hub.api.headers import whole_number
+from hub.api.problem import malformed
+from hub.errors import Code
 from hub.services.alerts import PAGE
 
 JSON: Final = "application/json"
@@ -93,13 +95,16 @@ class Alerting:
 
     async def alerts(self, call: Call) -> Response:
         """List the caller's alerts."""
-        limit = whole_number(call.query, "limit", PAGE, most=PAGE)
+        limit = whole_number(call.query, "limit", PAGE, most=PAGE, least=1)
+        everything = call.query.get("all")
+        if everything not in (None, "1"):
+            raise malformed(Code.FORMAT, "query.all", "give 1, or leave it out")
         found = await self._hub.alerts.list(
             partner=call.principal.partner if call.principal else None,
             audience=call.query.get("audience"),
-            everything="all" in call.query,
+            everything=everything == "1",
             after=whole_number(call.query, "after", 0, most=_FARTHEST),
-            limit=max(1, limit),
+            limit=limit,
         )
         return json_response(found)
 

@@ -16,7 +16,7 @@ from hub.api.consulting import Consulting
 from hub.api.deciding import Deciding
 from hub.api.declared import Declared, DeclaredRoute, Endpoint
 from hub.api.doctoring import Doctoring
-from hub.api.door import Door
+from hub.api.door import REFERENCE, Door
 from hub.api.endpoints import Endpoints
 from hub.api.facade import Hub
 from hub.api.fhir import routes as fhir
@@ -183,6 +183,10 @@ def _methods(app: FastAPI, request: Request) -> list[str]:
     path = request.scope["path"]
     found: set[str] = set()
     for route in app.routes:
-        if isinstance(route, Route | DeclaredRoute) and route.path_regex.match(path):
+        if not isinstance(route, Route | DeclaredRoute):
+            continue
+        match = route.path_regex.match(path)
+        # A segment that could be no reference is no resource of a route that takes one there.
+        if match is not None and all(REFERENCE.fullmatch(one) for one in match.groups()):
             found |= set(route.methods or ())
     return sorted(found)

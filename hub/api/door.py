@@ -28,7 +28,7 @@ from hub.settings import is_loopback
 
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
-_REFERENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
+REFERENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 ALIKE: Final = frozenset({Code.NO_RELATIONSHIP, Code.NOT_FOUND})
 """Refusals that say nothing of whether there is such a thing; nor may the time that they take
 (`reliability.md` P25).
@@ -96,7 +96,7 @@ class Door:
             raise headers.not_acceptable([declared.gives])
         query = headers.query(scope["query_string"], declared.query)
         for value in request.path_params.values():
-            if not _REFERENCE.fullmatch(value):
+            if not REFERENCE.fullmatch(value):
                 raise missing()
         key = self._key(declared, given)
         kind, body = "", b""

@@ -187,8 +187,8 @@ class Endpoints:
     async def inbox(self, call: Call) -> Response:
         """List what waits for the caller."""
         after = whole_number(call.query, "after", 0, most=_FARTHEST)
-        limit = whole_number(call.query, "limit", PAGE, most=LARGEST_PAGE)
-        return json_response(await self._hub.inbox(call.partner, after, max(1, limit)))
+        limit = whole_number(call.query, "limit", PAGE, most=LARGEST_PAGE, least=1)
+        return json_response(await self._hub.inbox(call.partner, after, limit))
 
     async def delivery(self, call: Call) -> Response:
         """Hand out one waiting delivery."""

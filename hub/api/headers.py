@@ -173,11 +173,15 @@ def query(raw: bytes, known: Collection[str]) -> Mapping[str, str]:
     return found
 
 
-def whole_number(found: Mapping[str, str], name: str, default: int, *, most: int) -> int:
-    """Return a parameter that is a whole number from 0 to *most*."""
+def whole_number(
+    found: Mapping[str, str], name: str, default: int, *, most: int, least: int = 0
+) -> int:
+    """Return a parameter that is a whole number from *least* to *most*."""
     given = found.get(name)
     if given is None:
         return default
-    if not (given.isascii() and given.isdigit() and len(given) <= 18 and int(given) <= most):
-        raise malformed(Code.FORMAT, f"query.{name}", f"give a whole number from 0 to {most}")
+    number = int(given) if given.isascii() and given.isdigit() and len(given) <= 18 else -1
+    if not least <= number <= most:
+        remedy = f"give a whole number from {least} to {most}"
+        raise malformed(Code.FORMAT, f"query.{name}", remedy)
     return int(given)

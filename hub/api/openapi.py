@@ -10,10 +10,14 @@ from hub.api.cloud_events import STRUCTURED
 from hub.api.declared import Declared
 from hub.api.fhir import outcome
 from hub.api.fhir.routes import ROUTES as FHIR_ROUTES
+from hub.api.fhir.routes import SCHEMAS as FHIR_SCHEMAS
 from hub.api.problem import CONTENT_TYPE as PROBLEM
 from hub.api.routes import PARTNER_ROUTES
 from hub.api.schemas import EXAMPLES, SCHEMAS
 
+_JSON: Final = "application/json"
+_IN_ANY_TYPE: Final = frozenset({"Message", "DisclosureMessage", "Notification"})
+"""What the hub reads and writes in formats that a JSON schema cannot describe, too."""
 _WHO: Final = {
     "public": "anybody",
     "local": "this machine only",
@@ -59,7 +63,13 @@ _SIGNED: Final = [
 ]
 
 
-def _media(schema: str) -> Mapping[str, Any]:
+def _media(schema: str, kind: str = _JSON) -> Mapping[str, Any]:
+    """Return what a body of the type *kind* is: *schema* in JSON, FHIR's own, or text."""
+    bare = kind.partition(";")[0]
+    if bare == outcome.CONTENT_TYPE and schema not in FHIR_SCHEMAS:
+        schema = "FhirMessage"
+    elif not bare.endswith(("/json", "+json")) and schema in _IN_ANY_TYPE:
+        return {"schema": {"type": "string"}}
     return {
         "schema": {"$ref": f"#/components/schemas/{schema}"},
         "examples": {"example": {"value": EXAMPLES[schema]}},
@@ -100,11 +110,14 @@ def _operation(route: Declared, readable: Sequence[str]) -> Mapping[str, Any]:
     responses: dict[str, Any] = {}
     for status, (description, schema) in told["answers"].items():
         kinds = (route.gives.split(";")[0],) if route.gives else tuple(readable)
-        media = _media(schema) if schema else {"schema": {"type": "string"}}
         responses[str(status)] = {"description": description}
         if schema is not None or status != HTTPStatus.ACCEPTED:
-            responses[str(status)]["content"] = dict.fromkeys(kinds or ("application/json",), media)
-    for status in told["refusals"]:
+            responses[str(status)]["content"] = {
+                kind: _media(schema, kind) if schema else {"schema": {"type": "string"}}
+                for kind in kinds or (_JSON,)
+            }
+    named = {404} if "{" in route.path else set()
+    for status in sorted({*told["refusals"], *named}):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,
             "content": _refused(route),
@@ -121,11 +134,11 @@ def _operation(route: Declared, readable: Sequence[str]) -> Mapping[str, Any]:
     if told["body"] is not None:
         kinds = {
             "message": tuple(readable),
-            "notice": ("application/json", STRUCTURED, *readable),
-        }.get(route.takes, (_BODY_TYPE.get(route.takes, "application/json"),))
+            "notice": (_JSON, STRUCTURED, *readable),
+        }.get(route.takes, (_BODY_TYPE.get(route.takes, _JSON),))
         operation["requestBody"] = {
             "required": True,
-            "content": dict.fromkeys(kinds, _media(told["body"])),
+            "content": {kind: _media(told["body"], kind) for kind in kinds},
         }
     return operation
 

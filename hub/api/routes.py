@@ -27,7 +27,7 @@ SUBMIT: Final = Declared(
         "with other content it is refused (E_IDEMPOTENCY).",
         body="Message",
         answers={202: ("Accepted, durably.", "Receipt")},
-        refusals=(*PARTNER, *BODY, 409, 422),
+        refusals=(*PARTNER, *BODY, 404, 409, 422),
     ),
 )
 DISCLOSE: Final = Declared(
@@ -87,7 +87,7 @@ EPISODE: Final = Declared(
         "The gate runs for this request, and the disclosure is audited before the first byte "
         "leaves. Accept chooses the format.",
         answers={200: ("What this service may see.", "Message")},
-        refusals=(*PARTNER, 404),
+        refusals=(*PARTNER, 404, 422),
     ),
 )
 FAMILY_COPY: Final = Declared(

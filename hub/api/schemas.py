@@ -113,7 +113,6 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     ),
     "Receipt": _object(
         {"message_id": _REFERENCE, "status": _TEXT, "episode_id": _REFERENCE},
-        ("message_id",),
         description="What the hub promises after the commit: the message cannot be lost any more.",
     ),
     **disclosing.SCHEMAS,
