@@ -17,9 +17,11 @@ from adapters.destinations.courier import Courier
 from adapters.partners.profiles import load_registry
 from hub.api.app import create_app, create_metrics_app, create_operator_app
 from hub.api.auth import refuse_unsafe_start
+from hub.api.problem import missing
 from hub.api.serving import listening, measured
-from hub.bootstrap import Role, compose, token_desk
+from hub.bootstrap import CONSENT, Role, compose, token_desk
 from hub.checkup import site_of
+from hub.domain.exchange import Tree
 from hub.doors import mesh_door, mllp_door, refuse_unfit_senders
 from hub.hub import Hub
 from hub.logging import configure, log
@@ -72,6 +74,15 @@ def published(hub: Hub) -> Sequence[Mapping[str, Any]]:
     return artefacts(hub.renderer.catalogue.formats, hub.settings.canonical_url)
 
 
+def consent_in_fhir(hub: Hub, record: Tree) -> Tree:
+    """Return a decision record, or the part of one that may be known, as a FHIR Consent."""
+    if not isinstance(hub.renderer, Translator):
+        raise missing()
+    told = {"message": {"sender_org": hub.registry.hub}, "consent_decision": record}
+    made: Tree = hub.renderer.mapping(CONSENT).compiled.render(told)
+    return made
+
+
 async def _serve(settings: Settings, role: Role) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -93,7 +104,12 @@ async def _serve(settings: Settings, role: Role) -> None:
         courier = Courier()
         working.push_async_callback(courier.close)
         app = create_app(
-            hub, recogniser=desk, desk=desk, courier=courier, publish=partial(published, hub)
+            hub,
+            recogniser=desk,
+            desk=desk,
+            courier=courier,
+            publish=partial(published, hub),
+            consent=partial(consent_in_fhir, hub),
         )
         async with (
             mllp_door(hub, settings),

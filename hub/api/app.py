@@ -20,6 +20,7 @@ from hub.api.door import REFERENCE, Door
 from hub.api.endpoints import Endpoints
 from hub.api.facade import Hub
 from hub.api.fhir import routes as fhir
+from hub.api.fhir.lookups import ConsentWriter, Lookups
 from hub.api.fhir.messages import Courier, Messages
 from hub.api.fhir.published import Publish, Published
 from hub.api.guard import Guard
@@ -38,6 +39,7 @@ def create_app(
     desk: Desk | None = None,
     courier: Courier | None = None,
     publish: Publish | None = None,
+    consent: ConsentWriter | None = None,
     limits: Limits | None = None,
 ) -> FastAPI:
     """Return the partners' application over *hub*.
@@ -45,7 +47,7 @@ def create_app(
     *desk* exchanges assertions and *recogniser* knows the tokens again (`adapters.tokens.TokenDesk`
     is both); without them there is no ``/token``, and only API keys prove who is calling.
     *courier* carries answers to FHIR senders that do not wait for them, *publish* makes the FHIR
-    artefacts of the site.
+    artefacts of the site, and *consent* writes a decision as a FHIR Consent.
     """
     limits = limits or Limits()
     door = Door(hub, Authenticator(hub, recogniser), limits)
@@ -55,6 +57,7 @@ def create_app(
         TokenEndpoint(hub, desk) if desk is not None else None,
         openapi.document(hub.settings.public_url, readable),
     )
+    lookups = Lookups(hub, consent)
     published = Published(hub, publish, openapi.version_of_hub())
     table: list[tuple[Declared, Endpoint]] = [
         (routes.SUBMIT, do.messages),
@@ -87,6 +90,9 @@ def create_app(
         *Alerting(hub).for_partners(),
         (fhir.PROCESS, Messages(hub, courier, limits).process),
         (fhir.METADATA, published.metadata),
+        (fhir.CONSENT, lookups.consents),
+        (fhir.AUDIT, lookups.disclosures),
+        (fhir.MATCH, lookups.match),
         (fhir.ARTEFACTS, published.search),
         (fhir.ARTEFACT, published.read),
     ]

@@ -9,7 +9,7 @@ import asyncio
 import copy
 from dataclasses import replace
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from hub.api.app import create_app, create_operator_app
 from hub.domain.events import WIRE
 from hub.domain.partner import ApiKey, Coordinator, Credentials, Delivering, Registry
 from hub.hub import Hub
+from hub.serving import consent_in_fhir
 from hub.settings import Listen, Settings
 from tests import builders as b
 from tests.contract.records import assertion
@@ -127,7 +128,8 @@ class Door:
         self.hub = Hub(
             settings, registry, world.clock, world.store, world.digester, reader, reader, parse
         )
-        self.app, self.operator = create_app(self.hub), create_operator_app(self.hub)
+        self.app = create_app(self.hub, consent=partial(consent_in_fhir, self.hub))
+        self.operator = create_operator_app(self.hub)
         self.before = {"open": self._tables(), "other": self._tables()}
         asyncio.run(self._shield())
         self.before["shielded"] = self._tables()
@@ -195,6 +197,17 @@ def call_for(operation: str, episode: str, service: str, user: str) -> dict[str,
         return _post("/messages", {"episode": _part("", ref)}, user)
     if operation == "POST /fhir/$process-message":
         return _in_fhir(_part("", ref), user)
+    if operation in LOOKED_UP:
+        path = LOOKED_UP[operation].format(ref=ref, id="https://ecaf.example/fhir/Id")
+        if operation.startswith("GET"):
+            return {"method": "GET", "path": path}
+        headers = {"content-type": FHIR}
+        return {
+            "method": "POST",
+            "path": path,
+            "body": orjson.dumps(MATCHED),
+            "headers": headers,
+        }
     if operation == "(contribution)":
         element = {"subject_id": "s1", "element": "1.1", "commentary": "Sleeps better."}
         patch = {"episode_id": ref, "element": element}
@@ -288,5 +301,27 @@ BODIES: Final = {
     "POST /admin/replay": lambda ref, _user: {"query": {"episode": ref}, "as_it_was": True},
     "POST /admin/consent/preview": _decision,
 }  # fmt: skip
+LOOKED_UP: Final = {
+    "GET /fhir/Consent": "/fhir/Consent?data:identifier={id}/caf-episode|{ref}",
+    "GET /fhir/AuditEvent": "/fhir/AuditEvent?entity:identifier={id}/caf-episode|{ref}"
+    "&patient:identifier={id}/caf-subject|s1",
+    "POST /fhir/Patient/$match": "/fhir/Patient/$match",
+}
+MATCHED: Final = {
+    "resourceType": "Parameters",
+    "parameter": [
+        {
+            "name": "resource",
+            "resource": {
+                "resourceType": "Patient",
+                "identifier": [
+                    {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000018"}
+                ],
+                "birthDate": "2016-05-14",
+            },
+        },
+        {"name": "purpose", "valueCode": "ASSESS"},
+    ],
+}
 SHOWS: Final = frozenset({"GET /episodes/{ref}", "POST /episodes/{ref}/override"})
 KINDS: Final = dict.fromkeys(("POST /messages", "POST /disclosures"), CANONICAL + ";version=1")

@@ -91,7 +91,9 @@ def expression(path: str) -> str | None:
         return f"http.{rest}"
     if before in ("query", "method", "operation", "body"):
         return None
-    return None if not path or path.startswith("/") else f"Bundle.{path}"
+    if not path or path.startswith("/"):
+        return None
+    return f"{'Parameters' if path.startswith('parameter') else 'Bundle'}.{path}"
 
 
 def issue(fault: Fault, system: str, *, severity: str, text: str = "") -> dict[str, Any]:

@@ -93,7 +93,74 @@ ARTEFACT: Final = Declared(
         refusals=(404,),
     ),
 )
-ROUTES: Final = (PROCESS, METADATA, ARTEFACTS, ARTEFACT)
+_BY_REFERENCE: Final = {"type": "string", "minLength": 1, "maxLength": 128}
+CONSENT: Final = Declared(
+    "GET",
+    "/fhir/Consent",
+    "consent",
+    CONTENT_TYPE,
+    query={
+        "data:identifier": {
+            "required": True,
+            "description": "The episode: `<canonical>/Id/caf-episode|<reference>`.",
+            "schema": _BY_REFERENCE,
+            "x-fhir": "reference",
+        },
+    },
+    document=documented(
+        "findConsents",
+        "Find consent decisions, in FHIR",
+        "What `GET /episodes/{ref}/consents` tells the caller, as Consents (IHE PCF).",
+        answers={200: ("Consents, oldest first.", "FhirResource")},
+        refusals=(*PARTNER, 404),
+    ),
+)
+AUDIT: Final = Declared(
+    "GET",
+    "/fhir/AuditEvent",
+    "read",
+    CONTENT_TYPE,
+    query={
+        "entity:identifier": {
+            "required": True,
+            "description": "The episode: `<canonical>/Id/caf-episode|<reference>`.",
+            "schema": _BY_REFERENCE,
+            "x-fhir": "reference",
+        },
+        "patient:identifier": {
+            "required": True,
+            "description": "For whom: `<canonical>/Id/caf-subject|<id>` of a child, or "
+            "`<canonical>/Id/caf-person|<id>` of a parent or carer.",
+            "schema": _BY_REFERENCE,
+            "x-fhir": "reference",
+        },
+    },
+    document=documented(
+        "findDisclosures",
+        "Find who received what, in FHIR",
+        "What `GET /episodes/{ref}/access-report` tells the caller, as AuditEvents (IHE BALP).",
+        answers={200: ("Disclosures, oldest first.", "FhirResource")},
+        refusals=(*PARTNER, 404, 422),
+    ),
+)
+MATCH: Final = Declared(
+    "POST",
+    "/fhir/Patient/$match",
+    "index",
+    CONTENT_TYPE,
+    takes="resource",
+    document=documented(
+        "matchPatient",
+        "Ask whether a CAF exists, in FHIR",
+        "What `POST /index/check` tells the caller. Parameters hold a Patient (`resource`) and a "
+        "`purpose` (CL-21b); a Patient in the answer is tagged OPEN, PREVIOUS, POSSIBLE or "
+        "MEDIATED (CL-23b), and goes with whom to ring. Nobody: an empty searchset.",
+        body="FhirParameters",
+        answers={200: ("A searchset.", "FhirResource")},
+        refusals=(*PARTNER, *BODY, 422, 429),
+    ),
+)
+ROUTES: Final = (PROCESS, METADATA, CONSENT, AUDIT, MATCH, ARTEFACTS, ARTEFACT)
 """In the order in which they are tried: those with a name of their own first."""
 
 _ANY: Final[dict[str, Any]] = {"type": "object", "additionalProperties": True}
@@ -109,6 +176,16 @@ SCHEMAS: Final[dict[str, Any]] = {
             "entry": {"type": "array", "items": _ANY, "minItems": 1},
         },
         "required": ["resourceType", "id", "type", "entry"],
+        "additionalProperties": True,
+    },
+    "FhirParameters": {
+        "type": "object",
+        "description": "Parameters (FHIR R4).",
+        "properties": {
+            "resourceType": {"const": "Parameters"},
+            "parameter": {"type": "array", "items": _ANY, "minItems": 1},
+        },
+        "required": ["resourceType", "parameter"],
         "additionalProperties": True,
     },
     "FhirResource": {
@@ -131,6 +208,22 @@ SCHEMAS: Final[dict[str, Any]] = {
     },
 }
 EXAMPLES: Final[dict[str, Any]] = {
+    "FhirParameters": {
+        "resourceType": "Parameters",
+        "parameter": [
+            {
+                "name": "resource",
+                "resource": {
+                    "resourceType": "Patient",
+                    "identifier": [
+                        {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000018"}
+                    ],
+                    "birthDate": "2016-05-14",
+                },
+            },
+            {"name": "purpose", "valueCode": "ASSESS"},
+        ],
+    },
     "FhirResource": {"resourceType": "Bundle", "type": "searchset", "total": 0},
     "FhirMessage": {
         "resourceType": "Bundle",

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hub.api.fhir.published import Publish
 from hub.domain.partner import ApiKey, Credentials, Partner
 from hub.hub import Hub
 from hub.services.released import rehearse
+from hub.serving import consent_in_fhir
 from hub.settings import Listen, Settings
 from mappings.formats.json_strict import parse
 from tests import builders as b
@@ -109,7 +111,13 @@ async def fhir_door(
     hub = Hub(settings, world.registry, world.clock, world.store, world.digester, both, both, parse)
     courier = Couriered()
     transport = httpx.ASGITransport(
-        create_app(hub, courier=courier, publish=publish), client=("127.0.0.1", 1)
+        create_app(
+            hub,
+            courier=courier,
+            publish=publish,
+            consent=partial(consent_in_fhir, hub),
+        ),
+        client=("127.0.0.1", 1),
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
         yield Door(world, hub, keys, client, courier)
