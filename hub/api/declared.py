@@ -13,6 +13,8 @@ import orjson
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from hub.api.auth import Principal
 from hub.domain.partner import OPERATIONS, Partner
@@ -96,6 +98,15 @@ class DeclaredRoute(APIRoute):
             raise TypeError(msg)
         self.declared = declared
         super().__init__(path, endpoint, **kwargs)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match as ever, but never take the name of a FHIR operation (``$…``) for a reference: what
+        has that address answers to its own methods only.
+        """
+        match, child = super().matches(scope)
+        if any(str(one).startswith("$") for one in child.get("path_params", {}).values()):
+            return Match.NONE, {}
+        return match, child
 
     def get_route_handler(self) -> Callable[[Request], Any]:
         """Return the endpoint itself: it takes the raw request and answers with a response."""
