@@ -55,7 +55,7 @@ class Bearer:
     expires_at: float
 
 
-def _refused(path: str = "", remedy: str = "") -> Unauthorised:
+def refused(path: str = "", remedy: str = "") -> Unauthorised:
     """Return the refusal; *path* is only given once the signature has shown who is asking."""
     return Unauthorised(
         Code.UNAUTHENTICATED,
@@ -68,25 +68,26 @@ def _refused(path: str = "", remedy: str = "") -> Unauthorised:
     )
 
 
-def _members(segment: str) -> Mapping[str, Any]:
+def members_of(segment: str) -> Mapping[str, Any]:
     """Return the JSON object in a base64url *segment*, unverified."""
     if not _SEGMENT.fullmatch(segment):
-        raise _refused()
+        raise refused()
     try:
         found = orjson.loads(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))
     except (ValueError, binascii.Error):
-        raise _refused() from None
+        raise refused() from None
     if not isinstance(found, dict):
-        raise _refused()
+        raise refused()
     return found
 
 
-def _moment(claims: Mapping[str, Any], name: str) -> float | None:
+def moment_of(claims: Mapping[str, Any], name: str) -> float | None:
+    """Return a claim that is a time, in seconds since 1970; ``None`` where there is none."""
     value = claims.get(name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:
-        raise _refused(f"client_assertion.{name}", "give seconds since 1970 as a number")
+        raise refused(f"client_assertion.{name}", "give seconds since 1970 as a number")
     return float(value)
 
 
@@ -143,7 +144,7 @@ class TokenDesk:
         name, claims = self._verified(assertion)
         expires_at = self._check(name, claims)
         if client_id is not None and client_id != name:
-            raise _refused("client_id", "must equal the issuer of the assertion, or be left out")
+            raise refused("client_id", "must equal the issuer of the assertion, or be left out")
         allowed = self._registry().partners[name].operations
         asked = frozenset(scope.split(" ")) if scope else allowed
         if not asked <= allowed:
@@ -161,52 +162,52 @@ class TokenDesk:
             )
         # Last, so that only an assertion that would have been accepted uses up its jti.
         if not await self._ledger.use(name, claims["jti"], expires_at):
-            raise _refused("client_assertion.jti", "sign a new assertion for every request")
+            raise refused("client_assertion.jti", "sign a new assertion for every request")
         return self._issue(name, asked)
 
     def _verified(self, assertion: str) -> tuple[str, Mapping[str, Any]]:
         """Return partner name and claims of an assertion whose signature holds."""
         parts = assertion.split(".")
         if len(assertion) > LARGEST or len(parts) != 3 or not assertion.isascii():
-            raise _refused()
-        header = _members(parts[0])
+            raise refused()
+        header = members_of(parts[0])
         # A header may name the key that we registered, and nothing else: no key inside the message
         # (jwk, jku, x5u, x5c), and no critical extension that we would have to understand.
         if not set(header) <= _HEADER_MEMBERS or header.get("alg") not in ASSERTION_ALGORITHMS:
-            raise _refused()
+            raise refused()
         if str(header.get("typ", "JWT")).upper() != "JWT":
-            raise _refused()
-        issuer = _members(parts[1]).get("iss")
+            raise refused()
+        issuer = members_of(parts[1]).get("iss")
         held = self._registry().credentials.get(issuer) if isinstance(issuer, str) else None
         keys = [k for k in held.keys if k.get("kid") == header.get("kid")] if held else []
         # The key says which algorithm it is for; the message only has to agree.
         if len(keys) != 1 or keys[0]["alg"] != header["alg"]:
-            raise _refused()
-        claims = _check_signature(assertion, keys[0], header["alg"])
+            raise refused()
+        claims = check_signature(assertion, keys[0], header["alg"])
         if claims.get("iss") != issuer or not isinstance(issuer, str):
-            raise _refused()
+            raise refused()
         return issuer, claims
 
     def _check(self, name: str, claims: Mapping[str, Any]) -> float:
         """Check the claims of a signed assertion and return when it expires."""
         now = self._clock()
         if claims.get("sub") != name:
-            raise _refused("client_assertion.sub", "must equal iss: the partner's name")
+            raise refused("client_assertion.sub", "must equal iss: the partner's name")
         audience = claims.get("aud")
         if audience not in (self.endpoint, [self.endpoint]):
-            raise _refused("client_assertion.aud", "must be the token endpoint's URL, exactly")
-        expires_at = _moment(claims, "exp")
+            raise refused("client_assertion.aud", "must be the token endpoint's URL, exactly")
+        expires_at = moment_of(claims, "exp")
         if expires_at is None or expires_at <= now:
-            raise _refused("client_assertion.exp", "must be in the future; check the clock")
+            raise refused("client_assertion.exp", "must be in the future; check the clock")
         if expires_at > now + LONGEST_ASSERTION + LEEWAY:
-            raise _refused("client_assertion.exp", "must be at most five minutes ahead")
+            raise refused("client_assertion.exp", "must be at most five minutes ahead")
         for member in ("nbf", "iat"):
-            moment = _moment(claims, member)
+            moment = moment_of(claims, member)
             if moment is not None and moment > now + LEEWAY:
-                raise _refused(f"client_assertion.{member}", "is in the future; check the clock")
+                raise refused(f"client_assertion.{member}", "is in the future; check the clock")
         jti = claims.get("jti")
         if not isinstance(jti, str) or not _JTI.fullmatch(jti):
-            raise _refused("client_assertion.jti", "give 1 to 128 visible ASCII characters")
+            raise refused("client_assertion.jti", "give 1 to 128 visible ASCII characters")
         return expires_at
 
     def _issue(self, name: str, operations: frozenset[str]) -> Granted:
@@ -240,30 +241,30 @@ class TokenDesk:
                 self._seen.popitem(last=False)
         if known.expires_at <= now:
             self._seen.pop(mark, None)
-            raise _refused("", "ask POST /token for a new access token")
+            raise refused("", "ask POST /token for a new access token")
         return known
 
     def _read_access(self, token: str) -> Bearer:
         parts = token.split(".")
         if len(token) > LARGEST or len(parts) != 3 or not token.isascii():
-            raise _refused()
-        if _members(parts[0]) != {
+            raise refused()
+        if members_of(parts[0]) != {
             "alg": self._algorithm,
             "typ": ACCESS_TYPE,
             "kid": self._kid,
         }:
-            raise _refused()
-        claims = _check_signature(token, self._key.as_dict(private=False), self._algorithm)
+            raise refused()
+        claims = check_signature(token, self._key.as_dict(private=False), self._algorithm)
         if claims.get("iss") != self._public_url or claims.get("aud") != self._public_url:
-            raise _refused()
-        expires_at = _moment(claims, "exp")
+            raise refused()
+        expires_at = moment_of(claims, "exp")
         name, scope = claims.get("sub"), claims.get("scope")
         if expires_at is None or not isinstance(name, str) or not isinstance(scope, str):
-            raise _refused()
+            raise refused()
         return Bearer(name, frozenset(scope.split()), expires_at)
 
 
-def _check_signature(token: str, jwk: Mapping[str, Any], algorithm: str) -> Mapping[str, Any]:
+def check_signature(token: str, jwk: Mapping[str, Any], algorithm: str) -> Mapping[str, Any]:
     """Return the claims of *token* if *jwk* signed it with *algorithm* and no other."""
     try:
         key: ECKey | RSAKey = import_key(dict(jwk), "EC" if algorithm.startswith("ES") else "RSA")
@@ -271,9 +272,9 @@ def _check_signature(token: str, jwk: Mapping[str, Any], algorithm: str) -> Mapp
         claims = orjson.loads(signed.payload or b"")
     except (JoseError, ValueError):
         # What exactly was wrong helps only who is guessing.
-        raise _refused() from None
+        raise refused() from None
     if not isinstance(claims, dict):
-        raise _refused()
+        raise refused()
     return claims
 
 

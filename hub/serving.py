@@ -14,9 +14,11 @@ from typing import Any, Final
 import uvloop
 
 from adapters.destinations.courier import Courier
+from adapters.issuer import Issuer, Recognisers
 from adapters.partners.profiles import load_registry
+from adapters.tokens import TokenDesk
 from hub.api.app import create_app, create_metrics_app, create_operator_app
-from hub.api.auth import refuse_unsafe_start
+from hub.api.auth import Recogniser, refuse_unsafe_start
 from hub.api.problem import missing
 from hub.api.serving import listening, measured
 from hub.bootstrap import CONSENT, Role, compose, token_desk
@@ -67,6 +69,14 @@ def calm_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
+def recogniser_of(settings: Settings, desk: TokenDesk | None) -> Recogniser | None:
+    """Return what knows access tokens: the hub's own desk, an issuer outside, or both."""
+    if settings.token_issuer is None or settings.token_issuer_jwks is None:
+        return desk
+    outside = Issuer(settings.token_issuer, settings.token_issuer_jwks, settings.public_url)
+    return Recognisers(desk, outside)
+
+
 def published(hub: Hub) -> Sequence[Mapping[str, Any]]:
     """Return the FHIR artefacts of the site, made from the mappings that it uses."""
     if not isinstance(hub.renderer, Translator):
@@ -105,7 +115,7 @@ async def _serve(settings: Settings, role: Role) -> None:
         working.push_async_callback(courier.close)
         app = create_app(
             hub,
-            recogniser=desk,
+            recogniser=recogniser_of(settings, desk),
             desk=desk,
             courier=courier,
             publish=partial(published, hub),

@@ -28,6 +28,8 @@ NAMES: Final = (
     "ECAF_TLS_CERT_FILE",
     "ECAF_TLS_KEY_FILE",
     "ECAF_TOKEN_KEY_FILE",
+    "ECAF_TOKEN_ISSUER",
+    "ECAF_TOKEN_ISSUER_JWKS",
     "ECAF_VAULT_KEY_FILE",
     "ECAF_OPERATOR_SOCKET",
     "ECAF_CLOCK_OFFSET_FILE",
@@ -115,7 +117,8 @@ class Settings:
     """Everything the environment says.
 
     *broker_url* absent means embedded: no broker.  *token_key_file* absent means that no partner
-    can ask for tokens (API keys on loopback only), *mllp* absent that there is no such door,
+    can ask for tokens (API keys on loopback only); *token_issuer* is somebody else
+    who gives them; *mllp* absent that there is no such door,
     *metrics_listen* absent that the metrics page is for callers on this machine only.
     Passwords are inside the two URLs, so both are secrets.
     """
@@ -129,6 +132,8 @@ class Settings:
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     token_key_file: Path | None = None
+    token_issuer: str | None = None
+    token_issuer_jwks: Path | None = None
     operator_socket: Path | None = None
     clock_offset_file: Path | None = None
     canonical_url: str = "https://ecaf.example/fhir"
@@ -202,6 +207,8 @@ class _Reading:
             tls_cert_file=cert,
             tls_key_file=key,
             token_key_file=self._file("ECAF_TOKEN_KEY_FILE", secret=True),
+            token_issuer=self._issuer(),
+            token_issuer_jwks=self._file("ECAF_TOKEN_ISSUER_JWKS"),
             operator_socket=self._socket("ECAF_OPERATOR_SOCKET"),
             clock_offset_file=self._path("ECAF_CLOCK_OFFSET_FILE"),
             canonical_url=(
@@ -326,6 +333,13 @@ class _Reading:
         elif parts.scheme != "https" and not is_loopback(parts.hostname):
             self._fault(name, "must be https:// unless it is loopback")
         return self._given[name].rstrip("/")
+
+    def _issuer(self) -> str | None:
+        """Return whose access tokens are taken besides the hub's own; its keys go with it."""
+        name = "ECAF_TOKEN_ISSUER"
+        if (name in self._given) != ("ECAF_TOKEN_ISSUER_JWKS" in self._given):
+            self._fault(name, "goes with ECAF_TOKEN_ISSUER_JWKS, its public keys")
+        return self._url(name, ("https",))
 
     def _number(self, name: str, default: int, *, low: int, high: int) -> int:
         given = self._given.get(name)
