@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from hub.domain.dossier import Dossier
+from hub.domain.exchange import Audited
 
 
 class Examined:
@@ -22,6 +23,11 @@ class Examined:
         names = {row.episode_id for row in rows} | {episode for _, episode in t.sequences}
         wanted = sorted(name for name in names - {None} if name > after)[:limit]
         return tuple(_dossier(t, name) for name in wanted)
+
+    async def audited(self, after: int, limit: int) -> Sequence[tuple[int, Audited]]:
+        """Return rows of audit with their positions, in order, beyond position *after*."""
+        found = [(place + 1, row) for place, row in self._tables.audit.items() if place >= after]
+        return tuple(found[:limit])
 
 
 def _dossier(t: Any, name: str) -> Dossier:

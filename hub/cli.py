@@ -15,6 +15,7 @@ import orjson
 import typer
 
 from hub.cli_alerts import alerts
+from hub.cli_audit import audit
 from hub.cli_consent import consent as consent_commands
 from hub.cli_disclosures import disclosures
 from hub.cli_doctor import doctor
@@ -55,6 +56,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(mapping_commands)
 app.add_typer(forms, name="forms")
 app.add_typer(alerts, name="alerts")
+app.add_typer(audit, name="audit")
 app.add_typer(consent_commands, name="consent")
 app.add_typer(disclosures, name="disclosures")
 app.command("import")(import_history)
@@ -250,6 +252,23 @@ def database_upgrade(as_json: Json = False) -> None:
     url = os.environ.get("ECAF_DATABASE_URL", "sqlite:///ecaf.db")
     _guarded(lambda: upgrade(url), as_json=as_json)
     typer.echo('{"upgraded":true}' if as_json else "the database is up to date")
+
+
+@database.command("grant", epilog="\b\nExample:\n  ecaf database grant hub_at_work")
+def database_grant(
+    role: Annotated[str, typer.Argument(help="The role under which hubs will run.")],
+    as_json: Json = False,
+) -> None:
+    """Give a PostgreSQL role what a hub needs: it may add to the record, never change it.
+
+    Run by the owner of the tables (ECAF_DATABASE_URL), after every upgrade; hubs then connect as
+    ROLE, which cannot alter or delete audit, versions, decisions or the ledger.
+    """
+    from adapters.database.roles import grant
+
+    url = os.environ.get("ECAF_DATABASE_URL", "sqlite:///ecaf.db")
+    _guarded(lambda: grant(url, role), as_json=as_json)
+    typer.echo('{"granted":true}' if as_json else "the role may run a hub")
 
 
 @keys.command("init")

@@ -247,6 +247,10 @@ class Store(NoticeStore, Protocol):
         """Return dossiers of the next *limit* episodes beyond the id *after*; of one moment."""
         ...
 
+    async def audited(self, after: int, limit: int) -> Sequence[tuple[int, Audited]]:
+        """Return rows of audit with their positions, in order, beyond position *after*."""
+        ...
+
     async def counts(self) -> Mapping[str, int]:
         """Return the number of deliveries by state (for the conservation law)."""
         ...

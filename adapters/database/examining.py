@@ -54,6 +54,18 @@ def dossiers(ask: Ask, sql: Statements, vault: Vault, after: str, limit: int) ->
     return tuple(_dossier(name, found, shut.get(name, []), audit) for name in names)
 
 
+def audited(
+    ask: Ask, sql: Statements, vault: Vault, after: int, limit: int
+) -> Sequence[tuple[int, Audited]]:
+    """Return rows of audit with their positions; a row that does not open has no facts."""
+    query = select(t.audit).where(t.audit.c.position > after).order_by(t.audit.c.position)
+    key, found = Purposes(vault).audit, []
+    for position, *row in ask(*sql.bound(query.limit(limit))):
+        one = _audited(tuple(row), key) or _audited(tuple(row), None)
+        found += [(position, one)] if one is not None else []
+    return tuple(found)
+
+
 def _ids(after: str, limit: int) -> Select[Any]:
     """Every episode that any table tells of, so that rows without a head are found, too."""
     each = []

@@ -86,6 +86,19 @@ def _settings(ask: Ask, sql: Statements) -> Iterator[Finding]:
         if journal != "wal":
             yield _unsafe("journal_mode", "wal")
         return
+    rights = "has_table_privilege(current_user, t, 'UPDATE, DELETE, TRUNCATE')"
+    changeable = ask(
+        f"SELECT t FROM unnest(%s::text[]) AS t WHERE {rights}",  # noqa: S608 - no value in it
+        list(APPEND_ONLY),
+    )
+    if changeable:
+        yield Finding(
+            "AUDIT_OWNED",
+            "the hub's own role may change what must only be added to",
+            "make a role for hubs: ecaf database grant ROLE, and connect as it",
+            {"tables": ",".join(sorted(table for (table,) in changeable))},
+            WARNING,
+        )
     for setting, allowed in DURABLE.items():
         ((value,),) = ask("SELECT current_setting(%s)", setting)
         if value not in allowed:

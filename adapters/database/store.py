@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adapters.database.backlog import backlog
 from adapters.database.engine import FileLock, check_postgresql, database, engine, unreachable
-from adapters.database.examining import SNAPSHOT, dossiers
+from adapters.database.examining import SNAPSHOT, audited, dossiers
 from adapters.database.keys import owner_of
 from adapters.database.migrate import upgrade
 from adapters.database.noticing import StoredNotices
@@ -27,7 +27,7 @@ from adapters.database.vault import Vault
 from adapters.database.writer import DRIVER_ERRORS, Job, Waiting, Writer
 from hub.domain.backlog import Backlog
 from hub.domain.dossier import Dossier
-from hub.domain.exchange import Alert, Delivery, Watch
+from hub.domain.exchange import Alert, Audited, Delivery, Watch
 from hub.domain.search import Search
 from hub.errors import Code, HubError, Misconfigured, Unavailable
 from hub.ports import Needs, Unit
@@ -162,6 +162,14 @@ class SqlStore(StoredNotices):
             return dossiers(session.rows_of, self._sql, self._vault, after, limit)
 
         return await self._submit(read, _NOTHING, alone=True)
+
+    async def audited(self, after: int, limit: int) -> Sequence[tuple[int, Audited]]:
+        """Return rows of audit with their positions, in order, beyond position *after*."""
+        return await self._submit(
+            lambda s: audited(s.rows_of, self._sql, self._vault, after, limit),
+            _NOTHING,
+            alone=False,
+        )
 
     async def sound(self, now: datetime) -> Sequence[Finding]:
         """Return what is wrong with the database; *now* is the business clock (`soundness`)."""

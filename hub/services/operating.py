@@ -13,6 +13,7 @@ from hub.domain.partner import Partner, Registry
 from hub.errors import Unavailable, Withheld
 from hub.ports import Clock, Handover, Needs, Renderer, Session, Store
 from hub.services.alerts import Alerts
+from hub.services.audited import audited
 from hub.services.case import ask_gate, load_case
 from hub.services.doctor import examination
 from hub.services.gate import address
@@ -139,6 +140,10 @@ class Operations:
         """Return what a replay would send; with *confirm*, send that (`hub.services.replay`)."""
         parts = (self.store, self.registry, self.registers, self.clock, self.handover)
         return await Replay(*parts)(body)
+
+    async def audited(self, after: int = 0, limit: int = 500) -> Tree:
+        """Return a page of the audit, in its order (`hub.services.audited`)."""
+        return await audited(self.store, self.registry.hub, after, limit)
 
     async def doctor(self, after: str = "") -> Tree:
         """Return what a few seconds of going through the record found (`hub.services.doctor`)."""

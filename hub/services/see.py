@@ -227,6 +227,7 @@ class Viewer:
                     "purpose": asked.purpose,
                     "consent_version": here.consent_version,
                     "version": here.version,
+                    "view": digest.hex(),
                     **asked.noted(),
                 },
             )

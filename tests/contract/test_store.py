@@ -22,19 +22,23 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from adapters.database import searching
 from adapters.database.examiner import Examiner
 from adapters.database.migrate import upgrade
+from adapters.database.roles import grant
 from adapters.database.store import SqlStore
 from adapters.database.tables import APPEND_ONLY, metadata
 from adapters.database.vault import FileVault
 from adapters.memory import MemoryStore
 from hub.domain.exchange import ERASED, SET_ASIDE, UNMATCHED, Notice, State, Taken, Watch
 from hub.domain.search import Search
-from hub.errors import Code, Conflict, Unavailable
+from hub.errors import Code, Conflict, Misconfigured, Unavailable
 from hub.ports import Needs, Session, Store
+from hub.services.doctor import examination, joined
 from hub.services.predecessor import heads_of
+from tests import builders
 from tests.contract.records import (
     HOUR,
     NOW,
@@ -54,6 +58,7 @@ from tests.contract.records import (
     writing,
 )
 from tests.servers.postgres import Databases, plain_dsn, sqlalchemy_url, start_postgres
+from tests.unit.services.world import CANONICAL, PARTNERS, World, part
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 POSTGRES = pytest.param("postgres", marks=pytest.mark.database)
@@ -1608,8 +1613,128 @@ async def test_what_a_server_forgets_is_named(postgres_dsn: str, vault: FileVaul
             owner.execute(f'ALTER DATABASE "{name}" RESET synchronous_commit'.encode())
             owner.execute("ALTER TABLE audit ENABLE TRIGGER append_only")
 
-    assert sound == ()
-    assert [(one.code, one.where) for one in found] == [
+    assert [one.code for one in sound] == ["AUDIT_OWNED"]
+    assert [(one.code, one.where) for one in found if one.code != "AUDIT_OWNED"] == [
         ("GUARD_MISSING", {"table": "audit"}),
         ("STORE_UNSAFE", {"setting": "synchronous_commit"}),
     ]
+
+
+@pytest.mark.database
+async def test_a_hub_under_its_own_role_cannot_change_the_record(
+    postgres_dsn: str, vault: FileVault
+) -> None:
+    """It works whole, and can neither change nor take out what must only be added to, nor switch
+    the guards off; the owner's role could, and the doctor says so.
+    """
+    role = f"hub_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres_dsn, autocommit=True) as owner:
+        owner.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'".encode())
+    try:
+        for _ in range(2):
+            grant(sqlalchemy_url(postgres_dsn), role)
+        url = make_url(sqlalchemy_url(postgres_dsn)).set(username=role, password="x")
+        limited = url.render_as_string(hide_password=False)
+        store = SqlStore(limited, vault)
+        world = World(store=store)
+        await world.planned()
+        whole = joined([await examination(store)])
+        sound = {one.code for one in await store.sound(world.clock.now() + HOUR)}
+        refused = []
+        for change in (
+            "UPDATE audit SET code = 'x'", "DELETE FROM audit", "TRUNCATE released",
+            "DELETE FROM decision", "UPDATE version SET sender = 'x'",
+            "ALTER TABLE audit DISABLE TRIGGER append_only", "DROP TRIGGER append_only ON audit",
+        ):  # fmt: skip
+            with psycopg.connect(plain_dsn(limited)) as hub:
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    hub.execute(change.encode())
+                refused.append(change)
+        await store.close()
+    finally:
+        with psycopg.connect(postgres_dsn, autocommit=True) as owner:
+            owner.execute(f"DROP OWNED BY {role}".encode())
+            owner.execute(f"DROP ROLE {role}".encode())
+    examiner = Examiner(sqlalchemy_url(postgres_dsn), vault)
+    own = {one.code for one in await examiner.sound(world.clock.now() + HOUR)}
+    examiner.close()
+
+    assert (whole["findings"], whole["balance"], len(refused)) == ([], 0, 7)
+    assert whole["law"]["delivered"] > 10
+    assert "AUDIT_OWNED" not in sound
+    assert "AUDIT_OWNED" in own
+
+
+def test_roles_need_postgresql(sqlite_url: str) -> None:
+    """On SQLite the command says so."""
+    with pytest.raises(Misconfigured, match="no roles"):
+        grant(sqlite_url, "hub")
+
+
+AUDIT_FULL = {
+    "sqlite": (
+        "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END",
+        "DROP TRIGGER full",
+    ),
+    "postgres": (
+        "ALTER TABLE audit ADD CONSTRAINT full_ CHECK (kind = 'nothing') NOT VALID",
+        "ALTER TABLE audit DROP CONSTRAINT full_",
+    ),
+}
+
+
+@pytest.mark.parametrize("backend", ["sqlite", POSTGRES])
+async def test_without_audit_nothing_is_sent(
+    backend: str, sqlite_url: str, vault: FileVault, request: pytest.FixtureRequest
+) -> None:
+    """The table of audit takes nothing: no destination is called, no view and no body is given,
+    and nothing is lost; once it takes rows again, everything goes.
+    """
+    url = sqlite_url
+    if backend == "postgres":
+        url = sqlalchemy_url(request.getfixturevalue("postgres_dsn"))
+    store = SqlStore(url, vault)
+    partners = tuple(
+        replace(one, delivering=replace(one.delivering, channel="pull", body="thin"))
+        if one.name == "HV-A"
+        else one
+        for one in PARTNERS
+    )
+    world = World(store=store, partners=partners)
+    await world.shared()
+    await world.post("SCH-A", builders.wire({"episode": part(conclusions={"need_level": "L3"})}))
+    ids = world.hints.drain(100)
+    visitor, lead = world.partners["HV-A"], world.partners["EHM-A"]
+    (offered, *_) = (await world.collector.inbox(visitor, 0, 9))["deliveries"]
+    world.take()
+    full, again = AUDIT_FULL[backend]
+    await store.run(lambda s: s.change(full))  # type: ignore[attr-defined]
+
+    for one in ids:
+        with pytest.raises(Unavailable):
+            await world.dispatcher.deliver(one)
+    with pytest.raises(Unavailable):
+        await world.viewer.view(lead, "EHM-A/FSW", "e1", "ASSESS", CANONICAL)
+    with pytest.raises(Unavailable):
+        await world.collector.fetch(visitor, offered["delivery_id"])
+    assert ids
+    assert world.take() == {}
+
+    await store.run(lambda s: s.change(again))  # type: ignore[attr-defined]
+    await world.drain()
+    assert {"EHM-A", "HOU-A"} <= world.take().keys()
+    found = joined([await examination(store)])
+    assert (found["findings"], found["balance"]) == ([], 0)
+    await store.close()
+
+
+async def test_the_audit_is_read_in_its_order(store: Store) -> None:
+    """Page by page, every row once, with its position."""
+    for number in range(5):
+        await store.run(writing(audited(audit_id=f"{number:032d}")))
+
+    first = await store.audited(0, 3)
+    rest = await store.audited(first[-1][0], 3)
+
+    assert [row.audit_id[-1] for _, row in (*first, *rest)] == ["0", "1", "2", "3", "4"]
+    assert [place for place, _ in (*first, *rest)] == sorted({p for p, _ in (*first, *rest)})
