@@ -26,7 +26,7 @@ AUDIT: Final = Declared(
         "See who did what to an episode",
         "Oldest first: what happened, when, by whose system or to which service; no content, "
         "person, decision or code. The lead professional's system and the co-ordinator of the "
-        "episode's authority see all of it, who is at work there what is their own. Disclosures "
+        "episode's authority see all of it, who is at work there what they did. Disclosures "
         "by law (N13) and views past a shield are not in it; to a co-ordinator, nothing of "
         "sensitive services. Where the child index may not know of the episode, there is none "
         "for a co-ordinator.",

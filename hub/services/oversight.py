@@ -2,9 +2,10 @@
 
 The lead professional's system sees the whole of its episode ("episode"); so does the co-ordinator
 of its authority ("authority"), where the child index may know of it; who is at work there sees what
-they did or were given themselves ("own").  What happened, when, by whose system or to which
-service: no content, person, decision, section, code or id, so it says no more of consent than that
-something was given.  What the law takes from consent (N13) and views past a shield are not in it:
+they did themselves ("own").  What happened, when, by whose system or to which service: no content,
+person, decision, section, code or id, so it says no more of consent than that something was given.
+Of what was given to the asker itself nothing is told: what was tried in vain and then withheld
+would be among it.  What the law takes from consent (N13) and views past a shield are not in it:
 they are the data protection lead's (4.6, A8).  A co-ordinator finds nothing of a sensitive service,
 neither its name nor a gap (A6).
 """
@@ -17,6 +18,7 @@ from hub.domain.partner import Partner, Registry
 from hub.services.brokering import OVERSEEING
 from hub.services.masking import sensitive_service
 
+GIVEN: Final = "disclosure.intended"
 WHAT: Final[Mapping[str, str]] = {
     "message.accepted": "WROTE",
     "consent.recorded": "RECORDED_CONSENT",
@@ -27,7 +29,7 @@ WHAT: Final[Mapping[str, str]] = {
     "consents.read": "LOOKED_AT_CONSENT",
     "report.read": "MADE_REPORT",
     "audit.read": "LOOKED_AT_AUDIT",
-    "disclosure.intended": "GIVEN",
+    GIVEN: "GIVEN",
 }
 """What is told; every other kind of row is not."""
 STATUTORY: Final = "N13"
@@ -42,8 +44,10 @@ def overseen(
     for row in rows:
         if row.kind not in WHAT or row.facts.get("message_type") == STATUTORY:
             continue
-        own = row.actor == partner.name or (row.service is not None and partner.serves(row.service))
+        own = row.actor == partner.name
         if not own and not held & (LEADS | OVERSEEING):
+            continue
+        if row.kind == GIVEN and row.service is not None and partner.serves(row.service):
             continue
         if held == OVERSEEING and not own and _sensitive(row, registry):
             continue

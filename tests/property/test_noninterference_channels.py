@@ -110,6 +110,7 @@ async def look(world: World, seen: list[str]) -> None:
     await world.drain()
     seen.append(await tried(world.viewer.view(mine, SERVICE, "e1", "PLAN", CANONICAL)))
     seen.append(await tried(world.lookup.consents(mine, "e1")))
+    seen.append(await tried(world.lookup.audit(mine, "e1", 0, 200)))
 
 
 def known(seen: list[str]) -> list[str]:

@@ -62,8 +62,14 @@ async def test_the_lead_sees_the_whole_episode_and_others_their_own(world: World
     led, own = await rows(world, "EHM-A"), await rows(world, "HOU-A")
 
     assert ("VIEWED", "HV-A", "HV-A/HV", "") in led
-    assert ("GIVEN", "hub", "HOU-A/HOUS", "N7") in led & own
-    assert {(by, service) for _, by, service, _ in own} <= {("hub", "HOU-A/HOUS"), ("HOU-A", "")}
+    assert ("GIVEN", "hub", "HOU-A/HOUS", "N7") in led
+    assert {by for _, by, _, _ in own} <= {"HOU-A"}
+
+
+async def test_nobody_is_told_what_was_tried_in_vain_for_itself(world: World) -> None:
+    """What was withheld after it could not be sent is not given away here, to the lead neither."""
+    for who in ("EHM-A", "HOU-A", "HV-A"):
+        assert not [one for one in await rows(world, who) if who in one[2]]
 
 
 async def test_a_sensitive_service_leaves_no_trace_for_the_co_ordinator(world: World) -> None:
