@@ -5,6 +5,8 @@ by argument, with production as the default.
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from adapters.database.vault import FileVault
 from adapters.destinations.amqp import queue_of
 from adapters.destinations.fhir import CONTENT_TYPE as FHIR
 from adapters.destinations.mllp import CONTENT_TYPE as HL7V2
+from adapters.notifications.govuk_notify import GovUkNotify, load_notify
 from adapters.partners.profiles import load_registry
 from adapters.tokens import TokenDesk
 from hub.domain.exchange import Tree
@@ -37,6 +40,7 @@ from hub.relaying import WORK, HintSource, Refill
 from hub.secrets import Secret, read_secret
 from hub.services.copying import External
 from hub.services.polling import Poller, every
+from hub.services.ringing import Ringer
 from hub.settings import Settings
 from hub.worker import Workers
 from mappings.engine.catalogue import Format
@@ -222,6 +226,7 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
             stack.push_async_callback(hub.noticing.matcher.stop)
             for due in (hub.scheduler, hub.overdue):
                 stack.callback(asyncio.create_task(due.forever()).cancel)
+            _ring(hub, stack)
             if external:
                 leases = [one.lease.total_seconds() for one in external]
                 polling = asyncio.create_task(Poller(store, hub.registers, every(leases)).forever())
@@ -229,6 +234,18 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
         for beside in (_purging(hub), _reading(taken)):
             stack.callback(asyncio.create_task(beside).cancel)
         yield hub
+
+
+def _ring(hub: Hub, stack: AsyncExitStack) -> None:
+    """Tell people that there are alerts, if the site has a ``notify.yaml``."""
+    told = load_notify(hub.settings.config_dir)
+    if told is None:
+        return
+    bell = GovUkNotify(told)
+    stack.push_async_callback(bell.close)
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    ringer = Ringer(hub.store, hub.clock, told.people, bell, owner)
+    stack.callback(asyncio.create_task(ringer.forever()).cancel)
 
 
 async def _embedded(hub: Hub, stack: AsyncExitStack) -> None:
