@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
+from hub.domain.contacts import Address
 from hub.domain.dictionary import Leaf, Node, episode_tree
 from hub.services.leaf_rules import (
     FREE,
@@ -79,7 +80,7 @@ def _restricts(node: Node) -> Callable[[Mapping[str, Any], Permits], bool] | Non
         return lambda owner, permits: owned({"action_owner": owner}, permits.masked)
     if "is_sensitive_service" in node.children:
         return lambda item, permits: other(item, permits.masked)
-    if "address_lines" in node.children and "use" in node.children:
+    if node.type is Address:
         restricted = restricted_codes("CL-28")
         return lambda item, _permits: item.get("use") in restricted
     by = node.sensitive_by
