@@ -56,6 +56,13 @@ def test_a_named_person_permits_for_themself(person: str | None, may: int) -> No
     assert permits("s1", "s2").person(person, "sec.review") == 0
 
 
+def test_an_adult_who_says_nothing_of_a_section_permits_nothing_there() -> None:
+    """Whatever every child permits."""
+    said = {"s1": {"sec.plan": SECTION}, "c1": {"sec.review": SECTION}}
+
+    assert Permits(("s1",), ("c1",), lambda person: said[person]).person("c1", "sec.plan") == 0
+
+
 def test_an_answer_is_asked_for_once() -> None:
     """Also where it is no."""
     asked: list[str] = []
