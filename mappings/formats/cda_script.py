@@ -95,6 +95,10 @@ class CdaScript(Script):
             raise Unscripted
         return said(slot.value)
 
+    def wide(self) -> AbstractSet[str]:
+        """Return the sections: nearly all of a document."""
+        return frozenset({"Component3"})
+
     def alike(self, slot: Slot) -> bool:
         """Return whether there is no id below *slot* that is another one in every document."""
         if isinstance(slot, Object):

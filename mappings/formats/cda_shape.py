@@ -109,11 +109,11 @@ class CdaShape(XmlShape):
     def scripted(self, write: Write, context: Rendering, whole: Callable[[], Any]) -> Any:
         """Return the document written at once; over the tree where that cannot say a value."""
         try:
-            text = write(context.root, context)
+            texts = write(context.root, context)
         except (Unwritable, TypeError):
             # A type error: an object stands where a word belongs.  The slow way says where.
             return whole()
-        return Script(text, context.agrees, whole)
+        return Script(texts, context.agrees, whole)
 
     def addresses(self, seed: str) -> Callable[[str], str]:
         """Return what makes the UUIDs of one child's document: *seed* as `View` has it."""

@@ -23,7 +23,8 @@ Node = Any
 INSTANCE: Final = {"xsi": SCHEMA_INSTANCE}
 """The prefix that a typed grammar needs."""
 
-DECLARATION: Final = b"<?xml version='1.0' encoding='UTF-8'?>\n"
+DECLARED: Final = "<?xml version='1.0' encoding='UTF-8'?>\n"
+DECLARATION: Final = DECLARED.encode()
 _PARSER: Final = {
     "encoding": "utf-8",
     "resolve_entities": False,
@@ -36,19 +37,20 @@ _PARSER: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A document as text without a declaration, and as the element that lxml makes of it.
+    """A document as bytes (UTF-8, declared, no white space added), and as the element that lxml
+    makes of it.
 
     *agrees*: no element contradicts itself, as far as the writer was told what that is.
     """
 
-    text: bytes
+    raw: bytes
     root: Any
     agrees: bool
 
     @property
-    def raw(self) -> bytes:
-        """Return the bytes of the document: UTF-8, declared, no white space added."""
-        return DECLARATION + self.text
+    def text(self) -> bytes:
+        """Return the bytes without their declaration."""
+        return self.raw.removeprefix(DECLARATION)
 
 
 def element(document: Mapping[str, Node], root: str, grammar: Grammar) -> Any:
@@ -67,25 +69,27 @@ def built(
     kind = grammar.roots[root]
     try:
         if isinstance(document, Script):
-            body, agrees = document.text, document.agrees
+            texts, agrees = document.texts, document.agrees
         else:
             out = Written()
             out.context = document.context if isinstance(document, Draft) else None
             (writer or _writer(grammar)).put(document, kind, f"<{root}", f"</{root}>", out)
-            body, agrees = "".join(out), out.agrees
+            texts, agrees = out, out.agrees
         spaces = [f' xmlns="{grammar.namespace}"']
         spaces += [
             f' xmlns:{name}="{uri}"'
             for name, uri in grammar.prefixes.items()
-            if f" {name}:" in body or f"<{name}:" in body
+            if any(f" {name}:" in one or f"<{name}:" in one for one in texts)
         ]
-        at = len(root) + 1
-        text = f"{body[:at]}{''.join(spaces)}{body[at:]}".encode()
-        made = etree.fromstring(text, etree.XMLParser(**_PARSER))
+        first, at = texts[0], len(root) + 1
+        # Joined once: a copy of a long text costs as much as a tenth of writing it.
+        begin = (DECLARED, first[:at], *spaces, first[at:])
+        raw = "".join((*begin, *texts[1:])).encode()
+        made = etree.fromstring(raw, etree.XMLParser(**_PARSER))
     except (Unwritable, UnicodeEncodeError, etree.XMLSyntaxError, TypeError):
         # A type error: an object stands where a word belongs, and cannot be looked up.
         raise _refusal(document, kind, grammar) from None
-    return Built(text, made, agrees)
+    return Built(raw, made, agrees)
 
 
 @cache

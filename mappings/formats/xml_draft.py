@@ -21,12 +21,12 @@ class Prose:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A document that is written already: its *text*, and how to have it as a *tree* instead.
+    """A document that is written already: its *texts* in a row, and how to have it as a *tree*.
 
     *agrees*: no element contradicts itself.
     """
 
-    text: str
+    texts: list[str]
     agrees: bool
     tree: Callable[[], Node]
 

@@ -21,6 +21,12 @@ class Held(str):
     __slots__ = ()
 
 
+class Many(Held):
+    """The name of a list of texts, too long to be copied into one more than once."""
+
+    __slots__ = ()
+
+
 Pieces = Sequence[str]
 """Text in order: certain as it stands, and `Held`."""
 
@@ -75,8 +81,8 @@ class Spot:
         return [self.before, text, self.after]
 
 
-def expression(pieces: Pieces) -> str:
-    """Return the expression that joins *pieces*.
+def expression(pieces: Pieces, *, listed: bool = False) -> str:
+    """Return the expression that joins *pieces*; of their list if *listed*, or one is a list.
 
     >>> print(expression(["<a", ">", Held("v1"), "</a>"]))
     '<a>' f"{v1}" '</a>'
@@ -88,13 +94,38 @@ def expression(pieces: Pieces) -> str:
         else:
             joined[-1] += one
     joined = [one for one in joined if one]
+    if listed or several(joined):
+        return f"[{', '.join(map(_item, joined))}]"
     if len(joined) == 1 and isinstance(joined[0], Held):
         return str(joined[0])
     return " ".join(f'f"{{{one}}}"' if isinstance(one, Held) else ascii(one) for one in joined)
 
 
+def _item(one: str) -> str:
+    if isinstance(one, Many):
+        return f"*{one}"
+    return str(one) if isinstance(one, Held) else ascii(one)
+
+
+def several(pieces: Pieces) -> bool:
+    """Return whether there is a list among *pieces*."""
+    return any(isinstance(one, Many) for one in pieces)
+
+
+def whole(pieces: Pieces) -> None:
+    """Pass if *pieces* make one text; raises `Unscripted`."""
+    if several(pieces):
+        raise Unscripted
+
+
+def listed(scope: Scope, pieces: Pieces) -> None:
+    """Let the function return the list of *pieces*."""
+    scope.line(f"return {expression(pieces, listed=True)}")
+
+
 def returned(scope: Scope, pieces: Pieces) -> None:
-    """Let the function return *pieces*."""
+    """Let the function return *pieces* as one text."""
+    whole(pieces)
     scope.line(f"return {expression(pieces) or repr('')}")
 
 
@@ -105,4 +136,19 @@ def put(name: str) -> Lay:
 
 def added(name: str) -> Lay:
     """Return what adds text to the variable *name*."""
-    return lambda scope, pieces: scope.line(f"{name} += {expression(pieces) or repr('')}")
+
+    def add(scope: Scope, pieces: Pieces) -> None:
+        whole(pieces)
+        scope.line(f"{name} += {expression(pieces) or repr('')}")
+
+    return add
+
+
+def appended(name: str) -> Lay:
+    """Return what adds text to the list in the variable *name*."""
+
+    def append(scope: Scope, pieces: Pieces) -> None:
+        whole(pieces)
+        scope.line(f"{name}.append({expression(pieces) or repr('')})")
+
+    return append

@@ -25,13 +25,18 @@ from mappings.formats.xml_grammar import TEXT, Grammar
 from mappings.formats.xml_pieces import (
     Held,
     Lay,
+    Many,
     Pieces,
     Spot,
     Unscripted,
     added,
+    appended,
     expression,
+    listed,
     put,
     returned,
+    several,
+    whole,
 )
 from mappings.formats.xml_write import TYPE, said
 
@@ -55,12 +60,12 @@ class Script:
     grammar: Grammar
 
     def document(self, plan: Object, root: str) -> str:
-        """Return the name of the function (tree, context) that returns the text of the element
-        *root*, which is there even if nothing is left in it; raises `Unscripted`.
+        """Return the name of the function (tree, context) that returns the element *root* as texts
+        in a row, which is there even if nothing is left in it; raises `Unscripted`.
         """
         scope = Scope(self.renderer.source, item="i")
         spot = Spot(name=root, kind=self.grammar.roots[root])
-        self._element(plan, spot, scope, returned, always=True)
+        self._element(plan, spot, scope, listed, always=True)
         return self.renderer.source.function("i, c", scope)
 
     def fill(self, kind: str) -> Mapping[str, str]:
@@ -96,6 +101,10 @@ class Script:
         """Return the text of the constant *name* of *plan* if it is not what the rule says."""
         del plan, kind, name, scope
         return None
+
+    def wide(self) -> AbstractSet[str]:
+        """Return the types of what is long and stands in a row: its text is copied once."""
+        return frozenset()
 
     def alike(self, slot: Slot) -> bool:
         """Return whether *slot* says the same in every document, but for its leaves."""
@@ -178,22 +187,26 @@ class Script:
             certain = self._certain(plan, spot, spots, scope)
 
             def around(here: Scope, pieces: Pieces) -> None:
-                whole = self._whole(spot, members, {**certain, only: pieces}, {}, here)
-                lay(here, whole)
+                lay(here, self._whole(spot, members, {**certain, only: pieces}, {}, here))
 
             self._slot(plan.fields[only], spots[only], scope, around)
             return
         branch = shared(plan) if parts and not always else None
         if branch is not None and branch != scope.at:
             scope = scope.branch(branch)
-        held = {name: Held(source.fresh()) for name in (*parts, *free)}
+        held: dict[str, Held] = {name: Held(source.fresh()) for name in (*parts, *free)}
         there = {
             name: f"{one} is not None" if spots[name].hollow else one for name, one in held.items()
         }
 
         def fetched(name: str) -> None:
+            def keep(here: Scope, pieces: Pieces) -> None:
+                put(held[name])(here, pieces)
+                if several(pieces):
+                    held[name] = Many(held[name])
+
             scope.line(f"{held[name]} = {None if spots[name].hollow else repr('')}")
-            self._slot(plan.fields[name], spots[name], scope, put(held[name]))
+            self._slot(plan.fields[name], spots[name], scope, keep)
 
         for name in parts:
             fetched(name)
@@ -272,6 +285,7 @@ class Script:
             return [*begin, "/>"]
         if certain or len(inside) == len(there):
             return [*begin, ">", *body, f"</{spot.name}>"]
+        whole(body)
         rest = self.renderer.source.fresh()
         closed = expression([">", *body, f"</{spot.name}>"])
         scope.line(f"{rest} = {closed} if {' or '.join(inside)} else '/>'")
@@ -304,25 +318,26 @@ class Script:
             self._slot(slot.parts[0].content, spot, scope, lay)
             return
         made = self.renderer.source.fresh()
-        scope.line(f"{made} = ''")
-        self._several(slot.parts, spot, scope, made)
-        lay(scope.inside(f"if {made}:"), [Held(made)])
+        wide = spot.kind in self.wide()
+        scope.line(f"{made} = {'[]' if wide else repr('')}")
+        self._several(slot.parts, spot, scope, appended(made) if wide else added(made))
+        lay(scope.inside(f"if {made}:"), [Many(made) if wide else Held(made)])
 
-    def _several(self, parts: Sequence[Part], spot: Spot, scope: Scope, made: str) -> None:
-        """Add the items of *parts* to *made*; neighbours of one branch after one look for it."""
+    def _several(self, parts: Sequence[Part], spot: Spot, scope: Scope, lay: Lay) -> None:
+        """Lay the items of *parts*; neighbours of one branch after one look for it."""
         for run in runs(parts, scope.at):
             branch = shared(Listed(list(run))) if len(run) > 1 else None
             if branch is not None:
-                self._several(run, spot, scope.branch(branch), made)
+                self._several(run, spot, scope.branch(branch), lay)
                 continue
             for part in run:
-                self._part(part, spot, scope, made)
+                self._part(part, spot, scope, lay)
 
-    def _part(self, part: Part, spot: Spot, scope: Scope, made: str) -> None:
+    def _part(self, part: Part, spot: Spot, scope: Scope, lay: Lay) -> None:
         _lasting(part)
         rule = part.rule
         if rule is None:
-            self._slot(part.content, spot, scope, added(made))
+            self._slot(part.content, spot, scope, lay)
             return
         if rule.refer_all:
             raise Unscripted
@@ -330,7 +345,7 @@ class Script:
             scope = scope.inside(f"if {holds}:")
         item = self.renderer.source.fresh()
         head = f"for {item} in {scope.value(rule.source)} or ():"
-        self._slot(part.content, spot, scope.inside(head, item=item), added(made))
+        self._slot(part.content, spot, scope.inside(head, item=item), lay)
 
 
 def _depth(scope: Scope) -> int:
