@@ -3,14 +3,16 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from adapters.doors import mesh
+from adapters.doors import mesh, sftp
 from adapters.doors.mesh import MeshDoor
 from adapters.doors.mllp import Intake, MllpDoor
+from adapters.doors.sftp import SftpDoor
 from adapters.mesh.mailbox import Mailbox
 from adapters.mesh.site import FILE, MeshSite, load_mesh
+from adapters.sftp.line import SftpLine
 from adapters.trust import mutual
 from hub.domain.partner import Registry
 from hub.errors import Code, Fault, Misconfigured
@@ -118,3 +120,24 @@ async def mesh_door(hub: mesh.Intake, settings: Settings) -> AsyncIterator[MeshD
         await asyncio.wait({looking})
         await mailbox.close()
         log.info("mesh.closed")
+
+
+@asynccontextmanager
+async def sftp_doors(hub: sftp.Intake) -> AsyncIterator[Sequence[SftpDoor]]:
+    """Look into the folders of all partners that send files, while the block runs."""
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    doors = [
+        SftpDoor(hub, name, held.sftp, SftpLine(held.sftp.place), owner)
+        for name, held in sorted(hub.registry.credentials.items())
+        if held.sftp is not None
+    ]
+    looking = {asyncio.create_task(door.forever()) for door in doors}
+    try:
+        yield doors
+    finally:
+        for task in looking:
+            task.cancel()
+        if looking:
+            await asyncio.wait(looking)
+        for door in doors:
+            await door.line.close()

@@ -7,11 +7,13 @@ from adapters.destinations.fhir import FhirDestination
 from adapters.destinations.mesh import MeshDestination
 from adapters.destinations.mllp import MllpDestination
 from adapters.destinations.pull import PullDestination
+from adapters.destinations.sftp import SftpDestination
 from adapters.destinations.webhook import WebhookDestination
 from adapters.mesh.mailbox import Mailbox
 from adapters.mesh.site import FILE as MESH
 from adapters.mesh.site import load_mesh
 from adapters.notifications.child_index import ChildIndexDestination
+from adapters.sftp.line import SftpLine
 from hub.domain.partner import Partner
 from hub.errors import Code, Fault, Misconfigured
 from hub.hub import Hub
@@ -87,6 +89,11 @@ def destinations(hub: Hub) -> tuple[dict[str, Destination], list[Closing]]:
             case "fhir":
                 made[partner.name] = in_fhir = FhirDestination.to(delivering)
                 closing.append(in_fhir)
+            case "sftp":
+                if delivering.sftp is None:
+                    raise unserved(partner, "the channel sftp needs url, key_file and hosts_file")
+                made[partner.name] = by_file = SftpDestination(SftpLine(delivering.sftp))
+                closing.append(by_file)
     return made, closing
 
 

@@ -24,7 +24,7 @@ from hub.api.serving import listening, measured
 from hub.bootstrap import CONSENT, Role, compose, token_desk
 from hub.checkup import site_of
 from hub.domain.exchange import Tree
-from hub.doors import mesh_door, mllp_door, refuse_unfit_senders
+from hub.doors import mesh_door, mllp_door, refuse_unfit_senders, sftp_doors
 from hub.hub import Hub
 from hub.logging import configure, log
 from hub.settings import Settings
@@ -102,6 +102,7 @@ async def _serve(settings: Settings, role: Role) -> None:
         calm_collector()
         if role != "api":
             await working.enter_async_context(mesh_door(hub, settings))
+            await working.enter_async_context(sftp_doors(hub))
         contact = hub.registry.support_contact
         await working.enter_async_context(
             measured(create_metrics_app(hub), settings, support_contact=contact)

@@ -10,6 +10,7 @@ from typing import Final
 
 from adapters.destinations.breaker import Breaker
 from adapters.mesh.mailbox import Mailbox
+from adapters.sftp.names import ending_of
 from hub.domain.carriage import Outcome, Parcel
 from hub.domain.partner import MeshRoute
 from hub.errors import Code, Rejected
@@ -19,7 +20,6 @@ CONTENT_TYPES: Final = ("N6", "N7", "N9", "N13", "N16")
 """The message types that go under the workflow id for content (`hub.services.settle.format_of`)."""
 SUBJECT: Final = "eCAF message"
 AGAIN: Final = "eCAF message, possible duplicate"
-_ENDINGS: Final = {"json": "json", "xml": "xml", "hl7-v2": "hl7", "csv": "csv", "html": "html"}
 
 
 class MeshDestination:
@@ -45,19 +45,8 @@ class MeshDestination:
                 workflow=self._route.content if content else self._route.notification,
                 local_id=parcel.delivery_id,
                 subject=AGAIN if parcel.possible_duplicate else SUBJECT,
-                filename=f"{parcel.delivery_id}.{_ending(parcel.content_type)}",
+                filename=f"{parcel.delivery_id}.{ending_of(parcel.content_type)}",
                 content_type=parcel.content_type,
                 checksum=f"sha256:{sha256(parcel.body).hexdigest()}",
             )
         return Outcome(delivered=False, evidence={CARRIER: given})
-
-
-def _ending(content_type: str) -> str:
-    """Return the ending of a file of that type.
-
-    >>> _ending("application/fhir+json"), _ending("application/cda+xml;charset=utf-8"), _ending("x")
-    ('json', 'xml', 'dat')
-    """
-    kind = content_type.partition(";")[0].strip().lower()
-    found = kind.rpartition("/")[2].rpartition("+")[2]
-    return _ENDINGS.get(found, "dat")

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from adapters.partners.mesh import read_route
 from adapters.partners.mllp import mllp_address
+from adapters.partners.sftp import Files, read_place
 from adapters.partners.values import matching
 from adapters.partners.waits import waits
 from hub.domain.partner import Channel, Delivering
@@ -14,7 +15,16 @@ from hub.positioned import Fields, Value
 from hub.secrets import permission_fault
 from hub.settings import is_loopback
 
-CHANNELS: Final[tuple[Channel, ...]] = ("webhook", "amqp", "pull", "index", "mllp", "mesh", "fhir")
+CHANNELS: Final[tuple[Channel, ...]] = (
+    "webhook",
+    "amqp",
+    "pull",
+    "index",
+    "mllp",
+    "mesh",
+    "fhir",
+    "sftp",
+)
 _OPERATION: Final = "/$process-message"
 _LONGEST: Final = 128
 _FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,63}", re.ASCII)
@@ -25,7 +35,7 @@ def read_delivering(value: Value, config_dir: Path) -> Delivering:
     told = value.mapping(
         "channel", "url", "body", "content", "notification", "answers", "secret_file", "ca_file",
         "cert_file", "key_file", "retry", "mailbox", "workflows", "delivered",
-        "next_secret_file", "reach",
+        "next_secret_file", "reach", "hosts_file",
     )  # fmt: skip
     channel_value = told.need("channel")
     channel = next(c for c in CHANNELS if c == channel_value.one_of(*CHANNELS))
@@ -33,6 +43,10 @@ def read_delivering(value: Value, config_dir: Path) -> Delivering:
     for given in (following, reach):
         if given is not None and channel not in ("webhook", "index"):
             given.error(f"means nothing for the channel {channel}")
+    if channel == "sftp":
+        return _by_sftp(told, config_dir)
+    if (given := told.get("hosts_file")) is not None:
+        given.error(f"means nothing for the channel {channel}")
     if channel == "mesh":
         return _over_mesh(told)
     for name in ("mailbox", "workflows", "delivered"):
@@ -154,6 +168,32 @@ def _in_fhir(told: Fields, value: Value, config_dir: Path) -> Delivering:
         key_file=None if key is None else secret_file(key, config_dir),
         retry=waits(told.get("retry")),
     )
+
+
+def _by_sftp(told: Fields, config_dir: Path) -> Delivering:
+    """Read into which folder of its SFTP server a partner takes files: whole messages, in formats
+    that are named.
+    """
+    for name in ("secret_file", "ca_file", "cert_file", "mailbox", "workflows", "delivered"):
+        if (given := told.get(name)) is not None:
+            given.error("means nothing for the channel sftp")
+    body = told.get("body")
+    if body is not None and body.one_of("full", "thin") == "thin":
+        body.error("SFTP carries whole messages: body: full")
+    return Delivering(
+        channel="sftp",
+        body="full",
+        content=_format(told.need("content")) or "",
+        notification=_format(told.need("notification")) or "",
+        answers=_format(told.get("answers")),
+        retry=waits(told.get("retry")),
+        sftp=read_place(told, files_of(config_dir)),
+    )
+
+
+def files_of(config_dir: Path) -> Files:
+    """Return how a file of the site is found, and how one that only its owner may read."""
+    return (lambda one: inside(one, config_dir), lambda one: secret_file(one, config_dir))
 
 
 def _format(value: Value | None) -> str | None:

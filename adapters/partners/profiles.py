@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.partners.accreditations import Accredited, read_accredited
-from adapters.partners.delivering import answered_at, inside, read_delivering
+from adapters.partners.delivering import answered_at, files_of, inside, read_delivering
 from adapters.partners.jwks import read_jwks, thumbprint
 from adapters.partners.mesh import alone_at_mesh, read_mesh
 from adapters.partners.mllp import alone, read_mllp
+from adapters.partners.sftp import alone_in_folder, read_sftp
 from adapters.partners.signed import read_signed
 from adapters.partners.values import authority, coded, day, line, matching, optional_line
 from hub.domain.codes import Standing, check
@@ -228,7 +229,7 @@ def _operations(value: Value) -> frozenset[str]:
 def _credentials(value: Value | None, config_dir: Path) -> Credentials:
     if value is None:
         return Credentials()
-    told = value.mapping("api_keys", "jwks_file", "mllp", "mesh", "webhook")
+    told = value.mapping("api_keys", "jwks_file", "mllp", "mesh", "webhook", "sftp")
     keys: list[ApiKey] = []
     listed = told.get("api_keys")
     for item in listed.sequence() if listed else ():
@@ -249,11 +250,13 @@ def _credentials(value: Value | None, config_dir: Path) -> Credentials:
     mesh = None if through is None else read_mesh(through)
     signs = told.get("webhook")
     webhook = None if signs is None else read_signed(signs, config_dir)
+    files = told.get("sftp")
+    sftp = None if files is None else read_sftp(files, files_of(config_dir))
     if jwks is None:
-        return Credentials(api_keys=tuple(keys), mllp=sender, mesh=mesh, webhook=webhook)
+        return Credentials(tuple(keys), (), sender, mesh, webhook, sftp)
     path = inside(jwks, config_dir)
     try:
-        return Credentials(tuple(keys), read_jwks(path), sender, mesh, webhook)
+        return Credentials(tuple(keys), read_jwks(path), sender, mesh, webhook, sftp)
     except ValueError as wrong:
         jwks.error(str(wrong))
 
@@ -287,6 +290,8 @@ def _across(profiles: Mapping[str, _Profile], problems: Problems) -> None:
                 alone(name, over, used, profile.deliver)
             if (through := profile.credentials.mesh) is not None:
                 alone_at_mesh(name, through, used, profile.deliver)
+            if (files := profile.credentials.sftp) is not None:
+                alone_in_folder(name, files, used, profile.deliver)
         with problems.kept():
             one = profile.partner
             known = administrators.setdefault(one.organisation, str(one.administrator))

@@ -21,7 +21,7 @@ the child index, posting notifications, reading what was released to the partner
 disclosing without consent what a named person decided to disclose (N13), vouching for the
 organisation's practitioners, and seeing past a shield for one view (child protection only)."""
 
-Channel = Literal["webhook", "amqp", "pull", "index", "mllp", "mesh", "fhir"]
+Channel = Literal["webhook", "amqp", "pull", "index", "mllp", "mesh", "fhir", "sftp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,20 @@ class MeshRoute:
     content: str
     notification: str
     delivered: Literal["collected", "answered"] = "collected"
+
+
+@dataclass(frozen=True, slots=True)
+class SftpPlace:
+    """A folder on a partner's SFTP server; *key_file* is the hub's key there, *hosts_file* holds
+    the server's own.
+    """
+
+    host: str
+    port: int
+    user: str
+    folder: str
+    key_file: Path
+    hosts_file: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,7 @@ class Delivering:
     next_secret_file: Path | None = None
     reach: Literal["public", "private"] = "public"
     mesh: MeshRoute | None = None
+    sftp: SftpPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +214,23 @@ class MeshSender:
 
 
 @dataclass(frozen=True, slots=True)
+class SftpSender:
+    """Whose files are taken out of the folder *place*, on the partner's own server; *content_types*
+    says what they are by their endings.  *acting* is the practitioner for whom its system acts
+    where a message names nobody.
+    """
+
+    place: SftpPlace
+    content_types: Mapping[str, str]
+    acting: str | None = None
+    poll_seconds: int = 30
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """By what a partner proves who it is: API keys (loopback only), public keys (JWK members),
-    certificates at the MLLP door, a mailbox at MESH, and signatures of webhooks.
+    certificates at the MLLP door, a mailbox at MESH, signatures of webhooks, and a folder on its
+    own SFTP server.
     """
 
     api_keys: tuple[ApiKey, ...] = ()
@@ -209,6 +238,7 @@ class Credentials:
     mllp: MllpSender | None = None
     mesh: MeshSender | None = None
     webhook: Verifier | None = None
+    sftp: SftpSender | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from adapters.destinations.mesh import MeshDestination
 from hub.domain.exchange import State
+from hub.doors import mesh_door
 from hub.errors import Code, Unavailable
+from hub.reaching import destinations
 from hub.secrets import Secret
 from tests import builders as b
 from tests.contract.mesh_post import (
@@ -368,3 +371,25 @@ async def test_two_hubs_understand_each_other(post: Post) -> None:
 
     assert read["acknowledgement"]["delivery_id"] == theirs
     assert read["acknowledgement"]["code"] in {"APPLIED", "REJECTED"}
+
+
+async def test_a_site_with_a_mailbox_looks_into_it(
+    mesh_sandbox: MeshSandbox, tmp_path: Path
+) -> None:
+    """While the hub serves, messages are taken without anybody asking; and it sends by the same."""
+    async with opened(mesh_sandbox, tmp_path) as post:
+        (tmp_path / "mesh.yaml").write_text(
+            f"url: {mesh_sandbox.url}\nmailbox: {HUB}\n"
+            "password_file: password\nshared_key_file: shared\npoll_seconds: 5\n"
+        )
+        name = post.send(b"{}", local_id="EHM-90")
+        mine = {"EHM-A": post.world.partners["EHM-A"]}
+        post.hub.registry = replace(post.hub.registry, partners=mine)
+        carriers, closing = destinations(post.hub)
+        async with mesh_door(post.hub, post.hub.settings), asyncio.timeout(60):
+            while post.sandbox.status(name) != "acknowledged":  # noqa: ASYNC110  another process
+                await asyncio.sleep(0.1)
+        for one in closing:
+            await one.close()
+
+    assert isinstance(carriers["EHM-A"], MeshDestination)

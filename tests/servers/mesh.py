@@ -39,8 +39,8 @@ class MeshSandbox:
     def reset(self) -> None:
         """Empty every mailbox."""
         for mailbox in (HUB, TRUST, OTHER):
-            self.http.delete(f"/messageexchange/admin/reset/{mailbox}").raise_for_status()
             shutil.rmtree(self.folder / mailbox, ignore_errors=True)
+        self.http.delete("/messageexchange/admin/reset").raise_for_status()
 
     def client(self, mailbox: str, **how: Any) -> MeshClient:
         """Return NHS England's client for a mailbox; close it."""

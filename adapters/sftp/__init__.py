@@ -1,0 +1,1 @@
+"""SFTP: a connection to a partner's server, and the names of files there."""
