@@ -39,11 +39,18 @@ class Transaction:
         self._heads: dict[str, EpisodeHead | None] = {}
         self._shreds: dict[str, int] = {}
         self._unborn: set[str] = set()  # episodes that the database does not know
+        self._changed = False  # whether this unit has, at once
         self._hidden = False  # whether reading may not tell what there is
 
     def begin(self) -> None:
         """Start a unit: from here on, changes can be undone."""
         self._undo.clear()
+        self._changed = False
+
+    @property
+    def wrote(self) -> bool:
+        """Whether the unit has changed anything."""
+        return self._changed or bool(self._undo)
 
     def drop(self) -> None:
         """Undo the changes of the unit that has just failed."""
@@ -61,6 +68,7 @@ class Transaction:
 
     def change(self, statement: str, *parameters: Any) -> int:
         """Change rows at once, for a unit that has a transaction to itself; return how many."""
+        self._changed = True
         self._fetch(statement, *parameters)
         changed: int = self._cursor.rowcount
         return changed

@@ -11,8 +11,9 @@ What can go wrong, and what becomes of it:
   runs again, alone and asking before it writes, so that only who is in conflict hears of it;
 - the connection is lost before the commit was sent: nothing happened, the group runs again on a
   new one;
-- the commit itself raises: nobody knows; all hear `Unavailable` with ``E_OUTCOME_UNKNOWN`` and
-  will come again with the same key (`reliability.md` 5.2).
+- the commit itself raises: nobody knows; who wrote hears `Unavailable` with ``E_OUTCOME_UNKNOWN``
+  and will come again with the same key (`reliability.md` 5.2); who only read reads again, alone,
+  so that a full disk stops no reader (P14).
 
 Units must therefore bear to be run more than once: everything they do, they do through their
 session.
@@ -23,6 +24,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -49,7 +51,7 @@ DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
 class Job:
     """A unit that waits, whom to tell, and what came of it."""
 
-    __slots__ = ("alone", "error", "future", "needs", "result", "unit")
+    __slots__ = ("alone", "error", "future", "needs", "result", "unit", "wrote")
 
     def __init__(
         self,
@@ -63,6 +65,7 @@ class Job:
         self.unit, self.needs, self.future, self.alone = unit, needs, future, alone
         self.result: Any = None
         self.error: BaseException | None = None
+        self.wrote = False
 
 
 class CommitFailed(Exception):
@@ -119,7 +122,13 @@ class Writer:
 
     def disconnect(self) -> None:
         """Give up the connection, whatever state it is in."""
-        connection, self._connection, self._cursor = self._connection, None, None
+        connection, self._connection = self._connection, None
+        cursor, self._cursor = self._cursor, None
+        if cursor is not None:
+            # Whoever still knows it, a traceback perhaps, would keep a SQLite connection half
+            # closed, and its lock on the file: the next one would wait for itself.
+            with suppress(*DRIVER_ERRORS):
+                cursor.close()
         if connection is not None:
             connection.invalidate()  # never back to a pool, never a rollback on a dead line
             connection.close()
@@ -164,18 +173,21 @@ class Writer:
 
     def _settle(self, jobs: Sequence[Job]) -> None:
         lost: Exception | None = None
+        again: Sequence[Job] = ()
         for attempt in range(_RECONNECTS):
             time.sleep(0.2 * attempt)
             try:
                 self._transact(jobs, careful=False)
             except CommitFailed:
-                _fail(jobs, _unknown())
+                _fail([job for job in jobs if job.wrote], _unknown())
+                again = [job for job in jobs if not job.wrote]
             except ConnectionLost as fault:
                 lost = fault
                 continue
             except Exception:  # noqa: BLE001  one of them is the cause; alone, it hears of it
-                for job in jobs:
-                    self._alone(job)
+                again = jobs
+            for job in again:
+                self._alone(job)
             return
         _fail(jobs, unreachable(lost))
 
@@ -191,6 +203,8 @@ class Writer:
                 job.error = _unknown()
             except (ConnectionLost, *DRIVER_ERRORS) as caught:
                 fault = caught
+                if _no_room(caught):
+                    break  # nobody is in the way: others wait for us, and readers among them
                 continue
             except Exception as caught:  # noqa: BLE001  it is the caller's
                 job.error = caught
@@ -220,6 +234,7 @@ class Writer:
                     job.error = fault
                 else:
                     job.error = None
+                job.wrote = session.wrote
             session.flush()
         except BaseException as fault:
             if not self._rollback():
@@ -255,6 +270,14 @@ class Writer:
             self.disconnect()
             return False
         return True
+
+
+def _no_room(fault: Exception) -> bool:
+    """Return whether the disk is full or broken, which trying again at once does not mend."""
+    if isinstance(fault, sqlite3.Error):
+        code = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+        return code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+    return isinstance(fault, psycopg.errors.DiskFull)
 
 
 def _unknown() -> Unavailable:

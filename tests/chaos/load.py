@@ -191,7 +191,8 @@ class Producer:
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
             if answer.status_code >= 500 or answer.status_code == 429:
-                self._ledger.note("unwell", key=message.key, status=answer.status_code)
+                code = answer.json().get("code")
+                self._ledger.note("unwell", key=message.key, status=answer.status_code, code=code)
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
             self._ledger.note(

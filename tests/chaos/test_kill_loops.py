@@ -1,4 +1,4 @@
-"""Kill loops: hub, broker and database killed at random under load, alone and in pairs.
+"""Kill loops: hub, broker and database killed at random under load, alone and in pairs, or paused.
 
 `reliability.md` P1, P2, P3, P4, P6, P10, P11 and P27: nothing acknowledged is lost, everything that
 was owed arrives once and in order with a record of its disclosure, and nobody has to help.
@@ -7,6 +7,7 @@ was owed arrives once and in order with a record of its disclosure, and nobody h
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.hub_process import LEASE_SECONDS
 from tests.chaos.rig import Rig, rig
 from tests.servers.postgres import PostgresServer, sqlalchemy_url, start_postgres
 from tests.servers.rabbitmq import EXTERNAL, RabbitServer, start_rabbitmq
@@ -24,7 +26,12 @@ REST_SECONDS = 120.0
 KILLS = int(os.environ.get("ECAF_TEST_KILLS") or 200)
 EPISODES, UPDATES = 3, 4
 KILLS_A_BURST = 4
-VICTIMS = ("hub", "hub", "hub", "broker", "database", "hub and database", "hub and broker")
+VICTIMS = (
+    *("hub", "hub", "hub", "broker", "database", "hub and database", "hub and broker"),
+    *("hub paused", "broker paused"),
+)
+PAUSE_SECONDS = 1.5 * LEASE_SECONDS
+"""Longer than the lease of what a paused hub was sending."""
 
 
 @pytest.fixture
@@ -45,6 +52,22 @@ def database() -> Iterator[PostgresServer]:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def pause(run: Rig, victim: str, broker: RabbitServer) -> None:
+    """Stop *victim* for longer than a lease, and let it go on."""
+    pid = run.hub.pid
+    assert pid is not None
+    if victim == "hub":
+        os.kill(pid, signal.SIGSTOP)
+    else:
+        await asyncio.to_thread(broker.sigstop)
+    await asyncio.sleep(PAUSE_SECONDS)
+    if victim == "hub":
+        os.kill(pid, signal.SIGCONT)
+    else:
+        await asyncio.to_thread(broker.sigcont)
+    run.killed(f"{victim} paused")
 
 
 async def kill(run: Rig, victim: str, broker: RabbitServer, database: PostgresServer) -> None:
@@ -85,7 +108,10 @@ async def test_random_kills_lose_and_double_nothing(
                     await asyncio.sleep(run.random.uniform(0.05, 1.0))
                     victim = run.random.choice(VICTIMS)
                     dead[victim] += 1
-                    await kill(run, victim, broker, database)
+                    if victim.endswith(" paused"):
+                        await pause(run, victim.removesuffix(" paused"), broker)
+                    else:
+                        await kill(run, victim, broker, database)
             rested = max(rested, await run.settle(REST_SECONDS))
         verdict = run.verdict()
         unrecorded = await run.undisclosed()

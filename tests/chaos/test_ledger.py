@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from tests.chaos.disclosures import unrecorded
 from tests.chaos.ledger import Ledger, Line, judge
 from tests.chaos.rig import rig
+from tests.sabotage.carriage import SABOTAGES as CARRIAGE
+from tests.sabotage.gates import SABOTAGES as GATES
 
 Said = Callable[[str], None]
 FLAWED = Path(__file__).with_name("sabotaged_hub.py")
@@ -137,3 +140,20 @@ async def test_sabotaged_hub_is_caught(flaw: str, faults: set[str], seed: int, s
 
     said(f"{flaw}: {verdict}, seed {seed}")
     assert faults & verdict.faults().keys()
+
+
+def test_every_broken_hub_is_listed() -> None:
+    """Those that there are, at least 25, each with the test that notices it, and no other."""
+    listed = {
+        line.split(" | ")[0].removeprefix("| "): line.split(" | ")[2].strip("` |")
+        for line in FLAWED.with_name("README.md").read_text("utf-8").splitlines()
+        if line.startswith("| ") and "`test_" in line and line.count(" | ") == 2
+    }
+
+    there = {
+        name: test.rpartition("::")[2] for name, (_break, test) in {**GATES, **CARRIAGE}.items()
+    }
+    flaws = run_path(str(FLAWED))["FLAWS"]
+    assert {name: test for name, test in listed.items() if name not in flaws} == there
+    assert flaws.keys() <= listed.keys()
+    assert len(listed) >= 25

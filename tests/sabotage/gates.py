@@ -1,7 +1,7 @@
 """Gates that are broken on purpose, one way each, and for each the test that must notice.
 
 What is broken is what runs, patched where it is used; a name here says what a programmer who was in
-a hurry might have done.  Only ever in a process of its own (`tests.sabotage.test_gates`).
+a hurry might have done.  Only ever in a process of its own (`tests.sabotage.noticing`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +16,7 @@ from hub.errors import Unavailable
 from hub.services import case, consent_turn, copying, dispatch, gate, place, registers, see
 from hub.services import prune as pruning
 from hub.services.released import Frozen
-
-Break = Callable[[], None]
+from tests.sabotage.noticing import Break
 
 
 def _put(where: Any, name: str, what: Any) -> None:
@@ -284,4 +283,3 @@ SABOTAGES: Final[Mapping[str, tuple[Break, str]]] = {
     ),
 }  # fmt: skip
 """Every broken gate, and the test that must notice it."""
-NONE: Final = "nothing is broken"

@@ -207,6 +207,27 @@ async def test_a_lost_connection_is_made_anew(dsn: str, vault: FileVault) -> Non
     assert read == [head(), head("e2")]
 
 
+async def test_who_only_reads_is_answered_though_the_commit_fails(store: SqlStore) -> None:
+    """A full disk stops who writes: in the same group, a reader reads what is committed."""
+    await store.run(lambda s: s.put_episode(head("e1")))
+    writer = store._writers[0]
+    writer._cursor = Refusing(writer._cursor, after=False)
+
+    wrote, read, raised, counts = await asyncio.gather(
+        store.run(lambda s: s.put_episode(head("e1", owner="EHM-A"))),
+        store.run(lambda s: s.episode("e1")),
+        store.run(lambda s: s.episode("e1").nothing),  # type: ignore[union-attr]
+        store.counts(),
+        return_exceptions=True,
+    )
+
+    assert isinstance(wrote, Unavailable)
+    assert wrote.code is Code.OUTCOME_UNKNOWN
+    assert read == head("e1")
+    assert isinstance(raised, AttributeError)
+    assert counts == {}
+
+
 @pytest.mark.database
 async def test_refused_groups_do_not_wear_the_connection_out(dsn: str, vault: FileVault) -> None:
     """Group after group is refused by a key that is taken; who has none in conflict is served."""

@@ -1,20 +1,18 @@
-"""Every gate that is broken on purpose is noticed by the test that is named for it.
-
-The named test, which passes in this suite, runs once more
-in a forked process with the gate broken: there it must fail.
-"""
+"""A test run once more, in a fork in which something is broken: does it notice?"""
 
 import os
 import sys
 import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
 
-from tests.sabotage.gates import NONE, SABOTAGES
 from tests.unit.services.world import World
+
+Break = Callable[[], None]
 
 
 class Unshrunk:
@@ -32,8 +30,11 @@ class Unshrunk:
                 )
 
 
-def outcome(test: str, sabotage: str, said: Path) -> int:
-    """Run one test with the gate broken, in a fork; return pytest's exit code."""
+def outcome(tests: Sequence[str], broken: Break | None, said: Path) -> int:
+    """Run *tests* in a fork, with what *broken* breaks; return pytest's exit code.
+
+    What it printed is in the file *said*.
+    """
     World()  # compiles the catalogue once, for all forks
     sys.stdout.flush()
     child = os.fork()
@@ -42,28 +43,13 @@ def outcome(test: str, sabotage: str, said: Path) -> int:
         try:
             for number in (1, 2):
                 os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT, 0o600), number)
-            if sabotage != NONE:
-                SABOTAGES[sabotage][0]()
+            if broken is not None:
+                broken()
             asked = ["-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=line"]
-            code = int(pytest.main([*asked, test], plugins=[Unshrunk()]))
+            code = int(pytest.main([*asked, *tests], plugins=[Unshrunk()]))
         except BaseException:  # noqa: BLE001  a fork must end here, whatever happened
             os.write(2, traceback.format_exc().encode())  # sys.stderr is still the parent's
         finally:
             sys.stdout.flush()
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-@pytest.mark.parametrize("name", SABOTAGES)
-def test_a_broken_gate_is_noticed(name: str, tmp_path: Path) -> None:
-    """The test fails, as a test (1), and not for want of one or of something else (2 to 5, 70)."""
-    said = tmp_path / "said.txt"
-    test = SABOTAGES[name][1]
-    assert outcome(test, name, said) == 1, f"{test}: {said.read_text()[-2_000:]}"
-
-
-def test_an_honest_gate_is_not_accused(tmp_path: Path) -> None:
-    """With nothing broken the same way of running passes: what is noticed above is the sabotage."""
-    said = tmp_path / "said.txt"
-    quick = sorted({test for _break, test in SABOTAGES.values() if "test_consent.py" in test})
-    assert [outcome(test, NONE, said) for test in quick] == [0] * len(quick)
