@@ -221,6 +221,7 @@ CASES = [
     Case("Latin-1", raw(GOOD.replace(b"answer-1", b"answer-\xe4")), "unknown"),
     Case("depth", raw(b'{"a":' * 2_000 + b"1" + b"}" * 2_000), "unknown"),
     Case("packed", raw(gzip.compress(GOOD), 200, KIND, "Content-Encoding: gzip"), "unknown"),
+    Case("said to be packed", raw(GOOD, 200, KIND, "Content-Encoding: gzip"), "unknown"),
     Case("longer than any", raw(GOOD + b" " * 20_000), "unknown"),
     # Cut, late, never
     Case("half, then closed", raw(GOOD[:80], 200, length=len(GOOD)), "unknown"),
@@ -320,6 +321,19 @@ async def test_a_wait_that_was_asked_for_is_kept(far: Receiver) -> None:
             await line.send(PARCEL)
         await line.close()
         assert caught.value.retry_after == 90
+
+
+async def test_a_redirect_is_not_followed(far: Receiver) -> None:
+    """Not even to where an acknowledgement would wait: nothing goes to an address of an answer."""
+    line = to(far)
+    for code in (301, 302, 303, 307, 308):
+        async with receiver() as elsewhere:
+            elsewhere.answers.append(tree(ack()))
+            far.answers.append(status(code, f"Location: {elsewhere.url}"))
+            with pytest.raises(Rejected):
+                await line.send(PARCEL)
+            assert elsewhere.received == []
+    await line.close()
 
 
 async def test_a_recall_is_only_handed_over(far: Receiver) -> None:

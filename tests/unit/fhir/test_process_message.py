@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 import pytest
 
+from hub.domain.accreditation import Stage
 from hub.errors import Code, Unavailable
 from mappings.formats import fhir_r4_models, fhir_r4_rules
 from tests import builders as b
@@ -296,6 +297,11 @@ async def test_who_may_not_send_is_told_so() -> None:
         answer = await door.say(opened(), "HOU-A")
         assert response(answer)["code"] == "fatal-error"
         assert codes(answer) == ["E_FORBIDDEN"]
+
+        school = door.world.partners["SCH-A"]
+        door.world.partners["SCH-A"] = replace(school, stage=Stage.TEST)
+        tested = await door.say(opened())
+        assert (tested.status_code, codes(tested)) == (403, ["E_ORG_NOT_ACCREDITED"])
 
         nobody = await door.client.post(PROCESS, content=opened())
         assert (nobody.status_code, codes(nobody)) == (401, ["E_UNAUTHENTICATED"])
