@@ -60,10 +60,21 @@ def given(
 
 
 class _Marked(str):
-    """A value that knows its place."""
+    """A value that knows its place: the same word elsewhere is another value, so that no pruning
+    takes what stands at one place for what stands at another.
+    """
 
     __slots__ = ("pointer",)
     pointer: str
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _Marked) and other.pointer != self.pointer:
+            return False
+        return str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
 
 def _marked(value: Any, at: str) -> Any:
