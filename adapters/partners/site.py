@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from adapters.database.vault import FileVault
 from adapters.partners.keys import Keys, create_certificate, create_keys
 from adapters.partners.profiles import load_registry
 from hub.errors import Code, Fault, Misconfigured
+from hub.settings import is_loopback
 
 INDEX: Final = "IDX"
 """The child index is the hub's own and belongs to every site."""
@@ -107,6 +109,8 @@ def _profile(example: Mapping[str, Any], url: str | None) -> dict[str, Any]:
         deliver["secret_file"] = f"secrets/{name}.webhook"
         if urlsplit(url).scheme == "https":
             deliver["ca_file"] = "tls/ca.pem"
+        if _inside(urlsplit(url).hostname or ""):
+            deliver["reach"] = "private"
     elif deliver["channel"] == "webhook":
         deliver["channel"] = "pull"
     today = datetime.now(UTC).date()
@@ -119,6 +123,17 @@ def _profile(example: Mapping[str, Any], url: str | None) -> dict[str, Any]:
     else:
         accredited["protocol_expires"] = today + _ACCREDITED
     return {**example, "accredited": accredited, "deliver": deliver}
+
+
+def _inside(host: str) -> bool:
+    """Return whether *host* can only be inside a private network: a name of one label, as of a
+    compose service, or a private address; loopback needs no leave.
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return "." not in host and not is_loopback(host)
+    return address.is_private and not address.is_loopback
 
 
 def _hub(hub_name: str, examples: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

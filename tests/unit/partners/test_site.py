@@ -138,3 +138,21 @@ def test_what_it_exports_is_also_what_site_names(tmp_path: Path) -> None:
         assert f"{name}={value}" in ran.output
     assert "ECAF_PUBLIC_URL=https://localhost:8700\n" in ran.output
     assert f"ECAF_OPERATOR_SOCKET={tmp_path / 'operator.sock'}" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("url", "reach"),
+    [
+        ("https://partner-hou-a:9443/hook", "private"),
+        ("https://10.0.0.7/hook", "private"),
+        ("https://[fd00::7]/hook", "private"),
+        ("https://hou-a.example/hook", "public"),
+        ("https://localhost:9443/hook", "public"),
+        ("http://127.0.0.1:9443/hook", "public"),
+    ],
+)
+def test_a_partner_inside_is_reached_inside(tmp_path: Path, url: str, reach: str) -> None:
+    """The name of a compose service is one label, and its address private: the hub may go there."""
+    site = init_site(tmp_path / "site", hub_name="Hub", host="h.example", partners={"HOU-A": url})
+
+    assert load_registry(site.folder).partners["HOU-A"].delivering.reach == reach
