@@ -183,7 +183,9 @@ class Writer:
                 again = [job for job in jobs if not job.wrote]
             except ConnectionLost as fault:
                 lost = fault
-                continue
+                if not _in_the_way(fault.__cause__):
+                    continue
+                again = jobs  # the same groups would meet in the same way again
             except Exception:  # noqa: BLE001  one of them is the cause; alone, it hears of it
                 again = jobs
             for job in again:
@@ -278,6 +280,11 @@ def _no_room(fault: Exception) -> bool:
         code = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
         return code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
     return isinstance(fault, psycopg.errors.DiskFull)
+
+
+def _in_the_way(fault: BaseException | None) -> bool:
+    """Return whether the server gave up this transaction because another was in its way."""
+    return isinstance(fault, psycopg.Error) and (fault.sqlstate or "").startswith("40")
 
 
 def _unknown() -> Unavailable:

@@ -314,3 +314,53 @@ def test_what_was_used_last_is_kept() -> None:
     kept.put("e", 6, weight=1)
     kept.put("g", 7, weight=8)
     assert [kept.get(name) for name in "deg"] == [3, 6, 7]
+
+
+class Entangled:
+    """A cursor to whose groups the server always says that another is in the way; the connection
+    is lost with it.
+    """
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor, self.met = cursor, 0
+
+    def execute(self, statement: str, parameters: Any = ()) -> Any:
+        if statement.startswith("BEGIN"):
+            self.met += 1
+            raise psycopg.errors.DeadlockDetected
+        if statement == "ROLLBACK":
+            raise psycopg.OperationalError
+        return self._cursor.execute(statement, parameters)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+
+async def test_a_group_that_was_in_the_way_of_another_goes_on_one_by_one(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups that met would meet again: each unit then goes alone, so that a reader is answered
+    and whoever is still in conflict is the only one to hear of it.
+    """
+    writer = store._writers[0]
+    transact, groups = writer._transact, []
+
+    def met(jobs: Any, *, careful: bool) -> None:
+        if careful:
+            return transact(jobs, careful=True)
+        groups.append(len(jobs))
+        writer._cursor = Entangled(writer.cursor())
+        monkeypatch.setattr(writer, "_rollback", lambda: False)
+        try:
+            return transact(jobs, careful=False)
+        finally:
+            monkeypatch.undo()
+            monkeypatch.setattr(writer, "_transact", met)
+            writer.disconnect()
+
+    monkeypatch.setattr(writer, "_transact", met)
+
+    await store.run(lambda s: s.put_episode(head("e1")))
+
+    assert await store.run(lambda s: s.episode("e1")) == head("e1")
+    assert len(groups) == 2
