@@ -41,7 +41,7 @@ bench-mappings: setup ## What mappings cost, beside hand-made work (ARGS=--peers
 
 chaos: setup ## Kill, cut and empty things twenty times over; nothing may be lost
 	@scripts/test-servers
-	$(PYTEST) -m slow --timeout=7200 -p no:logging tests/chaos tests/acceptance $(ARGS)
+	$(PYTEST) -m slow --timeout=7200 -p no:logging tests/chaos tests/acceptance tests/contract $(ARGS)
 	ECAF_TEST_FAULTED=10000 $(PYTEST) --timeout=7200 -p no:logging tests/property/test_faulted_consent.py tests/property/test_statutory_under_faults.py
 
 mutation: setup ## Change the consent core and the gate line by line: does a test notice? (ARGS="--changed-since main")

@@ -17,7 +17,7 @@ import pytest
 
 from tests.acceptance.real_hub import real_hub
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 ROOT: Final = Path(__file__).parents[2]
 PROGRAM: Final = ROOT / ".venv-schemathesis/bin/st"
 CONFIG: Final = """
@@ -77,7 +77,6 @@ async def test_a_little_of_everything(tmp_path: Path) -> None:
     assert code == 0, said
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1_800)
 async def test_a_lot_of_everything(tmp_path: Path) -> None:
     """Every phase, a hundred values for each operation, calls after calls."""

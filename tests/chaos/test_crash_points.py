@@ -15,7 +15,7 @@ from tests.servers.rabbitmq import RabbitServer
 
 pytestmark = pytest.mark.acceptance
 Said = Callable[[str], None]
-SAMPLE = 8
+SAMPLE = 4
 
 
 def spread(points: list[Point], count: int, seed: int) -> list[Point]:

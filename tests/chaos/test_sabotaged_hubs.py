@@ -31,11 +31,15 @@ async def impatient() -> AsyncIterator[Sweep]:
     ("flaw", "deadly", "faults"),
     [
         ("answer-before-commit", (f"after {SHARED}", 2), {"lost", "stuck"}),
-        ("two-transactions", ("INSERT delivery", 1), {"states"}),
-        ("no-sweep", (SENT, 1), {"lost", "stuck"}),
-        ("delivered-before-sent", (SENT, 1), {"lost", "stuck"}),
+        pytest.param(
+            "two-transactions", ("INSERT delivery", 1), {"states"}, marks=pytest.mark.slow
+        ),
+        pytest.param("no-sweep", (SENT, 1), {"lost", "stuck"}, marks=pytest.mark.slow),
+        pytest.param("delivered-before-sent", (SENT, 1), {"lost", "stuck"}, marks=pytest.mark.slow),
         ("no-dedupe", (SHARED, 2), {"unsteady"}),
-        ("new-id-each-attempt", (f"after {SENT}", 1), {"duplicated"}),
+        pytest.param(
+            "new-id-each-attempt", (f"after {SENT}", 1), {"duplicated"}, marks=pytest.mark.slow
+        ),
         ("audit-after-sending", (f"after {SENT}", 1), {"undisclosed"}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -216,7 +216,18 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+QUICK = 3
+"""One in so many is tried in the suite, and all of them in the long tier (`make chaos`)."""
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=[pytest.mark.slow] if number % QUICK else [])
+        for number, case in enumerate(CASES)
+    ],
+    ids=str,
+)
 async def test_what_is_wrong_gets_a_code(post: Post, case: Case) -> None:
     """It is recorded and answered, or left under an alert; what waits behind it is dealt with."""
     case.put(post)

@@ -28,7 +28,7 @@ from hub.services.overdue import Overdue
 from hub.services.quarantine import Action, Ground, act
 from tests.unit.services.world import CANONICAL, PARTNERS, World, includes, part
 
-STORIES = int(os.environ.get("ECAF_TEST_STORIES", "6"))
+STORIES = int(os.environ.get("ECAF_TEST_STORIES", "3"))
 STEPS = 30
 EVERY = tuple(
     replace(one, delivering=replace(one.delivering, channel="pull", body="thin"))
