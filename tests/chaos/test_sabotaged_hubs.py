@@ -17,6 +17,8 @@ PATIENCE = 8.0
 """Seconds for a step of the story: what a broken hub never does is not waited for long."""
 SHARED = "answer POST messages"
 SENT = "send EHM-A N7"
+REPEATED = {"unsteady", "refused"}
+"""What is worked on twice is answered otherwise, or is no lawful step any more: either shows it."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -36,7 +38,7 @@ async def impatient() -> AsyncIterator[Sweep]:
         ),
         pytest.param("no-sweep", (SENT, 1), {"lost", "stuck"}, marks=pytest.mark.slow),
         pytest.param("delivered-before-sent", (SENT, 1), {"lost", "stuck"}, marks=pytest.mark.slow),
-        ("no-dedupe", (SHARED, 2), {"unsteady"}),
+        ("no-dedupe", (SHARED, 2), REPEATED),
         pytest.param(
             "new-id-each-attempt", (f"after {SENT}", 1), {"duplicated"}, marks=pytest.mark.slow
         ),
@@ -52,7 +54,7 @@ async def test_a_sabotaged_hub_is_caught_at_a_point(
 
     said(f"{flaw}: {told.verdict}, caught by {', '.join(told.faults)}")
     assert told.killed
-    assert faults <= told.faults.keys()
+    assert faults & told.faults.keys() if faults is REPEATED else faults <= told.faults.keys()
 
 
 @pytest.mark.slow

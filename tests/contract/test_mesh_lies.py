@@ -286,13 +286,14 @@ async def post(mesh_sandbox: MeshSandbox, tmp_path: Path) -> AsyncIterator[Post]
         yield one
 
 
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
 async def test_what_mesh_says_became_of_a_message(
-    post: Post, monkeypatch: pytest.MonkeyPatch
+    every: int, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only what it says of that very message counts, and nothing that contradicts itself."""
     sent = post.out[-1]
     carrier_id = (sent.evidence or {})["mesh"]
-    for name, said, state in TRACKING:
+    for name, said, state in TRACKING[::every]:
         post.world.put(sent)
         usual = {"message_id": carrier_id, "local_id": sent.delivery_id, "status": "acknowledged"}
 
