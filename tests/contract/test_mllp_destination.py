@@ -432,7 +432,7 @@ async def test_five_failures_rest_the_receiver_and_a_probe_wakes_it(far: Hospita
 
 async def test_who_waits_for_a_slow_receiver_is_not_sent(far: Hospital) -> None:
     """Its turn does not come in time: it surely did not arrive, and is tried again."""
-    line = to(far, MllpLimits(answer_seconds=30.0, total_seconds=0.5))
+    line = to(far, MllpLimits(answer_seconds=30.0, total_seconds=30.0))
     taken, enough = asyncio.Event(), asyncio.Event()
 
     async def slow(writer: asyncio.StreamWriter, _about: str) -> None:
@@ -443,6 +443,8 @@ async def test_who_waits_for_a_slow_receiver_is_not_sent(far: Hospital) -> None:
     far.answers.append(slow)
     first = asyncio.create_task(line.send(PARCEL))
     await taken.wait()
+    # Only who waits gives up soon: the first, giving up with it, would leave it its turn.
+    line._limits = MllpLimits(answer_seconds=30.0, total_seconds=0.5)
 
     with pytest.raises(Unavailable) as waited:
         await line.send(replace(PARCEL, body=OTHER))
