@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import random
 import signal
 import socket
 import sys
@@ -11,14 +12,23 @@ from pathlib import Path
 from typing import IO
 
 GRACE_SECONDS = 10.0
+OWN_PORTS = range(16_384, 32_768)
+"""Linux takes those for outgoing connections from 32768 up, others from higher still."""
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody uses at the moment."""
+    """Return a loopback port that nobody uses at the moment.
+
+    It lies below those that the system gives to outgoing connections, for a server that is killed
+    and started again must find its port as free as it left it.
+    """
+    for port in random.SystemRandom().sample(OWN_PORTS, 50):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return int(probe.getsockname()[1])
 
 
 def _die_with_parent() -> None:
