@@ -33,6 +33,7 @@ from hub.services.masking import (
     restricted_codes,
     sensitive_service,
 )
+from hub.services.mentioned import with_children
 from hub.services.permits import SECTION, SENSITIVE, Permits
 from hub.services.place import Place, place
 from hub.services.released import Frozen
@@ -49,7 +50,7 @@ def prune(tree: Mapping[str, Any], permits: Permits) -> Frozen:
     """Return the part of the episode *tree* that *permits* allow; fields it does not know are
     withheld.
     """
-    return _compiled()(tree, place(permits), NO_RULE) or Frozen()
+    return with_children(_compiled()(tree, place(permits), NO_RULE) or Frozen())
 
 
 @cache

@@ -180,7 +180,16 @@ class Policy:
             seen = None if node is None else self._value(node, value, Place())
             if seen is not None:
                 found[name] = seen
+        self._hang(found)
         return found
+
+    def _hang(self, found: dict[str, Any]) -> None:
+        """Name, after everybody who is shown, the children of whom only a relationship is told."""
+        for adult in found.get("parents_carers", ()):
+            for told in adult.get("relationships", ()):
+                children = found.setdefault("subjects", [])
+                if all(child["subject_id"] != told["subject_id"] for child in children):
+                    children.append({"subject_id": told["subject_id"]})
 
     def _value(self, node: Node, value: Any, place: Place) -> Any:
         if node.leaf is not None:

@@ -2,7 +2,7 @@
 hub, and gives back, is read, whatever was cut out of it (`design.md` sections 4 and 6).
 """
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import pytest
@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 
 from hub.errors import HubError, InvalidContent
 from hub.services.prune import prune
+from hub.services.rights import named_alone
+from hub.services.views import MEMBERS, of_sections
 from mappings.commands import translator
 from mappings.formats.canonical_json import read_message
 from tests import builders
 from tests.property import laws
 from tests.property.families import families, message
 from tests.property.gate_model import thaw
-from tests.property.test_gate import Says, permits
+from tests.property.test_gate import Says, family, permits
 from tests.strategies import cuts, episodes
 
 Tree = dict[str, Any]
@@ -95,6 +97,66 @@ def _lawful(tree: Tree) -> bool:
     except InvalidContent:
         return False
     return True
+
+
+NEEDS_A_CHILD: Final = {"cda-r2/document", "hl7v2/adt-person", "hl7v2/adt-merge"}
+"""Formats that are about a child, and say so where none is shown."""
+NEEDS_A_FACT: Final = {"hl7v2/adt-merge": "MRG", "ssd/early-help": "earl_person_id"}
+"""What else a format refuses to go without: the number of a child, a number that was given up."""
+
+
+def extract(tree: Tree, sections: set[str]) -> Tree:
+    """Return the named part of the episode *tree* for a recipient who may see all of it."""
+    answers = Says(0, 1.0)
+    allowed = permits(tree, answers)
+    allowed.rights = named_alone(answers.levels, sections)
+    left: Tree = thaw(prune(of_sections(tree, sections), allowed))
+    return left
+
+
+def said_or_lawfully_refused(name: str, left: Tree) -> bool:
+    """Write what was left in a format, each child's part where it wants that; True if all was."""
+    refused = [
+        (part, error)
+        for part in laws.sayable(name, left)
+        if (error := refusal(name, about(part))) is not None
+    ]
+    for part, error in refused:
+        childless = name in NEEDS_A_CHILD and "subjects" not in part
+        assert error.code == "E_MAPPING"
+        assert childless or NEEDS_A_FACT.get(name, "?") in str(error), error
+    return not refused
+
+
+def refusal(name: str, tree: Tree) -> HubError | None:
+    """Return why the format does not say *tree*, or None if it does."""
+    try:
+        laws.rendered(name, tree)
+    except HubError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("name", laws.EPISODES)
+def test_an_extract_of_any_part_is_said(name: str) -> None:
+    """No part is too small for a format: the family alone, without a word of the child, is
+    written; only what a format is about may be missing, and is then named.
+    """
+    trees = (builders.episode(), family())
+    for section in (*sorted(set(MEMBERS.values())), "sec.identity"):
+        for tree in trees:
+            said = said_or_lawfully_refused(name, extract(tree, {section}))
+            if section == "sec.family":
+                assert said or name in NEEDS_A_FACT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", laws.EPISODES)
+def test_severe_cuts_are_said(name: str) -> None:
+    """Two thousand cuts that leave next to nothing, the same ones every time."""
+    for seed in range(1000):
+        for tree in (builders.episode(), family()):
+            said_or_lawfully_refused(name, released(tree, Says(seed, 0.0)))
 
 
 def test_the_severest_cut_leaves_something_to_read() -> None:

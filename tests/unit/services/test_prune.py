@@ -20,6 +20,7 @@ from hub.services.permits import BASIC, SECTION, SENSITIVE, Permits
 from hub.services.prune import PEOPLE, _rides, prune, source
 from hub.services.released import Frozen
 from tests import builders as b
+from tests.property.test_gate import family
 
 ROOT = Path(__file__).parents[3]
 EVERYTHING = dict.fromkeys(SHAREABLE, BASIC | SECTION | SENSITIVE)
@@ -212,3 +213,27 @@ def test_nothing_of_what_was_given_in_is_shared() -> None:
         return sum(walk(item) for item in value) if isinstance(value, tuple) else 0
 
     assert walk(shown) > 50
+
+
+def test_a_relationship_brings_its_child_and_nothing_else_does() -> None:
+    """Where only the family may be seen, the child whom an adult's relationship names is there as
+    a reference, after those of whom more is shown; a child who did not agree is not there at all.
+    """
+    tree = family()
+    only = {"sec.family": SECTION | SENSITIVE}
+
+    def seen(rights: dict[str, dict[str, int]]) -> Frozen:
+        return prune(tree, permits(tree, lambda person: rights.get(person, {})))
+
+    alone = seen(dict.fromkeys(("s1", "s2", "c1"), only))
+    assert alone["subjects"] == ({"subject_id": "s1"},)
+    assert [one["subject_id"] for one in alone["parents_carers"][0]["relationships"]] == ["s1"]
+
+    beside = seen({"s1": only, "s2": {**only, "sec.identity": BASIC}, "c1": only, "c2": {**only}})
+    assert [one["subject_id"] for one in beside["subjects"]] == ["s2", "s1"]
+    assert beside["subjects"][1] == {"subject_id": "s1"}
+
+    silent = seen({"s2": only, "c1": only, "c2": only})
+    assert "s1" not in str(silent)
+    assert silent["subjects"] == ({"subject_id": "s2"},)
+    assert "subjects" not in seen(dict.fromkeys(("s1", "s2", "c1"), {"sec.plan": SECTION}))
