@@ -2,7 +2,7 @@
 # if it is missing or the lock has changed (scripts/setup).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup check fix test demo bench bench-mappings chaos conformance mutation requirements golden wheel lock clean
+.PHONY: help setup check fix test demo demo-protocols bench bench-mappings chaos conformance mutation requirements golden wheel lock clean
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -31,6 +31,11 @@ check: setup ## Format, lint, types, arrows: what a change must pass besides the
 fix: setup ## Format, and repair what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+demo-protocols: setup ## The same family, each system on a protocol of its own: real RabbitMQ, NHS England's MESH sandbox
+	@scripts/test-servers broker mesh
+	@$(BIN)/python -m tests.servers --broker --mesh -- $(BIN)/ecaf scenario run tests/acceptance/scenarios/s1.yaml \
+		--protocols tests/acceptance/protocols/s1.yaml --broker {broker} --mesh {mesh} --out demo-protocols-out $(ARGS)
 
 bench: setup ## Measure beside the peers, in one run (tests/bench/README.md)
 	@scripts/test-servers
@@ -63,5 +68,5 @@ lock: ## Choose versions anew from pyproject.toml and write the locks (ARGS=--up
 	scripts/lock $(ARGS)
 
 clean: ## Remove everything that was made here
-	rm -rf .venv .venv-mesh-sandbox .venv-schemathesis .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist demo-out
+	rm -rf .venv .venv-mesh-sandbox .venv-schemathesis .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist demo-out demo-protocols-out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

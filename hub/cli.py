@@ -107,6 +107,14 @@ def scenario_run(
     tls: Annotated[
         bool, typer.Option(help="TLS and signed assertions instead of API keys.")
     ] = False,
+    protocols: Annotated[
+        Path | None,
+        typer.Option(help="A file `NAME: webhook|pull|amqp|fhir|mllp|mesh`, laid over the story."),
+    ] = None,
+    mesh_url: Annotated[
+        str | None,
+        typer.Option("--mesh", help="http://… of NHS England's MESH sandbox, for those at MESH."),
+    ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(help=f"Lay this over every step; repeatable: {', '.join(FAULTS)}."),
@@ -130,6 +138,8 @@ def scenario_run(
         database_url=database_url,
         broker_url=broker_url,
         tls=tls,
+        protocols=protocols,
+        mesh_url=mesh_url,
         faults=fault or (),
         keep=keep,
         json=as_json,

@@ -63,7 +63,14 @@ PARTICIPANT_WORDS = (
     "co-ordinator of",
 )
 WORKING = ("pilot", "live")
-CHANNELS = ("webhook", "amqp", "pull", "index")
+CHANNELS = ("webhook", "amqp", "pull", "index", "mllp", "fhir", "mesh")
+FORMATS = {
+    "mllp": ("hl7v2/ref-i12", "hl7v2/ref-i12"),
+    "fhir": ("fhir-r4/episode", "fhir-r4/notification"),
+    "mesh": ("fhir-r4/episode", "fhir-r4/notification"),
+}
+"""What a channel carries if nothing else is said: for content, and for what is told beside it."""
+PLAIN = ("caf-json", "caf-json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,7 @@ class Person:
         given = self.block.get("given_names", [])
         if given and self.block.get("family_name"):
             found.append(" ".join([*given, self.block["family_name"]]))
+            found.append("^".join([self.block["family_name"], *given]))  # as HL7 v2 writes it
         if self.block.get("name"):
             found.append(self.block["name"])
         return found
@@ -240,8 +248,8 @@ def _participant(name: Text, told: Fields) -> Participant:
         service_name=told.text("name") or f"{title} {last}".strip(),
         channel=channel,
         body=told.text("body") or "full",
-        content=told.text("format") or "caf-json",
-        notification=told.text("notification format") or "caf-json",
+        content=told.text("format") or FORMATS.get(channel, PLAIN)[0],
+        notification=told.text("notification format") or FORMATS.get(channel, PLAIN)[1],
         organisation=organisation,
         organisation_type=told.text("organisation type") or organisation_type,
         authority=None if first == "IDX" else authority,

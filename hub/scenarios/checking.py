@@ -162,7 +162,7 @@ class Checker:
         found = set()
         for arrival in self.story.arrivals:
             if not self.scenario.cast.participants[arrival.participant].is_index:
-                found |= {str(one) for one in values(_json(arrival), "message.episode_id")}
+                found |= {str(one) for one in values(arrival.tree, "message.episode_id")}
         if len(found) > 1:
             raise self._no(check, "one episode", f"{len(found)}: {', '.join(sorted(found))}")
 
@@ -171,7 +171,7 @@ class Checker:
         found = set()
         for arrival in self.story.at(check.words["who"]):
             if arrival.kind == "N1" and person.is_in(arrival.body):
-                found |= {str(v) for v in values(_json(arrival), "notification.episode_ref")}
+                found |= {str(v) for v in values(arrival.tree, "notification.episode_ref")}
         if len(found) != 1:
             raise self._no(check, "one entry", f"{len(found)} entries")
         if "result" in check.words:
@@ -267,13 +267,6 @@ def _without_request(answer: Answered) -> str:
     if isinstance(tree, dict):
         tree = {k: v for k, v in tree.items() if k not in ("request_id", "message_id")}
     return json.dumps(tree, sort_keys=True)
-
-
-def _json(arrival: Arrival) -> Any:
-    try:
-        return arrival.tree
-    except ValueError:
-        return {}
 
 
 def _has_content(arrival: Arrival) -> bool:

@@ -32,8 +32,8 @@ class Arrival:
 
     @property
     def tree(self) -> Any:
-        """The bytes read as JSON, and as nothing more."""
-        return json.loads(self.body)
+        """The bytes read as JSON, and as nothing more; an empty mapping if they are none."""
+        return _tree(self.body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,8 +103,29 @@ def show(
     difference: Difference | None,
     trouble: str,
     warnings: Sequence[str],
+    told: bool = True,
 ) -> None:
-    """Print the table and how it ended."""
+    """Print the table (*told*: it has not been told otherwise) and how it ended."""
+    if told:
+        console.print(_table(scenario, table_rows))
+    for warning in warnings:
+        console.print(f"[yellow]Note:[/yellow] {escape(warning)}", highlight=False)
+    if trouble:
+        console.print(f"[red]Trouble:[/red] {escape(trouble)}", highlight=False)
+        return
+    if difference is None:
+        console.print(
+            f"[green]Passed:[/green] {len(scenario.steps)} steps, "
+            f"{len(scenario.barred)} must-not-flow lines, {len(scenario.checks)} checks."
+        )
+        return
+    console.print(f"[red]Different:[/red] {escape(difference.says)}", highlight=False)
+    console.print(f"  at        {difference.place}", highlight=False)
+    console.print(f"  expected  {escape(difference.expected)}", highlight=False)
+    console.print(f"  got       {escape(difference.got)}", highlight=False)
+
+
+def _table(scenario: Scenario, table_rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(title=scenario.title, show_lines=False, pad_edge=False, expand=True)
     for heading, ratio in (
         ("Step", 3),
@@ -130,22 +151,7 @@ def show(
             sections_shown(row["sections"]),
             row["withheld"],
         )
-    console.print(table)
-    for warning in warnings:
-        console.print(f"[yellow]Note:[/yellow] {escape(warning)}", highlight=False)
-    if trouble:
-        console.print(f"[red]Trouble:[/red] {escape(trouble)}", highlight=False)
-        return
-    if difference is None:
-        console.print(
-            f"[green]Passed:[/green] {len(scenario.steps)} steps, "
-            f"{len(scenario.barred)} must-not-flow lines, {len(scenario.checks)} checks."
-        )
-        return
-    console.print(f"[red]Different:[/red] {escape(difference.says)}", highlight=False)
-    console.print(f"  at        {difference.place}", highlight=False)
-    console.print(f"  expected  {escape(difference.expected)}", highlight=False)
-    console.print(f"  got       {escape(difference.got)}", highlight=False)
+    return table
 
 
 def sections_shown(sections: Mapping[str, str]) -> str:

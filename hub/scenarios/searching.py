@@ -2,22 +2,27 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
+
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def forms(text: str) -> set[bytes]:
     """Return the byte strings by which *text* could travel.
 
     UTF-8, JSON with escapes, HTML and URL escapes, UTF-16, hexadecimal, and base64 in all three
-    alignments.  An identifier in digits also with the usual blanks.
+    alignments.  An identifier in digits also with the usual blanks, a date also without hyphens.
     """
     found = {text}
     digits = text.replace(" ", "")
     if digits.isdigit() and len(digits) == 10:  # an NHS number as people write it
         found |= {digits, f"{digits[:3]} {digits[3:6]} {digits[6:]}"}
         found.add(f"{digits[:3]}-{digits[3:6]}-{digits[6:]}")
+    if DATE.fullmatch(text):  # as HL7 v2 and XML's compact forms write it
+        found.add(text.replace("-", ""))
     result: set[bytes] = set()
     for one in found:
         raw = one.encode()

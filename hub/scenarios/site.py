@@ -6,6 +6,7 @@ import ipaddress
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey
 
 from hub.scenarios.casts import Cast, Participant
+from hub.scenarios.lines import LISTENING, MAILBOXES, Lines
 from hub.scenarios.processes import free_port
 
 
@@ -44,11 +46,13 @@ def _private(path: Path, text: str | bytes) -> Path:
 class Site:
     """Writes everything below one folder; nothing of it is used twice."""
 
-    def __init__(self, folder: Path, *, tls: bool) -> None:
+    def __init__(self, folder: Path, *, tls: bool, mesh_url: str | None = None) -> None:
         self.folder = folder
         self.tls = tls
         self.config = folder / "config"
         (self.config / "partners").mkdir(parents=True)
+        self.lines = Lines(self.config, _private, tls, mesh_url)
+        self._mailboxes = list(MAILBOXES)
         root, kek = (base64.b64encode(secrets.token_bytes(32)).decode() for _ in range(2))
         self.vault_key = _private(
             folder / "vault.key",
@@ -65,6 +69,10 @@ class Site:
             (self.config / "tls" / "ca.pem").write_bytes(self.ca.read_bytes())
             key = ec.generate_private_key(ec.SECP256R1())
             self.token_key = _private(folder / "token.key", _pem(key))
+            shown = self.certificate("hub-client")
+            if shown is not None:
+                (self.config / "tls" / "hub-client.pem").write_bytes(shown[0].read_bytes())
+                _private(self.config / "secrets" / "hub-client.key", shown[1].read_bytes())
 
     def write(self, cast: Cast, hub: str) -> list[Seat]:
         """Write the hub's configuration and return where everybody sits."""
@@ -88,6 +96,8 @@ class Site:
                 {"hub": "Hub", "support_contact": "support@hub.example", "coordinators": people}
             )
         )
+        if any(one.channel == "mesh" for one in cast.participants.values()):
+            self.lines.write_mesh()
         return [self._seat(participant, hub) for participant in cast.participants.values()]
 
     def certificate(self, name: str) -> tuple[Path, Path] | None:
@@ -115,19 +125,9 @@ class Site:
 
     def _seat(self, one: Participant, hub: str) -> Seat:
         name = one.name.lower()
-        listens = one.channel in ("webhook", "index")
-        hook = free_port() if listens else None
-        credentials, told = self._credentials(one, hub)
-        deliver: dict[str, Any] = {"channel": one.channel, "notification": one.notification}
-        if not one.is_index:
-            deliver |= {"body": one.body, "content": one.content}
-        if listens:
-            secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
-            _private(self.config / "secrets" / f"{name}.webhook", secret + "\n")
-            deliver["url"] = f"{'https' if self.tls else 'http'}://127.0.0.1:{hook}/hook"
-            deliver["secret_file"] = f"secrets/{name}.webhook"
-            if self.tls:
-                deliver["ca_file"] = "tls/ca.pem"
+        hook = free_port() if one.channel in LISTENING else None
+        line = self.lines.of(one, hook, self._mailbox() if one.channel == "mesh" else None)
+        credentials, told = self._credentials(one, hub, line.own)
         profile = {
             "partner": one.name,
             "organisation": {
@@ -151,10 +151,10 @@ class Site:
                 }
             ],
             "operations": list(one.operations),
-            "deliver": deliver,
+            "deliver": line.deliver,
         }
         if not one.is_index:
-            profile["credentials"] = told
+            profile["credentials"] = told | line.credentials
         path = self.config / "partners" / f"{one.name}.yaml"
         path.write_text(json.dumps(profile, indent=1))
         return Seat(
@@ -163,16 +163,25 @@ class Site:
             credentials=credentials,
             control=free_port(),
             hook=hook,
-            certificate=self.certificate(name) if listens else None,
+            certificate=None if hook is None else self.certificate(name),
         )
 
-    def _credentials(self, one: Participant, hub: str) -> tuple[Path, dict[str, Any]]:
+    def _mailbox(self) -> str:
+        if self.lines.mesh_url is None:
+            raise ValueError("somebody has a mailbox: give the address of a MESH sandbox")
+        if not self._mailboxes:
+            raise ValueError(f"the MESH sandbox has {len(MAILBOXES)} mailboxes for partners")
+        return self._mailboxes.pop(0)
+
+    def _credentials(
+        self, one: Participant, hub: str, more: Mapping[str, Any]
+    ) -> tuple[Path, dict[str, Any]]:
         """Return the partner's own credentials file, and what its profile says of it."""
         own = self.folder / "partners" / f"{one.name}.json"
         expires = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
         if not self.tls:
             key = f"hubk_{one.name}.k1.{secrets.token_urlsafe(32)}"
-            _private(own, json.dumps({"api_key": key}))
+            _private(own, json.dumps({"api_key": key, **more}))
             digest = hashlib.sha256(key.encode()).hexdigest()
             return own, {"api_keys": [{"id": "k1", "sha256": digest, "expires": expires}]}
         pair = ec.generate_private_key(ec.SECP384R1())
@@ -192,6 +201,7 @@ class Site:
                     "key_id": key_id,
                     "token_url": f"{hub}/token",
                     "ca_file": str(self.ca),
+                    **more,
                 }
             ),
         )

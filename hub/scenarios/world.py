@@ -51,6 +51,7 @@ class World:
         database_url: str | None = None,
         broker_url: str | None = None,
         tls: bool = False,
+        mesh_url: str | None = None,
     ) -> None:
         self.scenario = scenario
         self.out = out
@@ -60,7 +61,7 @@ class World:
         self.folder = Path(self._temporary.name)
         self.database_file = None if database_url else self.folder / "hub.db"
         self.database_url = database_url or f"sqlite:///{self.database_file}"
-        self.site = Site(self.folder, tls=tls)
+        self.site = Site(self.folder, tls=tls, mesh_url=mesh_url)
         self.port = free_port()
         self.address = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.seats: dict[str, Seat] = {}
@@ -84,7 +85,11 @@ class World:
             parts = urlsplit(self.broker_url)
             self.proxy = Proxy(parts.hostname or "127.0.0.1", parts.port or 5672)
             await self.proxy.open()
-        for seat in self.site.write(self.scenario.cast, self.address):
+        try:
+            seats = self.site.write(self.scenario.cast, self.address)
+        except ValueError as missing:
+            raise Trouble(str(missing)) from None
+        for seat in seats:
             self.seats[seat.participant.name] = seat
             self.doubles[seat.participant.name] = self._double(seat)
         await asyncio.gather(*(double.start() for double in self.doubles.values()))

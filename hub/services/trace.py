@@ -20,7 +20,7 @@ ANSWERED: Final = ("status", "event", "state", "code", "episode_seq", "consent_d
 """What of the sender's answer is codes and ids."""
 SHOWN: Final = (
     *("purpose", "decisions", "consent_version", "mapping", "said", "next", "faults"),
-    *("status", "acknowledged", "collected", "report", "reason", "by", "ticket"),
+    *("status", "ack", "acknowledged", "collected", "report", "reason", "by", "ticket"),
 )
 """What of an audit row's facts stands in the trace."""
 

@@ -14,7 +14,8 @@ import yaml
 
 from adapters.partners.double.caller import Caller, Credentials
 from adapters.partners.double.mailbox import Mailbox
-from adapters.partners.double.partner import Double, listener
+from adapters.partners.double.mllp import MllpListener
+from adapters.partners.double.partner import Double, listener, shown
 from adapters.partners.double.signature import secret_bytes
 
 
@@ -51,7 +52,8 @@ async def play(told: argparse.Namespace) -> None:
         text = secret_file.read_text()
         fhir = deliver.get("channel") == "fhir"
         secret = text.strip().encode() if fhir else secret_bytes(text)
-    caller = Caller(told.hub, Credentials.load(told.credentials))
+    credentials = Credentials.load(told.credentials)
+    caller = Caller(told.hub, credentials)
     double = Double(profile, caller, Mailbox(told.out / profile["partner"]), secret)
 
     control = listener(told.control, double.on_control)
@@ -59,7 +61,11 @@ async def play(told: argparse.Namespace) -> None:
     address = told.hook or (urlsplit(deliver["url"]).netloc if deliver.get("url") else None)
     if address:
         pair = (told.certificate, told.certificate_key) if told.certificate else None
-        double.hook = listener(address, double.on_hook, pair)
+        if deliver.get("channel") == "mllp":
+            host, _, port = address.rpartition(":")
+            double.hook = MllpListener(host, int(port), double, shown(pair))
+        else:
+            double.hook = listener(address, double.on_hook, pair)
         await double.hook.open()
     work = []
     if double.pulls:
@@ -72,6 +78,15 @@ async def play(told: argparse.Namespace) -> None:
         queue = OwnQueue(told.broker, double)
         double.switch = queue.switch
         work.append(asyncio.create_task(queue.keep_reading()))
+
+    if deliver.get("channel") == "mesh":
+        if credentials.mesh is None:
+            raise SystemExit("this profile has a mailbox at MESH: its credentials need `mesh`")
+        from adapters.partners.double.mesh import OwnMailbox  # noqa: PLC0415 - only with a mailbox
+
+        double.post = post = OwnMailbox(credentials.mesh, double)
+        double.switch = post.switch
+        work.append(asyncio.create_task(post.keep_reading()))
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -18,7 +18,9 @@ ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Either an API key (loopback only) or a private key for SMART Backend Services over TLS."""
+    """Either an API key (loopback only) or a private key for SMART Backend Services over TLS; and
+    the partner's mailbox at MESH, if it has one.
+    """
 
     api_key: str | None = None
     client_id: str | None = None
@@ -26,6 +28,7 @@ class Credentials:
     key_id: str | None = None
     token_url: str | None = None
     ca_file: Path | None = None
+    mesh: Mapping[str, str] | None = None
 
     @classmethod
     def load(cls, file: Path) -> "Credentials":

@@ -4,11 +4,11 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from adapters.partners.double.sight import look
+from adapters.partners.double.sight import add, look
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,10 @@ class Mailbox:
         """Tell whether this delivery arrived before."""
         return delivery_id in self._seen
 
+    def kind(self, delivery_id: str) -> str:
+        """Return the message type of a delivery that arrived."""
+        return next(one.message_type for one in self.received if one.delivery_id == delivery_id)
+
     def take(
         self,
         delivery_id: str,
@@ -56,20 +60,31 @@ class Mailbox:
         via: str,
         message_type: str | None = None,
     ) -> bool:
-        """Keep one message; return whether it was new."""
+        """Keep one message; return whether it was new.
+
+        The header ``part`` tells apart the several messages of one delivery (HL7 v2 has one for
+        each child): the first is the message, the others add to what was seen in it.
+        """
         digest = hashlib.sha256(body).hexdigest()
-        if delivery_id in self._seen:
+        part = headers.get("part")
+        known = f"{delivery_id} {part}" if part else delivery_id
+        if known in self._seen:
             self.duplicates.append(delivery_id)
-            if self._seen[delivery_id] != digest:
+            if self._seen[known] != digest:
                 self.faults.append(f"{delivery_id}: the same delivery id with other bytes")
             return False
-        self._seen[delivery_id] = digest
+        first = not self.seen(delivery_id)
+        self._seen[known] = digest
+        self._seen.setdefault(delivery_id, digest)
         seen = look(body)
         told = message_type or headers.get("ecaf-message-type")
         if told and seen.message_type and told != seen.message_type:
             self.faults.append(f"{delivery_id}: announced as {told}, reads as {seen.message_type}")
         name = seen.message_type or told or "unknown"
         file = self.keep(name, body, {**headers, "ecaf-double-via": via})
+        if not first:
+            self._add(delivery_id, seen.sections)
+            return False
         sequence = headers.get("ecaf-sequence", "")
         self.received.append(
             Received(
@@ -87,11 +102,20 @@ class Mailbox:
         )
         return True
 
+    def _add(self, delivery_id: str, sections: Mapping[str, str]) -> None:
+        for place, one in enumerate(self.received):
+            if one.delivery_id == delivery_id:
+                whole = dict(one.sections)
+                for section, weight in sections.items():
+                    add(whole, section, weight)
+                self.received[place] = replace(one, sections=whole)
+
     def keep(self, name: str, body: bytes, headers: Mapping[str, Any]) -> Path:
         """Write bytes and headers under the next number and return the path of the bytes."""
         self._numbers += 1
         safe = "".join(c for c in name if c.isalnum() or c in "-_")[:40]
-        file = self._folder / f"{self._numbers:03d}-{safe}.json"
+        ending = "hl7" if body.startswith(b"MSH") else "json"
+        file = self._folder / f"{self._numbers:03d}-{safe}.{ending}"
         _write(file.with_suffix(".headers.json"), json.dumps(headers, indent=1).encode())
         _write(file, body)
         return file

@@ -6,10 +6,10 @@ import contextlib
 import json
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -24,6 +24,30 @@ THIN = "application/cloudevents+json"
 POLL_SECONDS = 0.2
 RETRY_SECONDS = 0.1
 TRIES = 50
+
+
+class Hook(Protocol):
+    """Where the hub comes to: it can be switched off and on."""
+
+    async def open(self) -> None:
+        """Start to listen."""
+        ...
+
+    async def close(self) -> None:
+        """Stop to listen."""
+        ...
+
+
+class Post(Protocol):
+    """A way of its own to the hub, besides its HTTP door."""
+
+    async def submit(self, content: bytes, content_type: str, key: str) -> httpx.Response:
+        """Send one message and return what the hub answered."""
+        ...
+
+    async def uncollected(self) -> int:
+        """Return how much is still on its way, either way."""
+        ...
 
 
 @dataclass(slots=True)
@@ -59,13 +83,27 @@ class Double:
         self._tries: dict[str, int] = {}
         self._polling = asyncio.Lock()
         self._after = 0
-        self.hook: Listener | None = None
+        self.hook: Hook | None = None
         self.switch: Callable[[bool], Any] | None = None
+        self.post: Post | None = None
 
     @property
     def pulls(self) -> bool:
         """Whether it asks the hub for its inbox instead of being called."""
         return self._deliver.get("channel") == "pull"
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Count as busy for the time of the block."""
+        self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
+
+    def fault(self, says: str) -> None:
+        """Note something that is wrong with what the hub sent."""
+        self._mailbox.faults.append(says)
 
     def owes(self, delivery_id: str) -> bool:
         """Whether it still has to fetch what this event announced."""
@@ -75,9 +113,8 @@ class Double:
 
     async def on_hook(self, request: Request) -> Answer:
         """Receive one webhook: check the signature on the raw bytes, keep, answer 204."""
-        self._busy += 1
-        try:
-            mode = self._mood()
+        with self.working():
+            mode = self.mood()
             if mode == "slow":
                 await asyncio.sleep(self.manners.seconds)
             if mode == "status":
@@ -87,30 +124,29 @@ class Double:
             if self._secret is not None:
                 wrong = fault(self._secret, request.headers, request.body, time.time())
                 if wrong:
-                    self._mailbox.faults.append(wrong)
+                    self.fault(wrong)
                     return Answer(status=401)
             await self.take(request.body, request.headers, via="webhook")
             return Answer(cut=True) if mode == "drop" else Answer()
-        finally:
-            self._busy -= 1
 
     async def _on_message(self, request: Request, mode: str) -> Answer:
         """Receive one FHIR message: check the token, keep, acknowledge."""
         if self._secret is not None:
             token = f"Bearer {self._secret.decode()}"
             if request.headers.get("authorization") != token:
-                self._mailbox.faults.append("a message without its token")
+                self.fault("a message without its token")
                 return Answer(status=401)
         about = fhir.message_id(request.body)
         if about is None:
-            self._mailbox.faults.append("no FHIR message")
+            self.fault("no FHIR message")
             return fhir.refusal("send a message Bundle with ids")
         await self.take(request.body, {**request.headers, "message-id": about}, via="fhir")
         if mode == "drop":
             return Answer(cut=True)
         return fhir.acknowledgement(about, "ok", about)
 
-    def _mood(self) -> str:
+    def mood(self) -> str:
+        """Return how to treat what has just come; one of a limited number is used up."""
         if self.manners.mode in ("up", "down") or self.manners.times == 0:
             return "up"
         self.manners.times -= 1
@@ -134,6 +170,12 @@ class Double:
         if not self.manners.mute and (via == "queue" or kind == "N10"):
             self._owed_acknowledgement(delivery_id, kind)
 
+    def kept(self, body: bytes, headers: Mapping[str, str], *, via: str) -> str:
+        """Keep a whole message and return its message type, also where it came before."""
+        delivery_id = headers["message-id"]
+        self._mailbox.take(delivery_id, body, headers, via=via)
+        return self._mailbox.kind(delivery_id)
+
     # What we do at the hub -------------------------------------------------------------------
 
     def _fetch_soon(self) -> None:
@@ -149,7 +191,7 @@ class Double:
             try:
                 await work
             except httpx.HTTPError as trouble:
-                self._mailbox.faults.append(f"call to the hub failed: {type(trouble).__name__}")
+                self.fault(f"call to the hub failed: {type(trouble).__name__}")
             finally:
                 self._busy -= 1
 
@@ -270,23 +312,35 @@ class Double:
             headers["idempotency-key"] = told["idempotency_key"]
         started = time.monotonic()
         try:
-            answer = await self._caller.call(
-                told.get("method", "POST"), told["path"], content=content, headers=headers
-            )
+            answer = await self._sent(told, content, headers)
         except httpx.HTTPError as trouble:
             return {"status": 0, "headers": {}, "body": f"{type(trouble).__name__}: {trouble}"}
         kept = {**answer.headers, "ecaf-double-status": str(answer.status_code)}
         file = self._mailbox.keep("answer", answer.content, kept)
+        status, body = answer.status_code, answer.text
+        if told["path"] == fhir.PROCESS and status == 200:  # how it went is said inside
+            status, said = fhir.heard(answer.content)
+            body = json.dumps(said)
         return {
-            "status": answer.status_code,
+            "status": status,
             "headers": dict(answer.headers),
-            "body": answer.text,
+            "body": body,
             "length": len(answer.content),
             "sections": look(answer.content).sections if answer.status_code == 200 else {},
             "seconds": time.monotonic() - started,
             "file": str(file),
             "number": int(file.name.partition("-")[0]),
         }
+
+    async def _sent(
+        self, told: Mapping[str, Any], content: bytes | None, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        """Send by the way that this partner has for messages; everything else is asked by HTTP."""
+        path, method = told["path"], told.get("method", "POST")
+        if self.post is not None and path == "/messages" and content is not None:
+            kind = headers.get("content-type", "")
+            return await self.post.submit(content, kind, headers["idempotency-key"])
+        return await self._caller.call(method, path, content=content, headers=headers)
 
     async def behave(self, told: Mapping[str, Any]) -> Mapping[str, Any]:
         """Change manners; *down* really stops to listen, and *up* starts again."""
@@ -315,6 +369,8 @@ class Double:
             elif self._owed and self.manners.mode != "down":
                 await self.fetch_owed()
         owed = 0 if self.manners.mode == "down" else len(self._owed)
+        if self.post is not None:
+            owed += await self.post.uncollected()
         return {"busy": self._busy + owed, "fetched": fetched, "count": len(self._mailbox.received)}
 
 
@@ -325,8 +381,13 @@ def _json(value: Mapping[str, Any]) -> Answer:
 def listener(address: str, handler: Any, certificate: tuple[Path, Path] | None = None) -> Listener:
     """Return a listener for ``host:port`` (with TLS if a certificate and its key are given)."""
     host, _, port = address.rpartition(":")
-    tls = None
-    if certificate is not None:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(*map(str, certificate))
-    return Listener(host, int(port), handler, tls)
+    return Listener(host, int(port), handler, shown(certificate))
+
+
+def shown(certificate: tuple[Path, Path] | None) -> ssl.SSLContext | None:
+    """Return TLS with a certificate and its key; ``None`` without one."""
+    if certificate is None:
+        return None
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*map(str, certificate))
+    return tls

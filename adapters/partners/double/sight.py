@@ -1,6 +1,6 @@
 """What do I see?  Tells which sections of a CAF a received body holds, by reading the bytes alone.
 
-Two small readers, for canonical JSON and for FHIR bundles, written from the data dictionary and not
+Small readers, for canonical JSON, FHIR bundles and HL7 v2, written from the data dictionary and not
 from the hub's code.  A section is ``basic`` when only what a listed service always gets is there
 (names, dates, whom to ring), ``full`` when there is more.  What cannot be placed is reported as
 ``unknown:...``, so that a new way to leak does not look like nothing.
@@ -45,7 +45,11 @@ class Seen:
 
 
 def look(body: bytes) -> Seen:
-    """Return what *body* holds; bytes that are not a JSON object hold nothing that can be named."""
+    """Return what *body* holds; bytes of no format that is known hold nothing that can be named."""
+    if body.startswith(b"MSH"):
+        from adapters.partners.double.sight_hl7v2 import look_at_segments  # noqa: PLC0415
+
+        return look_at_segments(body)
     try:
         tree = json.loads(body)
     except (ValueError, RecursionError):

@@ -24,6 +24,7 @@ EVENTS = {
     "caf-retention": "N15",
     "caf-service-request": "N16",
     "caf-service-response": "N16",
+    "caf-notice-passed-on": "NOTICE",
 }
 RESOURCES = {
     "MessageHeader": ("sec.admin", "basic"),
@@ -111,6 +112,8 @@ def _resource(resource: Mapping[str, Any], codes: list[str]) -> Iterator[tuple[s
         yield "sec.conclusions" if _of_assessment(resource) else "sec.plan", "full"
     elif kind == "Observation":
         yield "sec.identity", "full"  # the expected date of delivery
+    elif kind == "Communication":
+        return  # a notice on its way: it is of no section, for it is no part of the form
     elif kind in RESOURCES:
         yield RESOURCES[kind]
     else:
