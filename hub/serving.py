@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import uvloop
 
+from adapters.certificates import handed_on
 from adapters.destinations.courier import Courier
 from adapters.issuer import Issuer, Recognisers
 from adapters.partners.profiles import load_registry
@@ -121,6 +122,7 @@ async def _serve(settings: Settings, role: Role) -> None:
             courier=courier,
             publish=partial(published, hub),
             consent=partial(consent_in_fhir, hub),
+            certificates=handed_on,
         )
         async with (
             mllp_door(hub, settings),

@@ -24,6 +24,8 @@ NAMES: Final = (
     "ECAF_BROKER_URL",
     "ECAF_CONFIG_DIR",
     "ECAF_LISTEN",
+    "ECAF_LISTEN_GROUP",
+    "ECAF_CLIENT_CERTIFICATES",
     "ECAF_PUBLIC_URL",
     "ECAF_TLS_CERT_FILE",
     "ECAF_TLS_KEY_FILE",
@@ -118,7 +120,8 @@ class Settings:
 
     *broker_url* absent means embedded: no broker.  *token_key_file* absent means that no partner
     can ask for tokens (API keys on loopback only); *token_issuer* is somebody else
-    who gives them; *mllp* absent that there is no such door,
+    who gives them; *client_certificates*: all callers come through a proxy that hands theirs on, by
+    a unix socket that *listen_group* may open, too; *mllp* absent that there is no such door,
     *metrics_listen* absent that the metrics page is for callers on this machine only.
     Passwords are inside the two URLs, so both are secrets.
     """
@@ -141,6 +144,8 @@ class Settings:
     log_level: str = "info"
     mllp: MllpListen | None = None
     metrics_listen: Listen | None = None
+    listen_group: str | None = None
+    client_certificates: bool = False
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -218,6 +223,8 @@ class _Reading:
             log_level=self._choice("ECAF_LOG_LEVEL", "info", LOG_LEVELS),
             mllp=self._mllp(),
             metrics_listen=self._listen("ECAF_METRICS_LISTEN"),
+            listen_group=self._by_socket("ECAF_LISTEN_GROUP", listen),
+            client_certificates=self._proxied(listen),
         )
         if self._faults:
             names = ", ".join(dict.fromkeys(fault.path for fault in self._faults))
@@ -264,6 +271,20 @@ class _Reading:
         except ValueError:
             self._fault(name, "give host:port, or unix:/absolute/path")
             return None
+
+    def _by_socket(self, name: str, listen: Listen | None) -> str | None:
+        """Return a setting that means something on a unix socket only."""
+        given = self._given.get(name)
+        if given is not None and (listen is None or listen.unix is None):
+            self._fault(name, "means nothing unless ECAF_LISTEN is unix:/absolute/path")
+        return given
+
+    def _proxied(self, listen: Listen | None) -> bool:
+        name = "ECAF_CLIENT_CERTIFICATES"
+        given = self._by_socket(name, listen)
+        if given not in (None, "proxy"):
+            self._fault(name, "only proxy: a header of anybody else's is nobody's word")
+        return given is not None
 
     def _mllp(self) -> MllpListen | None:
         names = [name for name in NAMES if name.startswith("ECAF_MLLP_")]

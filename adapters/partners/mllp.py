@@ -9,18 +9,15 @@ from collections.abc import MutableMapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from adapters.partners.certified import certified_alone, read_certificates
 from adapters.partners.values import matching
+from hub.domain.certificates import Certified
 from hub.domain.partner import MllpSender
 from hub.positioned import Value
 from hub.settings import is_loopback
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/@+-]{0,179}", re.ASCII)
-_HOST: Final = re.compile(
-    r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+", re.ASCII
-)
-_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _USER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
-_LIVE: Final = 2
 
 
 def read_mllp(value: Value) -> MllpSender:
@@ -36,32 +33,20 @@ def read_mllp(value: Value) -> MllpSender:
         names.add(name)
     if not names:
         place.error("name at least one application and facility (MSH-3, MSH-4)")
-    fingerprints: set[str] = set()
-    hosts: set[str] = set()
     listed, plain = told.get("certificates"), told.get("plain")
-    for item in listed.sequence() if listed else ():
-        one = item.mapping("sha256", "dns")
-        digest, host = one.get("sha256"), one.get("dns")
-        if (digest is None) == (host is None):
-            item.error("give either sha256 or dns")
-        if digest is not None:
-            fingerprints.add(matching(digest, _SHA256, "64 lower-case hex digits"))
-        if host is not None:
-            hosts.add(matching(host, _HOST, "a whole name in small letters, without wildcards"))
-        if len(fingerprints) + len(hosts) > _LIVE:
-            item.error("at most two certificates, so that one can replace the other")
+    held = read_certificates(listed)
     if plain is not None:
         plain.one_of("loopback")
         if listed is not None:
             plain.error("is for partners without certificates: give one or the other")
-    elif not fingerprints and not hosts:
+    elif not held.fingerprints and not held.hosts:
         value.error("needs certificates (or plain: loopback, for this machine only)")
     acting, referrals = told.get("acting"), told.get("referrals")
     answers = "ack" if referrals is None else referrals.one_of("ack", "rri")
     return MllpSender(
         names=frozenset(names),
-        fingerprints=frozenset(fingerprints),
-        hosts=frozenset(hosts),
+        fingerprints=held.fingerprints,
+        hosts=held.hosts,
         plain=plain is not None,
         acting=None if acting is None else matching(acting, _USER, "a reference, never a name"),
         referrals="rri" if answers == "rri" else "ack",
@@ -74,11 +59,7 @@ def _named(value: Value) -> str:
 
 def alone(partner: str, one: MllpSender, used: MutableMapping[str, str], place: Value) -> None:
     """Check that nobody else has the partner's names or certificates; *used* says who has what."""
-    proofs = [f"sha256 {found}" for found in one.fingerprints]
-    proofs += [f"dns {found}" for found in one.hosts]
-    for proof in sorted(proofs):
-        if used.setdefault(f"mllp {proof}", partner) != partner:
-            place.error("another partner has the same certificate at the MLLP door")
+    certified_alone(partner, Certified(one.fingerprints, one.hosts), used, place, "mllp")
     for application, facility in sorted(one.names):
         if used.setdefault(f"mllp {application}|{facility}", partner) != partner:
             place.error("another partner sends under the same application and facility (MLLP)")

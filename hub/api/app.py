@@ -12,6 +12,7 @@ from starlette.routing import Route
 from hub.api import lifting, openapi, overseeing, pulling, routes, routes_people
 from hub.api.alerting import Alerting
 from hub.api.auth import Authenticator, Recogniser
+from hub.api.certified import Certificates, Read
 from hub.api.consulting import Consulting
 from hub.api.deciding import Deciding
 from hub.api.declared import Declared, DeclaredRoute, Endpoint
@@ -41,16 +42,18 @@ def create_app(
     publish: Publish | None = None,
     consent: ConsentWriter | None = None,
     limits: Limits | None = None,
+    certificates: Read | None = None,
 ) -> FastAPI:
     """Return the partners' application over *hub*.
 
     *desk* exchanges assertions and *recogniser* knows the tokens again (`adapters.tokens.TokenDesk`
     is both); without them there is no ``/token``, and only API keys prove who is calling.
     *courier* carries answers to FHIR senders that do not wait for them, *publish* makes the FHIR
-    artefacts of the site, and *consent* writes a decision as a FHIR Consent.
+    artefacts of the site, *consent* writes a decision as a FHIR Consent, and *certificates* reads
+    what a proxy hands on of client certificates.
     """
     limits = limits or Limits()
-    door = Door(hub, Authenticator(hub, recogniser), limits)
+    door = Door(hub, Authenticator(hub, recogniser), limits, Certificates(hub, certificates))
     readable = list(hub.reader.content_types())
     do = Endpoints(
         hub,

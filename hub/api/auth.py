@@ -13,6 +13,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Final, Protocol
 
+from hub.api.certified import proxied, refuse_uncertified
 from hub.api.facade import Hub
 from hub.domain.partner import Partner, Registry
 from hub.domain.signed import unsigned
@@ -199,6 +200,7 @@ class Authenticator:
             or partner is None
             or key.expires_on < self._today()
             or not self._hub.settings.listen.local
+            or proxied(self._hub.settings)
         ):
             raise _unproved()
         return Principal(partner)
@@ -207,10 +209,12 @@ class Authenticator:
 def refuse_unsafe_start(settings: Settings, registry: Registry) -> None:
     """Raise `Misconfigured` where the credentials in the profiles do not fit the way we listen.
 
-    API keys are for loopback and unix sockets only, and profiles with public keys need a token key.
+    API keys are for loopback and unix sockets only (and not where others reach the socket through a
+    proxy), profiles with public keys need a token key, and those with certificates a proxy.
     """
+    refuse_uncertified(settings, registry.with_certificates())
     faults = []
-    if not settings.listen.local:
+    if not settings.listen.local or proxied(settings):
         faults += [
             Fault(
                 Code.CONFIGURATION,

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from hub.api import cloud_events, headers
 from hub.api.auth import Authenticator, Principal
+from hub.api.certified import Certificates, proxied
 from hub.api.declared import Call, Declared, Endpoint
 from hub.api.facade import Hub
 from hub.api.fhir.outcome import CONTENT_TYPE as FHIR
@@ -39,9 +40,16 @@ _FORWARDED: Final = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
 class Door:
     """Makes endpoints out of declarations and handlers."""
 
-    def __init__(self, hub: Hub, authenticator: Authenticator, limits: Limits) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        authenticator: Authenticator,
+        limits: Limits,
+        certificates: Certificates | None = None,
+    ) -> None:
         self._hub = hub
         self._authenticator = authenticator
+        self._certificates = certificates or Certificates(hub, None)
         self._limits = limits
 
     def endpoint(
@@ -120,6 +128,7 @@ class Door:
                 raise malformed(Code.REQUIRED, "body", "send a body")
             if declared.who == "signed":
                 principal, key = self._signed(request.path_params["partner"], given, body)
+                self._certificates.check(scope, given, principal.partner.name)
         elif declared.method != "GET":
             await self._nothing(request, given)
         return Call(
@@ -179,7 +188,7 @@ class Door:
         if declared.who == "local":
             client = scope.get("client")
             far = client is not None and not is_loopback(client[0])
-            if far or any(name in given for name in _FORWARDED):
+            if far or proxied(self._hub.settings) or any(name in given for name in _FORWARDED):
                 raise missing()
             return None
         credential = given.get(b"authorization", b"")[: self._limits.authorization_bytes]
@@ -187,4 +196,5 @@ class Door:
             credential.decode("latin-1") or None,
             declared.who if declared.who in OPERATIONS else None,
         )
+        self._certificates.check(scope, given, principal.partner.name)
         return principal.acting_for(headers.user(given))

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import socket
 import ssl
 import stat
@@ -45,8 +46,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _unix_socket(path: Path) -> socket.socket:
-    """Return a socket at *path*, mode 0600 from its first moment."""
+def _unix_socket(path: Path, group: str | None = None) -> socket.socket:
+    """Return a socket at *path*, mode 0600 from its first moment, or 0660 for *group*."""
     if path.exists():
         if not stat.S_ISSOCK(path.stat().st_mode) or _answers(path):
             raise Misconfigured(
@@ -62,6 +63,18 @@ def _unix_socket(path: Path) -> socket.socket:
         bound.bind(str(path))
     finally:
         os.umask(old)
+    if group is not None:
+        try:
+            shutil.chown(path, group=group)
+        except (LookupError, OSError) as error:
+            bound.close()
+            path.unlink()
+            raise Misconfigured(
+                Code.CONFIGURATION,
+                "the socket cannot be given to that group",
+                [Fault(Code.CONFIGURATION, "ECAF_LISTEN_GROUP", "a group that the hub is in")],
+            ) from error
+        path.chmod(0o660)
     return bound
 
 
@@ -74,10 +87,12 @@ def _answers(path: Path) -> bool:
         return True
 
 
-def _bound(where: Listen, name: str, scheme: str) -> tuple[socket.socket, str]:
+def _bound(
+    where: Listen, name: str, scheme: str, group: str | None = None
+) -> tuple[socket.socket, str]:
     """Return a bound socket and its address; *name* is the setting that says where."""
     if where.unix is not None:
-        return _unix_socket(where.unix), f"unix:{where.unix}"
+        return _unix_socket(where.unix, group), f"unix:{where.unix}"
     bound = _tcp_socket(where.host, where.port, name)
     host = f"[{where.host}]" if ":" in where.host else where.host
     return bound, f"{scheme}://{host}:{bound.getsockname()[1]}"
@@ -143,7 +158,7 @@ async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
 def _sockets(settings: Settings, *, operator: bool) -> list[tuple[socket.socket, str]]:
     """Return the bound sockets with their addresses: the door's, and the operator's if wanted."""
     scheme = "https" if settings.tls_cert_file is not None else "http"
-    found = [_bound(settings.listen, "ECAF_LISTEN", scheme)]
+    found = [_bound(settings.listen, "ECAF_LISTEN", scheme, settings.listen_group)]
     if operator and settings.operator_socket is not None:
         try:
             found.append(

@@ -91,6 +91,8 @@ def test_all_faults_come_at_once() -> None:
             "ECAF_LOG_LEVEL": CANARY,
             "ECAF_LISTN": CANARY,
             "ECAF_METRICS_LISTEN": CANARY,
+            "ECAF_LISTEN_GROUP": CANARY,
+            "ECAF_CLIENT_CERTIFICATES": CANARY,
             "ECAF_TOKEN_ISSUER": f"http://{CANARY}",
             "ECAF_TOKEN_ISSUER_JWKS": f"/{CANARY}",
             "ECAF_MLLP_LISTEN": CANARY,
