@@ -1,11 +1,11 @@
-"""Outward HTTP: a name is resolved once, its addresses are judged, and one of them is connected to.
+"""The way out: a name is resolved once, its addresses are judged, and one of them is connected to.
 
 Source: `reliability.md` 5.14 and promise P35.  What a name leads to is decided by whoever keeps its
 zone, and may be another address each time: so the address that was judged is the one that is
 dialled, with the name for TLS and Host.  Wherever the Internet does not route, the hub does not go,
 unless the profile says that the partner is inside (``reach: private``); and to nothing that only
 serves a machine's own network (link-local, metadata services, multicast, addresses that hold
-another address) in any case.
+another address) in any case.  `Way` is for every protocol, `Outward` goes it in HTTP.
 """
 
 import asyncio
@@ -70,6 +70,55 @@ async def resolved(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(one[4][0]) for one in found))
 
 
+class Way:
+    """The way to one configured host, judged anew for every connection."""
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        reach: Reach = "public",
+        resolve: Resolve = resolved,
+        own: bool | None = None,
+    ) -> None:
+        """Be ready to go to *host*; *own*: it is this machine, as its plain spelling says."""
+        self._host, self._reach, self._resolve = host, reach, resolve
+        self._own = is_loopback(host) if own is None else own
+
+    async def addresses(self, port: int) -> Sequence[str]:
+        """Return where to connect, at most three, in the system's order; `OSError` where the name
+        leads nowhere, `Rejected` where it leads to an address that is not allowed.
+        """
+        try:
+            found = await self._resolve(self._host, port)
+        except UnicodeError:
+            raise OSError("no name of a host") from None
+        return self._judged(found)
+
+    def addresses_now(self, port: int) -> Sequence[str]:
+        """As `addresses`, for a thread of its own: asks the system, and blocks meanwhile."""
+        try:
+            found = socket.getaddrinfo(self._host, port, type=socket.SOCK_STREAM)
+        except UnicodeError:
+            raise OSError("no name of a host") from None
+        return self._judged(list(dict.fromkeys(str(one[4][0]) for one in found)))
+
+    def _judged(self, found: Sequence[str]) -> Sequence[str]:
+        if not found:
+            raise OSError("no address")
+        if not all(self._may(one) for one in found):
+            # One of several is enough: nobody who serves the public needs it.
+            raise Rejected(Code.FORBIDDEN, "the destination's name leads to an inner address")
+        return found[:_TRIES]
+
+    def _may(self, text: str) -> bool:
+        try:
+            address = ip_address(text)
+        except ValueError:
+            return False
+        return address.is_loopback if self._own else allowed(address, self._reach)
+
+
 def _host(url: str) -> str:
     try:
         parts = httpx.URL(url)
@@ -103,8 +152,8 @@ class Outward(httpx.AsyncBaseTransport):
 
         What is plainly this machine, without any other spelling, may be this machine.
         """
-        self._host, self._reach, self._resolve = _host(url), reach, resolve
-        self._own = _plainly_here(url)
+        self._host = _host(url)
+        self._way = Way(self._host, reach=reach, resolve=resolve, own=_plainly_here(url))
         # The environment names proxies and certificates; a destination is configured here.
         self._inner = httpx.AsyncHTTPTransport(verify=tls, limits=limits, trust_env=False)
 
@@ -115,27 +164,17 @@ class Outward(httpx.AsyncBaseTransport):
         host = request.url.host
         if host != self._host:
             raise Rejected(Code.FORBIDDEN, "the destination is another host than was configured")
-        try:
-            found = await self._resolve(host, request.url.port or 443)
-        except OSError:
-            raise httpx.ConnectError("no address", request=request) from None
-        if not all(self._may(one) for one in found):
-            # One of several is enough: nobody who serves the public needs it.
-            raise Rejected(Code.FORBIDDEN, "the destination's name leads to an inner address")
         fault = httpx.ConnectError("no address", request=request)
-        for address in found[:_TRIES]:
+        try:
+            found = await self._way.addresses(request.url.port or 443)
+        except OSError:
+            raise fault from None
+        for address in found:
             try:
                 return await self._inner.handle_async_request(self._pinned(request, address))
             except httpx.ConnectError as refused:
                 fault = refused
         raise fault
-
-    def _may(self, text: str) -> bool:
-        try:
-            address = ip_address(text)
-        except ValueError:
-            return False
-        return address.is_loopback if self._own else allowed(address, self._reach)
 
     def _pinned(self, request: httpx.Request, address: str) -> httpx.Request:
         return httpx.Request(

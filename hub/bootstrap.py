@@ -164,6 +164,7 @@ def consent_servers(
             token=None if one.token_file is None else read_secret(one.token_file),
             ca_file=one.ca_file,
             limits=Limits(total_seconds=float(one.timeout_seconds)),
+            reach=one.reach,
         )
         servers.append(server)
         lease = timedelta(seconds=one.lease_seconds)

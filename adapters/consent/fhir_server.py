@@ -1,6 +1,7 @@
 """A FHIR R4 server that keeps Consents (IHE PCF Intermediate), asked about one episode at a time.
 
-Sources: `standards.md` 3.6; `reliability.md` 5.12 and 5.14.  The address comes from configuration.
+Sources: `standards.md` 3.6; `reliability.md` 5.12 and 5.14.  The address comes from configuration,
+and where its name leads is judged.
 Nothing is followed but further pages of the same server, nothing personal stands in an address (a
 search is a POST), and everything has a bound.  What is answered is believed whole or not at all:
 this module finds what is malformed, missing or passed over, and says so; it decides nothing.
@@ -19,6 +20,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import httpx
 
 from adapters.destinations.breaker import Breaker
+from adapters.outward import Outward, Reach, Resolve, resolved
 from adapters.trust import trusted
 from hub.domain.exchange import Tree
 from hub.domain.register import Asked, Holding, Kept
@@ -67,6 +69,8 @@ class FhirConsentServer:
         ca_file: Path | None = None,
         limits: Limits | None = None,
         breaker: Breaker | None = None,
+        reach: Reach = "public",
+        resolve: Resolve = resolved,
     ) -> None:
         """Prepare; *ids* is where the hub's identifier systems begin, *parse* reads strict JSON.
 
@@ -88,11 +92,16 @@ class FhirConsentServer:
         if token is not None:
             headers["authorization"] = f"Bearer {token.reveal()}"
         self._client = httpx.AsyncClient(
-            verify=trusted(ca_file),
+            transport=Outward(
+                url,
+                trusted(ca_file),
+                httpx.Limits(max_connections=self._limits.at_once),
+                reach=reach,
+                resolve=resolve,
+            ),
             trust_env=False,
             follow_redirects=False,
             timeout=httpx.Timeout(self._limits.total_seconds, connect=self._limits.connect_seconds),
-            limits=httpx.Limits(max_connections=self._limits.at_once),
             headers=headers,
         )
 

@@ -18,6 +18,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from adapters.consent.fhir_server import Search
+from adapters.outward import Reach
+from adapters.partners.values import reach_of
 from hub.errors import Code, Fault, Misconfigured
 from hub.positioned import PositionedErrors, Problems, Value, read_file
 from hub.secrets import permission_fault
@@ -41,6 +43,7 @@ class RegisterProfile:
     ca_file: Path | None
     lease_seconds: int
     timeout_seconds: int
+    reach: Reach = "public"
 
 
 def load_registers(config_dir: Path) -> tuple[RegisterProfile, ...]:
@@ -70,7 +73,7 @@ def load_registers(config_dir: Path) -> tuple[RegisterProfile, ...]:
 def _register(name: str, value: Value, config_dir: Path, taken: dict[str, str]) -> RegisterProfile:
     told = value.mapping(
         "url", "authorities", "search", "history", "token_file", "ca_file", "lease_seconds",
-        "timeout_seconds",
+        "timeout_seconds", "reach",
     )  # fmt: skip
     if not (name.isascii() and name.replace("-", "").isalnum() and len(name) <= 32):
         value.error("a register's name is letters, digits and -, at most 32")
@@ -96,6 +99,7 @@ def _register(name: str, value: Value, config_dir: Path, taken: dict[str, str]) 
         ca_file=_file(authority, config_dir, secret=False) if authority else None,
         lease_seconds=lease.integer(1, LONGEST_LEASE) if lease else 30,
         timeout_seconds=seconds.integer(1, 30) if seconds else 5,
+        reach=reach_of(told.get("reach")),
     )
 
 

@@ -1,7 +1,8 @@
 """The courier: acknowledgements carried to FHIR senders that do not wait for them.
 
 The address is one of the partner's profile; the door has compared it to the letter, so nothing in
-a message decides where the hub connects (`reliability.md` 5.14).  A message whose answer never
+a message decides where the hub connects, and where the name leads is judged (`reliability.md`
+5.14).  A message whose answer never
 arrives is sent again by its sender and gets the stored one: so an answer that cannot be carried
 after three attempts, or when the hub stops, is let go.
 """
@@ -16,8 +17,10 @@ from typing import Final
 
 import httpx
 
+from adapters.outward import Outward, Reach, Resolve, resolved
 from adapters.trust import trusted
 from hub.domain.partner import Partner
+from hub.errors import Rejected
 
 log = logging.getLogger("hub.courier")
 
@@ -31,8 +34,15 @@ _SECONDS: Final = 10.0
 class Courier:
     """Carries answers until `close`."""
 
-    def __init__(self, *, waits: Sequence[float] = WAITS, seconds: float = _SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        waits: Sequence[float] = WAITS,
+        seconds: float = _SECONDS,
+        resolve: Resolve = resolved,
+    ) -> None:
         self._waits = waits
+        self._resolve = resolve
         self._seconds = seconds
         self._contexts: dict[Path | None, ssl.SSLContext] = {}
         self._under_way: set[asyncio.Task[None]] = set()
@@ -58,8 +68,13 @@ class Courier:
             context = self._context(partner.delivering.ca_file)
             for wait in self._waits:
                 await asyncio.sleep(wait)
-                if await self._post(context, url, body):
+                if await self._post(context, partner.delivering.reach, url, body):
                     return
+        except Rejected as error:
+            log.warning(
+                "answer let go", extra={"code": error.code.value, "destination": partner.name}
+            )
+            return
         except Exception as error:  # ours; the sender asks again
             log.exception("answer failed", extra={"error_class": type(error).__name__})
             return
@@ -70,13 +85,17 @@ class Courier:
             self._contexts[ca_file] = trusted(ca_file)
         return self._contexts[ca_file]
 
-    async def _post(self, context: ssl.SSLContext, url: str, body: bytes) -> bool:
-        """Return whether the other side took it; of its answer nothing but the status is read."""
+    async def _post(self, context: ssl.SSLContext, reach: Reach, url: str, body: bytes) -> bool:
+        """Return whether the other side took it; of its answer nothing but the status is read.
+
+        Raises `Rejected` where the address leads to what the hub must not reach.
+        """
+        way = Outward(url, context, httpx.Limits(), reach=reach, resolve=self._resolve)
         with suppress(httpx.HTTPError, TimeoutError):
             async with (
                 asyncio.timeout(self._seconds),
                 httpx.AsyncClient(
-                    verify=context, trust_env=False, follow_redirects=False, timeout=self._seconds
+                    transport=way, trust_env=False, follow_redirects=False, timeout=self._seconds
                 ) as client,
                 client.stream(
                     "POST", url, content=body, headers={"content-type": CONTENT_TYPE}

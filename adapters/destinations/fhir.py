@@ -1,23 +1,26 @@
 """FHIR out: message Bundles to one partner's ``$process-message``, and what it answers.
 
 Source: FHIR R4 messaging, `standards.md` 3.6, `reliability.md` P9, 5.5 and 5.14.  The address comes
-from the profile, never from a message.  The client follows nothing, trusts no environment, and
-reads an answer to its end or not at all: only a sound acknowledgement of this very message
-delivers.  MessageHeader.id and Bundle.id are the same on every attempt.
+from the profile, never from a message, and where it leads is judged (`adapters.outward`).  The
+client follows nothing, trusts no environment, and reads an answer to its end or not at all: only a
+sound acknowledgement of this very message delivers.  MessageHeader.id and Bundle.id are the same on
+every attempt.
 """
 
 import asyncio
 import json
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
 from adapters.destinations.breaker import Breaker
 from adapters.destinations.fhir_answer import heard, unknown
 from adapters.destinations.webhook import HANDED_OVER, seconds_of
+from adapters.outward import Outward, Reach, Resolve, resolved
 from adapters.trust import shown, trusted
 from hub.domain.carriage import Outcome, Parcel
 from hub.domain.partner import Delivering
@@ -54,10 +57,12 @@ class FhirDestination:
         self,
         url: str,
         *,
-        verify: Any = True,
+        verify: ssl.SSLContext | None = None,
         token: Secret | None = None,
         limits: FhirLimits | None = None,
         breaker: Breaker | None = None,
+        reach: Reach = "public",
+        resolve: Resolve = resolved,
     ) -> None:
         self._url = url
         self._limits = limits or FhirLimits()
@@ -73,13 +78,19 @@ class FhirDestination:
         if token is not None:
             headers["authorization"] = f"Bearer {token.reveal()}"
         self._client = httpx.AsyncClient(
-            verify=verify,
+            transport=Outward(
+                url,
+                trusted(None) if verify is None else verify,
+                httpx.Limits(
+                    max_connections=self._limits.at_once,
+                    max_keepalive_connections=self._limits.at_once,
+                ),
+                reach=reach,
+                resolve=resolve,
+            ),
             trust_env=False,
             follow_redirects=False,
             timeout=httpx.Timeout(self._limits.total_seconds, connect=self._limits.connect_seconds),
-            limits=httpx.Limits(
-                max_connections=self._limits.at_once, max_keepalive_connections=self._limits.at_once
-            ),
             headers=headers,
         )
 
@@ -98,7 +109,7 @@ class FhirDestination:
                 raise Misconfigured(
                     Code.CONFIGURATION, f"{delivering.secret_file} holds no bearer token"
                 )
-        return cls(delivering.url or "", verify=context, token=token)
+        return cls(delivering.url or "", verify=context, token=token, reach=delivering.reach)
 
     async def send(self, parcel: Parcel) -> Outcome:
         """POST one message; delivered when its acknowledgement says ok, handed over on 202."""

@@ -21,6 +21,7 @@ from adapters.destinations.mllp_answer import heard, unknown
 from adapters.destinations.webhook import HANDED_OVER
 from adapters.mllp.framer import Broken, FrameLimits, Framer, framed
 from adapters.mllp.header import apart, read_header
+from adapters.outward import Reach, Resolve, Way, resolved
 from adapters.trust import shown, trusted
 from hub.domain.carriage import Outcome, Parcel
 from hub.domain.partner import Delivering
@@ -56,8 +57,11 @@ class MllpDestination:
         tls: ssl.SSLContext | None = None,
         limits: MllpLimits | None = None,
         breaker: Breaker | None = None,
+        reach: Reach = "public",
+        resolve: Resolve = resolved,
     ) -> None:
         self._host, self._port, self._tls = host, port, tls
+        self._way = Way(host, reach=reach, resolve=resolve)
         self._limits = limits or MllpLimits()
         self._breaker = breaker or Breaker()
         self._turn = asyncio.Lock()
@@ -68,13 +72,13 @@ class MllpDestination:
         """Return the destination that a profile describes; raises `Misconfigured` for certificates
         that are none.
         """
-        parts = urlsplit(delivering.url or "")
+        parts, reach = urlsplit(delivering.url or ""), delivering.reach
         if parts.scheme != "mllps":
-            return cls(parts.hostname or "", parts.port or 0)
+            return cls(parts.hostname or "", parts.port or 0, reach=reach)
         tls = trusted(delivering.ca_file)
         if delivering.cert_file is not None and delivering.key_file is not None:
             shown(tls, delivering.cert_file, delivering.key_file)
-        return cls(parts.hostname or "", parts.port or 0, tls=tls)
+        return cls(parts.hostname or "", parts.port or 0, tls=tls, reach=reach)
 
     async def send(self, parcel: Parcel) -> Outcome:
         """Send every message of *parcel*; delivered when the receiver has acknowledged each."""
@@ -156,7 +160,7 @@ class MllpDestination:
         self._drop()
         try:
             async with asyncio.timeout(self._limits.connect_seconds):
-                self._line = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
+                self._line = await self._dialled()
         except (OSError, ssl.SSLError, TimeoutError):
             raise Unavailable(Code.UNAVAILABLE, "no connection to the receiver") from None
         bare = self._line[1].get_extra_info("socket")
@@ -164,6 +168,19 @@ class MllpDestination:
         with suppress(AttributeError, OSError):  # the system's own pace will do
             bare.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
         return self._line
+
+    async def _dialled(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to the first address that answers, under the name that its certificate has."""
+        name = self._host if self._tls else None
+        fault = OSError("no address")
+        for address in await self._way.addresses(self._port):
+            try:
+                return await asyncio.open_connection(
+                    address, self._port, ssl=self._tls, server_hostname=name
+                )
+            except OSError as refused:
+                fault = refused
+        raise fault
 
     def _drop(self) -> None:
         if self._line is not None:

@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any, Final, Protocol
 
@@ -27,6 +28,7 @@ from hub.errors import Code, Fault, HubError, InvalidContent, Malformed, Rejecte
 from hub.ports import Clock, Handover, Reader, Store
 from hub.services.carried import CARRIER, REFUSED, Carried
 from hub.services.receipt import Receipt
+from messaging.retry import SCHEDULE, next_delay
 
 log = logging.getLogger("hub.mesh")
 
@@ -264,7 +266,12 @@ class MeshDoor:
             response = response_of(self._hub.parsed(raw))
             if response is not None and response[1] == "transient-error":
                 if not await self._carried.came_back(
-                    partner.name, response[0], "", response[1], reason=REFUSED
+                    partner.name,
+                    response[0],
+                    "",
+                    response[1],
+                    reason=REFUSED,
+                    again=partial(_again, partner),
                 ):
                     raise Rejected(Code.NOT_FOUND, "there is no such delivery for you")
                 return
@@ -317,6 +324,12 @@ class _Unread(Exception):
     def __init__(self, cause: Unavailable) -> None:
         super().__init__()
         self.cause = cause
+
+
+def _again(partner: Partner, attempts: int) -> float | None:
+    """Return after how many seconds what a partner could not take yet is sent again."""
+    waits = partner.delivering.retry
+    return next_delay(attempts, random=Random(), schedule=SCHEDULE if waits is None else waits)
 
 
 def _key(known: Known, letter: Letter) -> str:

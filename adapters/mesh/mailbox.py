@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from mesh_client import MeshClient, try_get_endpoint_from_url
@@ -23,6 +24,8 @@ from urllib3.exceptions import NewConnectionError
 
 from adapters.mesh.content import Content, chunks_of, same_total
 from adapters.mesh.site import MeshSite
+from adapters.mesh.way import go_by
+from adapters.outward import Way
 from hub.errors import Code, Malformed, Rejected, Unavailable
 from hub.secrets import Secret, read_secret
 
@@ -84,6 +87,7 @@ class _Client(MeshClient):
         )
         self._session.trust_env = False
         self._session.max_redirects = 0
+        go_by(self._session, Way(urlsplit(site.url).hostname or "", reach=site.reach))
         if ca is not None:
             self._session.verify = ca
 

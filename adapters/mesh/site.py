@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from adapters.outward import Reach
 from adapters.partners.delivering import inside, secret_file
 from adapters.partners.mesh import MAILBOX
-from adapters.partners.values import matching
+from adapters.partners.values import matching, reach_of
 from hub.errors import Code, Fault, Misconfigured
 from hub.positioned import Fields, PositionedErrors, Problems, Value, read_file
 from hub.settings import is_loopback
@@ -35,6 +36,7 @@ class MeshSite:
     """The hub's mailbox: where it is, by what the hub proves that it is its own, how often it
     looks, and from how many bytes on a message goes in chunks.
 
+    *reach* says whether MESH may lie inside a private network (as a gateway of one's own does).
     *ca_file* left out: what mesh-client ships for the addresses of NHS England, else the machine's
     authorities.
     """
@@ -49,6 +51,7 @@ class MeshSite:
     poll_seconds: int = 300
     chunk_bytes: int = 20_000_000
     compress: bool = True
+    reach: Reach = "public"
 
 
 def load_mesh(config_dir: Path) -> MeshSite | None:
@@ -74,7 +77,7 @@ def load_mesh(config_dir: Path) -> MeshSite | None:
 def _site(value: Value, config_dir: Path) -> MeshSite:
     told = value.mapping(
         "url", "mailbox", "password_file", "shared_key_file", "cert_file", "key_file", "ca_file",
-        "poll_seconds", "chunk_bytes", "compress",
+        "poll_seconds", "chunk_bytes", "compress", "reach",
     )  # fmt: skip
     secure = _address(told.need("url"))
     files = {name: told.get(name) for name in ("cert_file", "key_file", "ca_file")}
@@ -92,9 +95,11 @@ def _site(value: Value, config_dir: Path) -> MeshSite:
         cert_file=None if cert is None else inside(cert, config_dir),
         key_file=None if key is None else secret_file(key, config_dir),
         ca_file=None if ca is None else inside(ca, config_dir),
-        poll_seconds=_number(told, "poll_seconds", 300, 5, _DAY),
+        # A sandbox on this machine is nobody's to spare.
+        poll_seconds=_number(told, "poll_seconds", 300, 5 if secure else 1, _DAY),
         chunk_bytes=_number(told, "chunk_bytes", 20_000_000, _SMALLEST_CHUNK, _LARGEST_CHUNK),
         compress=told.boolean("compress", default=True),
+        reach=reach_of(told.get("reach")),
     )
 
 

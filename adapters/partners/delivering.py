@@ -1,6 +1,7 @@
 """How a partner is reached: the part ``deliver`` of its profile."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 from adapters.partners.mesh import read_route
 from adapters.partners.mllp import mllp_address
 from adapters.partners.sftp import Files, read_place
-from adapters.partners.values import matching
+from adapters.partners.values import matching, reach_of
 from adapters.partners.waits import waits
 from hub.domain.partner import Channel, Delivering
 from hub.positioned import Fields, Value
@@ -30,8 +31,11 @@ _LONGEST: Final = 128
 _FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,63}", re.ASCII)
 
 
-def read_delivering(value: Value, config_dir: Path) -> Delivering:
-    """Return how a partner is reached; every fault has its place."""
+def read_delivering(value: Value, config_dir: Path, *, answered: bool = False) -> Delivering:
+    """Return how a partner is reached; every fault has its place.
+
+    *answered*: it has addresses at which its messages are answered, and these may lie inside, too.
+    """
     told = value.mapping(
         "channel", "url", "body", "content", "notification", "answers", "secret_file", "ca_file",
         "cert_file", "key_file", "retry", "mailbox", "workflows", "delivered",
@@ -40,9 +44,16 @@ def read_delivering(value: Value, config_dir: Path) -> Delivering:
     channel_value = told.need("channel")
     channel = next(c for c in CHANNELS if c == channel_value.one_of(*CHANNELS))
     following, reach = told.get("next_secret_file"), told.get("reach")
-    for given in (following, reach):
-        if given is not None and channel not in ("webhook", "index"):
-            given.error(f"means nothing for the channel {channel}")
+    if following is not None and channel not in ("webhook", "index"):
+        following.error(f"means nothing for the channel {channel}")
+    if reach is not None and channel in ("amqp", "pull", "mesh") and not answered:
+        reach.error(f"means nothing for the channel {channel}")
+    return replace(_read(channel, told, value, config_dir), reach=reach_of(reach))
+
+
+def _read(channel: Channel, told: Fields, value: Value, config_dir: Path) -> Delivering:
+    """Return how a partner is reached by its channel."""
+    following = told.get("next_secret_file")
     if channel == "sftp":
         return _by_sftp(told, config_dir)
     if (given := told.get("hosts_file")) is not None:
@@ -83,7 +94,6 @@ def read_delivering(value: Value, config_dir: Path) -> Delivering:
         ca_file=None if trusted is None else inside(trusted, config_dir),
         retry=waits(told.get("retry")),
         next_secret_file=None if following is None else secret_file(following, config_dir),
-        reach="private" if reach and reach.one_of("public", "private") == "private" else "public",
     )
 
 

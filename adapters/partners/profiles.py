@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.partners.accreditations import Accredited, read_accredited
+from adapters.partners.certified import certified_alone, read_https
 from adapters.partners.delivering import answered_at, files_of, inside, read_delivering
 from adapters.partners.jwks import read_jwks, thumbprint
 from adapters.partners.mesh import alone_at_mesh, read_mesh
@@ -122,7 +123,9 @@ def _profile(path: Path, config_dir: Path, problems: Problems) -> _Profile | Non
         "support": lambda: line(top.need("support_contact")),
         "services": lambda: _services(top.need("services")),
         "operations": lambda: _operations(top.need("operations")),
-        "deliver": lambda: read_delivering(top.need("deliver"), config_dir),
+        "deliver": lambda: read_delivering(
+            top.need("deliver"), config_dir, answered=top.get("answered_at") is not None
+        ),
         "credentials": lambda: _credentials(top.get("credentials"), config_dir),
         "vouches": lambda: _vouches(top.get("practitioners")),
         "chooses": lambda: _chooses(top.get("references")),
@@ -229,7 +232,7 @@ def _operations(value: Value) -> frozenset[str]:
 def _credentials(value: Value | None, config_dir: Path) -> Credentials:
     if value is None:
         return Credentials()
-    told = value.mapping("api_keys", "jwks_file", "mllp", "mesh", "webhook", "sftp")
+    told = value.mapping("api_keys", "jwks_file", "mllp", "mesh", "webhook", "sftp", "https")
     keys: list[ApiKey] = []
     listed = told.get("api_keys")
     for item in listed.sequence() if listed else ():
@@ -252,11 +255,13 @@ def _credentials(value: Value | None, config_dir: Path) -> Credentials:
     webhook = None if signs is None else read_signed(signs, config_dir)
     files = told.get("sftp")
     sftp = None if files is None else read_sftp(files, files_of(config_dir))
+    shown = told.get("https")
+    https = None if shown is None else read_https(shown)
     if jwks is None:
-        return Credentials(tuple(keys), (), sender, mesh, webhook, sftp)
+        return Credentials(tuple(keys), (), sender, mesh, webhook, sftp, https)
     path = inside(jwks, config_dir)
     try:
-        return Credentials(tuple(keys), read_jwks(path), sender, mesh, webhook, sftp)
+        return Credentials(tuple(keys), read_jwks(path), sender, mesh, webhook, sftp, https)
     except ValueError as wrong:
         jwks.error(str(wrong))
 
@@ -288,6 +293,8 @@ def _across(profiles: Mapping[str, _Profile], problems: Problems) -> None:
                     profile.deliver.error("another partner has the same key: one for each system")
             if (over := profile.credentials.mllp) is not None:
                 alone(name, over, used, profile.deliver)
+            if (shown := profile.credentials.https) is not None:
+                certified_alone(name, shown, used, profile.deliver, "https")
             if (through := profile.credentials.mesh) is not None:
                 alone_at_mesh(name, through, used, profile.deliver)
             if (files := profile.credentials.sftp) is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from adapters.partners.values import matching
+from adapters.partners.values import matching, reach_of
 from hub.domain.partner import SftpPlace, SftpSender
 from hub.positioned import Fields, Value
 
@@ -36,12 +36,15 @@ def read_place(told: Fields, files: Files) -> SftpPlace:
         folder=folder,
         key_file=secret(told.need("key_file")),
         hosts_file=inside(told.need("hosts_file")),
+        reach=reach_of(told.get("reach")),
     )
 
 
 def read_sftp(value: Value, files: Files) -> SftpSender:
     """Return whose files are taken, and what they are by their endings."""
-    told = value.mapping("url", "key_file", "hosts_file", "content_types", "acting", "poll_seconds")
+    told = value.mapping(
+        "url", "key_file", "hosts_file", "reach", "content_types", "acting", "poll_seconds"
+    )
     kinds: dict[str, str] = {}
     given = told.need("content_types")
     for ending, kind in given.items():

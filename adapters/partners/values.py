@@ -2,7 +2,7 @@
 
 import re
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 
 from hub.domain.codes import Standing, check
 from hub.positioned import Fields, Value
@@ -22,6 +22,12 @@ def optional_line(told: Fields, name: str) -> str | None:
     """Return one printable line, if the key is there."""
     value = told.get(name)
     return None if value is None else line(value)
+
+
+def reach_of(value: Value | None) -> Literal["public", "private"]:
+    """Return whether an address may lie inside a private network; it may not unless it is said."""
+    inside = value is not None and value.one_of("public", "private") == "private"
+    return "private" if inside else "public"
 
 
 def matching(value: Value, pattern: re.Pattern[str], expected: str) -> str:

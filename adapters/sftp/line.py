@@ -6,6 +6,7 @@ configuration, agent or known hosts is used.
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 import asyncssh
 from asyncssh import SFTPClient, SFTPError, SSHClientConnection
 
+from adapters.outward import Resolve, Way, resolved
 from hub.domain.partner import SftpPlace
 from hub.errors import Code, Unavailable
 
@@ -29,9 +31,11 @@ class SftpLine:
         *,
         connect_seconds: float = CONNECT_SECONDS,
         whole_seconds: float = WHOLE_SECONDS,
+        resolve: Resolve = resolved,
     ) -> None:
         """Connect to *place* when it is first needed."""
         self.place = place
+        self._way = Way(place.host, reach=place.reach, resolve=resolve)
         self._connect_seconds, self._whole_seconds = connect_seconds, whole_seconds
         self._turn = asyncio.Lock()
         self._held: tuple[SSHClientConnection, SFTPClient] | None = None
@@ -40,7 +44,8 @@ class SftpLine:
     async def session(self) -> AsyncIterator[SFTPClient]:
         """Give a session, for a bounded time.
 
-        Raises `Unavailable`: ``E_UNAVAILABLE`` before there is a session, ``E_OUTCOME_UNKNOWN``
+        Raises `Rejected` where the name leads to what the hub must not reach, else `Unavailable`:
+        ``E_UNAVAILABLE`` before there is a session, ``E_OUTCOME_UNKNOWN``
         once there was one (what was being done may have been done).
         """
         async with self._turn:
@@ -77,6 +82,7 @@ class SftpLine:
         connection = await asyncssh.connect(
             place.host,
             place.port,
+            sock=await self._dialled(),
             username=place.user,
             client_keys=[str(place.key_file)],
             known_hosts=str(place.hosts_file),
@@ -93,6 +99,25 @@ class SftpLine:
             raise
         self._held = (connection, sftp)
         return sftp
+
+    async def _dialled(self) -> socket.socket:
+        """Return a socket to the first address that answers; the server is known by its name."""
+        loop, fault = asyncio.get_running_loop(), OSError("no address")
+        for address in await self._way.addresses(self.place.port):
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            sock.setblocking(False)
+            try:
+                await loop.sock_connect(sock, (address, self.place.port))
+            except OSError as refused:
+                fault = refused
+                sock.close()
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock
+        raise fault
 
     def _drop(self) -> None:
         if self._held is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hub.domain.accreditation import CONNECTED, WORKING, Pilot, Protocol, Stage, protocol_for
+from hub.domain.certificates import Certified
 from hub.domain.signed import Verifier
 
 OPERATIONS = frozenset(
@@ -61,6 +62,7 @@ class SftpPlace:
     folder: str
     key_file: Path
     hosts_file: Path
+    reach: Literal["public", "private"] = "public"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +231,8 @@ class SftpSender:
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """By what a partner proves who it is: API keys (loopback only), public keys (JWK members),
-    certificates at the MLLP door, a mailbox at MESH, signatures of webhooks, and a folder on its
-    own SFTP server.
+    certificates at the MLLP door and at a proxy that ends TLS, a mailbox at MESH, signatures of
+    webhooks, and a folder on its own SFTP server.
     """
 
     api_keys: tuple[ApiKey, ...] = ()
@@ -239,6 +241,7 @@ class Credentials:
     mesh: MeshSender | None = None
     webhook: Verifier | None = None
     sftp: SftpSender | None = None
+    https: Certified | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,3 +290,7 @@ class Registry:
     def with_api_keys(self) -> Sequence[str]:
         """Return the names of partners that may use API keys."""
         return sorted(name for name, held in self.credentials.items() if held.api_keys)
+
+    def with_certificates(self) -> Sequence[str]:
+        """Return the names of partners that must show a certificate at the HTTP door."""
+        return sorted(name for name, held in self.credentials.items() if held.https is not None)

@@ -4,12 +4,13 @@ Source: `reliability.md` P9: what a carrier took is handed over; it is delivered
 says so; and a report of non-delivery turns it back, whatever was believed before.  Only a receiver
 that has acknowledged the delivery itself is believed more than its carrier.  What came back is set
 aside with the reason ``UNDELIVERED`` and an alert: it holds its lane, and goes again by `ecaf
-quarantine release`, under today's consent.
+quarantine release`, under today's consent.  What its receiver could not take yet goes again by
+itself, by its partner's schedule, unless something later of its lane has gone since.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from hub.domain.exchange import Delivery, State
@@ -26,6 +27,10 @@ PAGE: Final = 200
 REFUSED: Final = "RECEIVER_BUSY"
 """The receiver says that it took a delivery and could not deal with it now (`transient-error`)."""
 _DAY: Final = timedelta(days=1)
+_GONE: Final = frozenset({State.SENDING, State.HANDED_OVER, State.DELIVERED})
+
+Again = Callable[[int], float | None]
+"""Attempts so far to the seconds until the next, or None: give up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +86,14 @@ class Carried:
         code: str,
         *,
         reason: str = UNDELIVERED,
+        again: Again | None = None,
     ) -> bool:
         """Set a delivery aside that did not arrive; ``False`` where that is about none, or about an
         earlier attempt than its last.
 
         *carrier_id* empty: the carrier did not say about which attempt.  *partner* ``None``:
-        whoever it was for.
+        whoever it was for.  *again*: it is sent once more after so many seconds instead, while
+        there are attempts left and nothing later of its lane has gone, which it must not overtake.
         """
         known = False
 
@@ -107,6 +114,10 @@ class Carried:
             session.add_audit(
                 of_delivery("delivery.came_back", one, at=now, code=reason, facts={"report": code})
             )
+            wait = None if again is None or _overtaken(session, one) else again(one.attempts)
+            if wait is not None:
+                session.put_delivery(_waiting(one, reason, code, now + timedelta(seconds=wait)))
+                return ()
             back = {"report": code, "returned": True}
             return settle(session, one, State.QUARANTINED, reason, back, now)
 
@@ -151,6 +162,31 @@ class Carried:
 
     async def _settle(self, delivery_id: str, unit: Callable[[Session], tuple[str, ...]]) -> None:
         self.handover.offer(await self.store.run(unit, Needs(deliveries=(delivery_id,))))
+
+
+def _overtaken(session: Session, one: Delivery) -> bool:
+    """Return whether something later of its lane has gone: then *one* would come out of order."""
+    return any(
+        other.partner == one.partner
+        and other.lane_sequence > one.lane_sequence
+        and other.priority >= one.priority
+        and (other.state in _GONE or other.attempts > 0)
+        for other in session.deliveries(one.episode_id)
+    )
+
+
+def _waiting(one: Delivery, reason: str, code: str, moment: datetime) -> Delivery:
+    """Return *one* as it waits for its next attempt: under the same id, number and view."""
+    return replace(
+        one,
+        state=State.PENDING,
+        reason=reason,
+        next_attempt_at=moment,
+        lease_epoch=one.lease_epoch + 1,
+        lease_until=None,
+        settled_at=None,
+        evidence={**(one.evidence or {}), "report": code, "returned": True},
+    )
 
 
 def _carried(

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from adapters.destinations.mesh import MeshDestination
+from adapters.destinations.mesh import AGAIN, MeshDestination
 from hub.domain.exchange import State
 from hub.doors import mesh_door
 from hub.errors import Code, Unavailable
 from hub.reaching import destinations
 from hub.secrets import Secret
+from messaging.retry import SCHEDULE
 from tests import builders as b
 from tests.contract.mesh_post import (
     ANSWER,
@@ -256,6 +257,57 @@ async def test_a_late_answer_ends_what_came_back(post: Post) -> None:
     await post.door.round()
 
     assert post.again(sent).state is State.DELIVERED
+
+
+async def test_what_a_receiver_could_not_take_goes_again(post: Post) -> None:
+    """After its partner's wait, under the same id, marked as a repeat; and its late yes counts."""
+    await post.world.shared()
+    sent = post.out[-1]
+    post.sandbox.take(TRUST)
+    post.say(sent.delivery_id, "transient-error")
+    await post.door.round()
+    waiting = post.again(sent)
+    assert (waiting.state, waiting.reason) == (State.PENDING, "RECEIVER_BUSY")
+    assert waiting.next_attempt_at is not None
+    assert waiting.next_attempt_at > post.world.clock.now()
+
+    post.world.clock.move(waiting.next_attempt_at - post.world.clock.now())
+    await post.world.drain()
+    (again,) = [one for one in post.sandbox.take(TRUST) if one.mex["localid"] == sent.delivery_id]
+    assert again.mex["subject"] == AGAIN
+    assert post.again(sent).state is State.HANDED_OVER
+    assert post.again(sent).sequence == sent.sequence
+
+    post.say(sent.delivery_id, "ok")
+    await post.door.round()
+    assert post.again(sent).state is State.DELIVERED
+
+
+async def test_what_a_receiver_could_not_take_does_not_overtake(post: Post) -> None:
+    """Once something later has gone, sending by itself would bring the older after the newer."""
+    await post.world.shared()
+    sent = post.out[-1]
+    later = replace(sent, delivery_id="d-later", lane_sequence=sent.lane_sequence + 1)
+    post.world.put(later)
+
+    post.say(sent.delivery_id, "transient-error")
+    await post.door.round()
+
+    assert (post.again(sent).state, post.again(sent).reason) == (
+        State.QUARANTINED,
+        "RECEIVER_BUSY",
+    )
+
+
+async def test_a_receiver_that_is_always_busy_is_given_up(post: Post) -> None:
+    """When the attempts are used up, somebody has to look."""
+    await post.world.shared()
+    sent = post.world.put(post.out[-1], attempts=len(SCHEDULE))
+
+    post.say(sent.delivery_id, "transient-error")
+    await post.door.round()
+
+    assert post.again(sent).state is State.QUARANTINED
 
 
 async def test_no_envelope_tells_of_a_child(mesh_sandbox: MeshSandbox, tmp_path: Path) -> None:
