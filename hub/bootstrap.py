@@ -139,6 +139,9 @@ def shape_of(registry: Registry) -> Topology:
         if partner.delivering.channel == "amqp":
             name = queue_of(partner.name)
             shape = shape.with_queue(name, max_length_bytes=None, message_ttl=None)
+        held = registry.credentials.get(partner.name)
+        if held is not None and held.amqp is not None and held.amqp.sends:
+            shape = shape.with_sender(partner.name)
     return shape
 
 

@@ -25,6 +25,7 @@ from hub.cli_forms import forms, import_history
 from hub.cli_lanes import lanes, messages
 from hub.cli_matches import matches
 from hub.cli_quarantine import quarantine
+from hub.cli_queues import queues
 from hub.cli_replay import known, replay
 from hub.cli_top import top
 from hub.cli_trace import trace, why_not
@@ -66,6 +67,7 @@ app.add_typer(messages, name="messages")
 app.command()(lanes)
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(matches, name="matches")
+app.add_typer(queues, name="queues")
 app.command(
     epilog="\b\nExamples:\n  ecaf replay 9b1e…\n"
     "  ecaf replay --partner HOU-A --state delivered --since 2026-09-01"

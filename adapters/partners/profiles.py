@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.partners.accreditations import Accredited, read_accredited
+from adapters.partners.amqp import alone_at_broker, read_amqp
 from adapters.partners.certified import certified_alone, read_https
 from adapters.partners.delivering import answered_at, files_of, inside, read_delivering
 from adapters.partners.jwks import read_jwks, thumbprint
@@ -126,7 +127,9 @@ def _profile(path: Path, config_dir: Path, problems: Problems) -> _Profile | Non
         "deliver": lambda: read_delivering(
             top.need("deliver"), config_dir, answered=top.get("answered_at") is not None
         ),
-        "credentials": lambda: _credentials(top.get("credentials"), config_dir),
+        "credentials": lambda: _credentials(
+            top.get("credentials"), config_dir, top.need("partner").text()
+        ),
         "vouches": lambda: _vouches(top.get("practitioners")),
         "chooses": lambda: _chooses(top.get("references")),
         "answered_at": lambda: answered_at(top.get("answered_at")),
@@ -229,10 +232,12 @@ def _operations(value: Value) -> frozenset[str]:
     return frozenset(item.one_of(*sorted(OPERATIONS)) for item in value.sequence())
 
 
-def _credentials(value: Value | None, config_dir: Path) -> Credentials:
+def _credentials(value: Value | None, config_dir: Path, name: str) -> Credentials:
     if value is None:
         return Credentials()
-    told = value.mapping("api_keys", "jwks_file", "mllp", "mesh", "webhook", "sftp", "https")
+    told = value.mapping(
+        "api_keys", "jwks_file", "mllp", "mesh", "webhook", "sftp", "https", "amqp"
+    )
     keys: list[ApiKey] = []
     listed = told.get("api_keys")
     for item in listed.sequence() if listed else ():
@@ -255,13 +260,15 @@ def _credentials(value: Value | None, config_dir: Path) -> Credentials:
     webhook = None if signs is None else read_signed(signs, config_dir)
     files = told.get("sftp")
     sftp = None if files is None else read_sftp(files, files_of(config_dir))
-    shown = told.get("https")
+    shown, queues = told.get("https"), told.get("amqp")
     https = None if shown is None else read_https(shown)
+    amqp = None if queues is None else read_amqp(queues, name, files_of(config_dir))
+    others = (sender, mesh, webhook, sftp, https, amqp)
     if jwks is None:
-        return Credentials(tuple(keys), (), sender, mesh, webhook, sftp, https)
+        return Credentials(tuple(keys), (), *others)
     path = inside(jwks, config_dir)
     try:
-        return Credentials(tuple(keys), read_jwks(path), sender, mesh, webhook, sftp, https)
+        return Credentials(tuple(keys), read_jwks(path), *others)
     except ValueError as wrong:
         jwks.error(str(wrong))
 
@@ -299,6 +306,8 @@ def _across(profiles: Mapping[str, _Profile], problems: Problems) -> None:
                 alone_at_mesh(name, through, used, profile.deliver)
             if (files := profile.credentials.sftp) is not None:
                 alone_in_folder(name, files, used, profile.deliver)
+            if (queues := profile.credentials.amqp) is not None:
+                alone_at_broker(name, queues, used, profile.deliver)
         with problems.kept():
             one = profile.partner
             known = administrators.setdefault(one.organisation, str(one.administrator))

@@ -229,10 +229,25 @@ class SftpSender:
 
 
 @dataclass(frozen=True, slots=True)
+class AmqpUser:
+    """As whom a partner comes to the broker: *user* is its own and nobody else's there.
+
+    *password_file* holds its password, for the definitions of the broker alone (``None``: it shows
+    a certificate).  Where it *sends*, it has an exchange to write to and a queue of answers.
+    *acting* is the practitioner for whom its system acts where a message names nobody.
+    """
+
+    user: str
+    password_file: Path | None = None
+    sends: bool = False
+    acting: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """By what a partner proves who it is: API keys (loopback only), public keys (JWK members),
     certificates at the MLLP door and at a proxy that ends TLS, a mailbox at MESH, signatures of
-    webhooks, and a folder on its own SFTP server.
+    webhooks, a folder on its own SFTP server, and a user at the broker.
     """
 
     api_keys: tuple[ApiKey, ...] = ()
@@ -242,6 +257,7 @@ class Credentials:
     webhook: Verifier | None = None
     sftp: SftpSender | None = None
     https: Certified | None = None
+    amqp: AmqpUser | None = None
 
 
 @dataclass(frozen=True, slots=True)

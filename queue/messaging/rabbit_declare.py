@@ -87,8 +87,10 @@ def arguments(queue: Queue, topology: Topology) -> dict[str, Any]:
     }
     if queue.dead_letter is not None:
         given["x-dead-letter-exchange"] = topology.dead_letter_exchange
-        given["x-dead-letter-routing-key"] = queue.dead_letter
+        given["x-dead-letter-routing-key"] = queue.dead_letter_key or queue.dead_letter
         given["x-dead-letter-strategy"] = "at-least-once"
     if queue.message_ttl is not None:
         given["x-message-ttl"] = int(queue.message_ttl * 1000)
+    if queue.alone:
+        given["x-single-active-consumer"] = True
     return given

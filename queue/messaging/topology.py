@@ -17,6 +17,7 @@ from messaging.errors import TopologyInvalid
 
 EXCHANGE_TYPES: Final = ("direct", "fanout", "topic")
 PLACEHOLDER: Final = "<partner>"
+PATTERNS: Final = ("partner_queues", "partner_inbound", "partner_replies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ class Queue:
     *message_ttl*: seconds after which a waiting message is dead-lettered.
     *express*: a second queue, read before this one; it carries the messages with priority,
     because quorum queues know no priorities (RabbitMQ refuses `x-max-priority` on them).
+    *dead_letter_key*: the routing key of what is dead-lettered, where it is not the name of the
+    queue that takes it: it says from where a message came, which no header does for certain.
+    *alone*: one consumer at a time, whoever else waits: what comes in order is read in order.
     """
 
     name: str
@@ -45,6 +49,8 @@ class Queue:
     dead_letter: str | None = None
     message_ttl: float | None = None
     express: str | None = None
+    dead_letter_key: str | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,9 @@ class Topology:
     *publish_to* is the exchange that publishers use, with the channel's name as routing key.
     *dead_letter_exchange* leads from every queue to its dead-letter queue.
     *partner_queue* is the pattern of the queues that partners read themselves: its name holds
-    ``<partner>``.
+    ``<partner>``.  *partner_exchange*, *partner_inbound* and *partner_replies* are the patterns of
+    the exchanges that partners write to, of the queues behind them, and of the queues in which they
+    are answered.
     """
 
     publish_to: str
@@ -72,6 +80,9 @@ class Topology:
     queues: tuple[Queue, ...]
     bindings: tuple[Binding, ...]
     partner_queue: Queue | None = None
+    partner_exchange: str | None = None
+    partner_inbound: Queue | None = None
+    partner_replies: Queue | None = None
 
     @staticmethod
     def from_mapping(data: Mapping[str, Any]) -> Topology:
@@ -125,16 +136,63 @@ class Topology:
             max_length_bytes=max_length_bytes or self.partner_queue.max_length_bytes,
             message_ttl=message_ttl or self.partner_queue.message_ttl,
         )
-        others = tuple(known for known in self.queues if known.name != name)
-        binding = Binding(self.publish_to, name, name)
+        return self.bound(queue, Binding(self.publish_to, name, name))
+
+    def inbound(self, partner: str) -> Inbound:
+        """Return by what that partner sends, and where it is answered."""
+        if not (self.partner_exchange and self.partner_inbound and self.partner_replies):
+            raise ValueError("the topology has no pattern for what partners send")
+        return Inbound(
+            exchange=self.partner_exchange.replace(PLACEHOLDER, partner),
+            queue=self.partner_inbound.name.replace(PLACEHOLDER, partner),
+            replies=self.partner_replies.name.replace(PLACEHOLDER, partner),
+        )
+
+    def with_sender(self, partner: str) -> Topology:
+        """Return this topology with what *partner* needs to send: an exchange of its own, the queue
+        behind it, and a queue for the answers.
+        """
+        named = self.inbound(partner)
+        if max(len(name.encode()) for name in dataclasses.astuple(named)) > MAX_NAME_BYTES:
+            raise ValueError(f"{partner!r} makes a name of more than {MAX_NAME_BYTES} bytes")
+        assert self.partner_inbound is not None  # noqa: S101 - `inbound` has asked
+        assert self.partner_replies is not None  # noqa: S101
+        taken = dataclasses.replace(
+            self.partner_inbound, name=named.queue, dead_letter_key=named.queue, alone=True
+        )
+        answers = dataclasses.replace(self.partner_replies, name=named.replies)
+        whole = self.bound(taken, Binding(named.exchange, named.queue, ""))
+        whole = whole.bound(answers, Binding(self.publish_to, named.replies, named.replies))
+        exchange = Exchange(named.exchange, "fanout")
+        whole = dataclasses.replace(whole, exchanges=(*whole.exchanges, exchange))
+        if taken.dead_letter is None:
+            return whole
+        given_up = Binding(self.dead_letter_exchange, taken.dead_letter, named.queue)
+        return dataclasses.replace(whole, bindings=(*whole.bindings, given_up))
+
+    def bound(self, queue: Queue, binding: Binding) -> Topology:
+        """Return this topology with one more queue; one of that name keeps its place."""
+        others = tuple(known for known in self.queues if known.name != queue.name)
         bindings = tuple(known for known in self.bindings if known != binding)
         return dataclasses.replace(self, queues=(*others, queue), bindings=(*bindings, binding))
 
 
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """The names by which one partner sends: only its own user may write to *exchange*; *queue* is
+    the hub's to read, *replies* the partner's.
+    """
+
+    exchange: str
+    queue: str
+    replies: str
+
+
 _TOP = frozenset(
     {"version", "publish_to", "dead_letter_exchange", "exchanges", "queues", "bindings"}
-) | {"partner_queues"}
-_QUEUE = frozenset(field.name for field in dataclasses.fields(Queue)) - {"name"}
+) | {"partner_queues", "partner_inbound", "partner_replies"}
+_OURS = frozenset({"name", "dead_letter_key", "alone"})
+_QUEUE = frozenset(field.name for field in dataclasses.fields(Queue)) - _OURS
 
 
 class _Reader:
@@ -156,12 +214,12 @@ class _Reader:
             for name, value in self._table(table.get("queues"), "queues", None).items()
         )
         bindings = self._bindings(table.get("bindings"))
-        partner = self._partner(table.get("partner_queues")) if "partner_queues" in table else None
+        own = self._patterns(table)
         publish_to = self._name(table.get("publish_to"), "publish_to")
         dead_letter = self._name(table.get("dead_letter_exchange"), "dead_letter_exchange")
         if self.faults:
             return None
-        topology = Topology(publish_to, dead_letter, exchanges, queues, bindings, partner)
+        topology = Topology(publish_to, dead_letter, exchanges, queues, bindings, *own)
         self._check_references(topology)
         return topology
 
@@ -184,10 +242,10 @@ class _Reader:
             and binding.routing_key == binding.queue
         }
         named = [(f"queues.{queue.name}", queue) for queue in topology.queues]
-        if topology.partner_queue is not None:
-            named.append(("partner_queues", topology.partner_queue))
+        patterns = (topology.partner_queue, topology.partner_inbound, topology.partner_replies)
+        named += [(path, queue) for path, queue in zip(PATTERNS, patterns, strict=True) if queue]
         for path, queue in named:
-            if queue.name not in bound and path != "partner_queues":
+            if queue.name not in bound and path not in PATTERNS:
                 self._fault(path, "has no binding, so nothing can reach it")
             if queue.dead_letter is not None and queue.dead_letter not in dead:
                 self._fault(
@@ -225,12 +283,33 @@ class _Reader:
             express=self._optional_name(table, path, "express"),
         )
 
-    def _partner(self, data: object) -> Queue | None:
-        table = dict(self._table(data, "partner_queues", _QUEUE | {"pattern"}))
-        pattern = self._name(table.pop("pattern", None), "partner_queues.pattern")
+    def _patterns(
+        self, table: Mapping[str, Any]
+    ) -> tuple[Queue | None, str | None, Queue | None, Queue | None]:
+        """Read what each partner has of its own: its queue, and by what it sends."""
+        given = [self._partner(table[path], path) if path in table else None for path in PATTERNS]
+        own, inbound, replies = given
+        exchange = None
+        if (inbound is None) != (replies is None):
+            self._fault(
+                "partner_replies", "goes with partner_inbound, and without it means nothing"
+            )
+        if inbound is not None:
+            told = table["partner_inbound"]
+            said = told.get("exchange") if isinstance(told, Mapping) else None
+            exchange = self._name(said, f"{PATTERNS[1]}.exchange")
+            if exchange.count(PLACEHOLDER) != 1:
+                self._fault(f"{PATTERNS[1]}.exchange", f"must hold {PLACEHOLDER} once")
+        return own, exchange, inbound, replies
+
+    def _partner(self, data: object, path: str) -> Queue | None:
+        more = {"pattern", "exchange"} if path == "partner_inbound" else {"pattern"}
+        table = dict(self._table(data, path, _QUEUE | more))
+        pattern = self._name(table.pop("pattern", None), f"{path}.pattern")
+        table.pop("exchange", None)
         if pattern.count(PLACEHOLDER) != 1:
-            self._fault("partner_queues.pattern", f"must hold {PLACEHOLDER} once")
-        return self._queue(pattern, table, "partner_queues")
+            self._fault(f"{path}.pattern", f"must hold {PLACEHOLDER} once")
+        return self._queue(pattern, table, path)
 
     def _bindings(self, data: object) -> tuple[Binding, ...]:
         if not isinstance(data, list):
