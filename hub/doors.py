@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from adapters.doors import mesh, sftp
+from adapters.doors.amqp import AmqpDoor
 from adapters.doors.mesh import MeshDoor
 from adapters.doors.mllp import Intake, MllpDoor
 from adapters.doors.sftp import SftpDoor
@@ -16,8 +17,11 @@ from adapters.sftp.line import SftpLine
 from adapters.trust import mutual
 from hub.domain.partner import Registry
 from hub.errors import Code, Fault, Misconfigured
+from hub.hub import Hub
 from hub.logging import log
 from hub.settings import MllpListen, Settings
+from messaging.rabbit_intake import RabbitIntake
+from messaging.topology import Topology
 
 
 def refuse_unfit_senders(settings: Settings, registry: Registry) -> None:
@@ -141,3 +145,38 @@ async def sftp_doors(hub: sftp.Intake) -> AsyncIterator[Sequence[SftpDoor]]:
             await asyncio.wait(looking)
         for door in doors:
             await door.line.close()
+
+
+@asynccontextmanager
+async def amqp_door(
+    hub: Hub, settings: Settings, topology: Topology
+) -> AsyncIterator[RabbitIntake | None]:
+    """Read the queues of all partners that send by the broker, while the block runs.
+
+    Raises `Misconfigured` where there is no broker; that it is away is no reason not to start.
+    """
+    sending = [
+        name
+        for name, held in sorted(hub.registry.credentials.items())
+        if held.amqp is not None and held.amqp.sends
+    ]
+    if not sending:
+        yield None
+        return
+    if settings.broker_url is None or hub.transport is None:
+        faults = [
+            Fault(Code.CONFIGURATION, f"partners/{name}.yaml: credentials.amqp", "needs a broker")
+            for name in sending
+        ]
+        raise Misconfigured(Code.CONFIGURATION, "profiles need ECAF_BROKER_URL", faults)
+    named = {name: topology.inbound(name) for name in sending}
+    senders = {own.queue: (name, own.replies) for name, own in named.items()}
+    door = AmqpDoor(hub, hub.transport.publisher, senders, canonical=settings.canonical_url)
+    intake = RabbitIntake(settings.broker_url.reveal(), door.queues, door.take, door.ready)
+    intake.start()
+    log.info("amqp.open", count=len(sending))
+    try:
+        yield intake
+    finally:
+        await intake.stop()
+        log.info("amqp.closed")

@@ -22,10 +22,10 @@ from hub.api.app import create_app, create_metrics_app, create_operator_app
 from hub.api.auth import Recogniser, refuse_unsafe_start
 from hub.api.problem import missing
 from hub.api.serving import listening, measured
-from hub.bootstrap import CONSENT, Role, compose, token_desk
+from hub.bootstrap import CONSENT, Role, compose, token_desk, topology
 from hub.checkup import site_of
 from hub.domain.exchange import Tree
-from hub.doors import mesh_door, mllp_door, refuse_unfit_senders, sftp_doors
+from hub.doors import amqp_door, mesh_door, mllp_door, refuse_unfit_senders, sftp_doors
 from hub.hub import Hub
 from hub.logging import configure, log
 from hub.settings import Settings
@@ -104,6 +104,7 @@ async def _serve(settings: Settings, role: Role) -> None:
         if role != "api":
             await working.enter_async_context(mesh_door(hub, settings))
             await working.enter_async_context(sftp_doors(hub))
+            await working.enter_async_context(amqp_door(hub, settings, topology()))
         contact = hub.registry.support_contact
         await working.enter_async_context(
             measured(create_metrics_app(hub), settings, support_contact=contact)

@@ -23,6 +23,7 @@ class Envelope:
     sent the message before, or if the transport has handed it out before.
     Header names are compared as they are written; those that begin with ``x-`` belong to the
     broker and are refused, as is anything that the wire cannot carry.
+    *correlation_id* names the message that this one answers.
 
     >>> Envelope("d-1", "caf.work", b"{}").headers
     mappingproxy({})
@@ -35,10 +36,13 @@ class Envelope:
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     priority: bool = False
     possible_duplicate: bool = False
+    correlation_id: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("message_id", "channel", "content_type"):
             _check_short(name, getattr(self, name))
+        if self.correlation_id is not None:
+            _check_short("correlation_id", self.correlation_id)
         if len(self.body) > MAX_BODY_BYTES:
             raise ValueError(f"body of {len(self.body)} bytes; at most {MAX_BODY_BYTES}")
         for key, value in self.headers.items():

@@ -77,7 +77,9 @@ class Link:
         tls: ssl.SSLContext | None,
         prepare: Prepare,
         on_state: Callable[[], None],
+        sockets: type[Sockets] = Sockets,
     ) -> None:
+        self._sockets = sockets
         self._url = URL(url).update_query(heartbeat=str(heartbeat), name=name)
         self._name = name
         self._deadline = deadline
@@ -115,6 +117,14 @@ class Link:
         except TimeoutError:
             raise TransportUnavailable(f"{self._name}: no connection yet") from self.last_error
 
+    async def up(self) -> AbstractConnection:
+        """Return the connection as soon as one is up."""
+        while True:
+            await self._up.wait()
+            if self._connection is not None and not self._lost.is_set():
+                return self._connection
+            await asyncio.sleep(BLOCKED_POLL)
+
     async def close(self) -> None:
         """Disconnect and stop keeping up."""
         if self._task is not None:
@@ -142,7 +152,7 @@ class Link:
         failures = 0
         while True:
             lost = self._lost = asyncio.Event()
-            sockets = Sockets(tls=self._url.scheme == "amqps")
+            sockets = self._sockets(tls=self._url.scheme == "amqps")
             connection = Connection(self._url, ssl_context=self._tls)
             connection.kwargs["transport_factory"] = sockets
             # The event of this connection: an old one that dies late must not fell its successor.

@@ -134,6 +134,7 @@ def _properties(envelope: Envelope) -> Basic.Properties:
         headers[POSSIBLE_DUPLICATE] = "true"
     return Basic.Properties(
         message_id=envelope.message_id,
+        correlation_id=envelope.correlation_id,
         content_type=envelope.content_type,
         delivery_mode=PERSISTENT,
         headers=headers,
