@@ -145,14 +145,16 @@ class RabbitIntake:
         except Exception as error:  # noqa: BLE001 - the class only: its text may quote
             log.error("a message of %s raised %s and comes again", name, type(error).__name__)  # noqa: TRY400
             await asyncio.sleep(REDELIVERY_PAUSE)
+        if disposition is Disposition.RETRY:
+            # The end of its channel gives it back, once: a reject would have it come again before.
+            return False
         wire, tag = message.channel, message.delivery_tag or 0
         async with answer_within(self._deadline, f"settling on {name}"):
             if disposition is Disposition.ACK:
                 await wire.basic_ack(tag, wait=False)
             else:
-                again = disposition is Disposition.RETRY
-                await wire.basic_reject(tag, requeue=again, wait=False)
-        return disposition is not Disposition.RETRY
+                await wire.basic_reject(tag, requeue=False, wait=False)
+        return True
 
 
 async def _nothing(_: AbstractConnection) -> None:
