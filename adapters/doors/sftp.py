@@ -21,7 +21,7 @@ import asyncssh
 from asyncssh import SFTPClient
 
 from adapters.sftp.line import SftpLine, put
-from adapters.sftp.names import offered, sound
+from adapters.sftp.names import kept_as, offered, sound
 from hub.domain.partner import Partner, Registry, SftpSender
 from hub.errors import Code, Fault, Forbidden, HubError, Malformed, Unavailable
 from hub.ports import Clock, Store
@@ -76,6 +76,7 @@ class SftpDoor:
     line: SftpLine
     owner: str
     _seen: dict[str, Seen] = field(default_factory=dict)
+    _failed: dict[str, int] = field(default_factory=dict)
 
     async def forever(self) -> None:
         """Look again and again; wait longer, never in step, while the server is away."""
@@ -99,21 +100,37 @@ class SftpDoor:
     async def round(self) -> int:
         """Look once and return how many files were dealt with; raises `Unavailable`.
 
-        A file is taken when two looks in a row saw it alike: not everybody renames.
+        A file is taken when two looks in a row saw it alike: not everybody renames.  One that the
+        server does not let us deal with goes behind all others, and holds up none.
         """
         if not await self._turn():
             return 0
         async with self.line.session() as sftp:
             now = await self._listed(sftp)
         ready = [name for name, file in now.items() if self._seen.get(name) == file]
+        ready.sort(key=lambda name: self._failed.get(name, 0))
         self._seen = now
+        self._failed = {name: count for name, count in self._failed.items() if name in now}
         done = 0
+        fault: Unavailable | None = None
         for name in ready[:BATCH]:
             if not await self._turn():
                 break
-            async with self.line.session() as sftp:
-                done += await self._take(sftp, name, now[name])
+            try:
+                async with self.line.session() as sftp:
+                    done += await self._take(sftp, name, now[name])
+            except Unavailable as error:
+                if fault is not None or error.code is not Code.OUTCOME_UNKNOWN:
+                    raise
+                fault = error
+                self._failed[name] = self._failed.get(name, 0) + 1
+                log.warning("left", extra={"code": error.code.value, "partner": self.name})
+                continue
+            fault = None
+            self._failed.pop(name, None)
             self._seen.pop(name, None)
+        if fault is not None and not done:
+            raise fault
         return done
 
     async def _turn(self) -> bool:
@@ -132,16 +149,20 @@ class SftpDoor:
     async def _take(self, sftp: SFTPClient, name: str, file: Seen) -> bool:
         """Deal with one file; ``False`` where it has gone or changed meanwhile."""
         folder = self.line.place.folder
+        refusal: HubError | None = None
+        raw = b""
         try:
             raw = await _read(sftp, f"{folder}/{name}")
-            attrs = await sftp.lstat(f"{folder}/{name}")
+            if await _as_seen(sftp, f"{folder}/{name}") != file:
+                return False
         except asyncssh.SFTPNoSuchFile:
             return False
-        if Seen(attrs.size or 0, int(attrs.mtime or 0)) != file:
-            return False
-        refusal: HubError | None = None
+        except asyncssh.SFTPPermissionDenied:
+            fault = Fault(Code.FORBIDDEN, "name", "let the hub's user read the file")
+            refusal = Forbidden(Code.FORBIDDEN, "the server does not let us read it", (fault,))
         try:
-            await self._received(name, raw)
+            if refusal is None:
+                await self._received(name, raw)
         except Unavailable:
             raise
         except HubError as error:
@@ -153,8 +174,16 @@ class SftpDoor:
             log.info("refused", extra={"code": refusal.code.value})
             await _folder(sftp, f"{folder}/{REJECTED}")
             told = json.dumps(_problem(refusal), ensure_ascii=False, indent=1).encode()
-            await put(sftp, f"{folder}/{REJECTED}", f"{name}.error.json", told)
-        await _moved(sftp, folder, name, ACCEPTED if refusal is None else REJECTED)
+            await put(sftp, f"{folder}/{REJECTED}", f"{kept_as(name)}.error.json", told)
+        to = ACCEPTED if refusal is None else REJECTED
+        await _moved(sftp, folder, name, to)
+        # What was moved may be another file of that name, which nobody has read: it goes back.
+        moved = f"{folder}/{to}/{kept_as(name)}"
+        try:
+            if await _as_seen(sftp, moved) != file:
+                await sftp.rename(moved, f"{folder}/{name}")
+        except asyncssh.SFTPNoSuchFile:
+            return True
         return True
 
     async def _received(self, name: str, raw: bytes) -> None:
@@ -185,6 +214,11 @@ async def _read(sftp: SFTPClient, path: str) -> bytes:
     return bytes(found)
 
 
+async def _as_seen(sftp: SFTPClient, path: str) -> Seen:
+    attrs = await sftp.lstat(path)
+    return Seen(attrs.size or 0, int(attrs.mtime or 0))
+
+
 async def _folder(sftp: SFTPClient, path: str) -> None:
     if not await sftp.exists(path):
         await sftp.makedirs(path, exist_ok=True)
@@ -193,12 +227,13 @@ async def _folder(sftp: SFTPClient, path: str) -> None:
 async def _moved(sftp: SFTPClient, folder: str, name: str, to: str) -> None:
     """Move a file into a folder; what lies there under its name is an earlier one of that name."""
     await _folder(sftp, f"{folder}/{to}")
+    kept = f"{folder}/{to}/{kept_as(name)}"
     try:
-        await sftp.posix_rename(f"{folder}/{name}", f"{folder}/{to}/{name}")
+        await sftp.posix_rename(f"{folder}/{name}", kept)
     except asyncssh.SFTPOpUnsupported:
-        if await sftp.exists(f"{folder}/{to}/{name}"):
-            await sftp.remove(f"{folder}/{to}/{name}")
-        await sftp.rename(f"{folder}/{name}", f"{folder}/{to}/{name}")
+        if await sftp.exists(kept):
+            await sftp.remove(kept)
+        await sftp.rename(f"{folder}/{name}", kept)
 
 
 def _problem(error: HubError) -> Mapping[str, Any]:

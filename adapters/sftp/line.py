@@ -93,7 +93,8 @@ class SftpLine:
             keepalive_interval=60,
         )
         try:
-            sftp = await connection.start_sftp_client()
+            # A name that is no UTF-8 is one file's fault, and must not hide the others.
+            sftp = await connection.start_sftp_client(path_errors="surrogateescape")
         except BaseException:
             connection.abort()
             raise

@@ -1,10 +1,13 @@
 """Names of files: what is ours tells nothing, and what is theirs is looked at before it is used."""
 
 import re
+from hashlib import sha256
 from typing import Final
 
 _ENDINGS: Final = {"json": "json", "xml": "xml", "hl7-v2": "hl7", "csv": "csv", "html": "html"}
 _SOUND: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,150}", re.ASCII)
+_LONGEST: Final = 200
+"""Bytes of a name that leave room for what stands before and behind it."""
 _UNFINISHED: Final = (".tmp", ".part", ".filepart", ".partial", ".error.json")
 
 
@@ -25,6 +28,17 @@ def offered(name: str) -> bool:
     ['a.json']
     """
     return not name.startswith(".") and not name.lower().endswith(_UNFINISHED)
+
+
+def kept_as(name: str) -> str:
+    """Return the name under which a file is set aside: its own, or where that leaves no room for
+    what is said beside it, one made from it.
+
+    >>> kept_as("EHM 1.json"), kept_as("a" * 250)
+    ('EHM 1.json', 'unnamed-3f3e35e0a775d9b1')
+    """
+    raw = name.encode("utf-8", "surrogateescape")
+    return name if len(raw) <= _LONGEST else f"unnamed-{sha256(raw).hexdigest()[:16]}"
 
 
 def sound(name: str) -> bool:

@@ -1,6 +1,7 @@
 """A hub with an AMQP door, and EHM-A's queues in this process's memory."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from hub.hub import Hub
 from hub.settings import Settings
 from mappings.formats.json_strict import parse
 from messaging.arrival import Arrival
-from messaging.channel import Disposition
+from messaging.channel import Disposition, Publisher
 from messaging.envelope import Envelope
 from messaging.memory import MemoryTransport
 from tests import builders as b
@@ -31,12 +32,17 @@ def appointed() -> bytes:
 class Post:
     """The hub and what partners find in their queues of answers."""
 
-    def __init__(self, folder: Path, *, limits: AmqpLimits = QUICK) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limits: AmqpLimits = QUICK,
+        publisher: Publisher | None = None,
+        users: Mapping[str, str] | None = None,
+    ) -> None:
         self.world = World()
-        held = {
-            name: Credentials(amqp=AmqpUser(f"{name.lower()}-user", sends=True))
-            for name in ("EHM-A", "HOU-A")
-        }
+        named = users or {name: f"{name.lower()}-user" for name in ("EHM-A", "HOU-A")}
+        held = {name: Credentials(amqp=AmqpUser(user, sends=True)) for name, user in named.items()}
         self.world.registry = replace(self.world.registry, credentials=held)
         self.hub = Hub(
             Settings(config_dir=folder, vault_key_file=folder),
@@ -50,7 +56,11 @@ class Post:
         )
         self.transport = MemoryTransport()
         self.door = AmqpDoor(
-            self.hub, self.transport, SENDERS, canonical="https://ecaf.example/fhir", limits=limits
+            self.hub,
+            publisher or self.transport,
+            SENDERS,
+            canonical="https://ecaf.example/fhir",
+            limits=limits,
         )
 
     async def open(self) -> "Post":

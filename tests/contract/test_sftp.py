@@ -1,6 +1,5 @@
 """Files over SFTP both ways, with a real server: whole or not at all, and each with its answer."""
 
-import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,18 +9,12 @@ from typing import Any
 import pytest
 
 from adapters.destinations.sftp import SftpDestination
-from adapters.doors.sftp import LARGEST, SftpDoor
 from adapters.sftp.line import SftpLine
 from hub.domain.carriage import Parcel
-from hub.domain.partner import Credentials, SftpSender
 from hub.doors import sftp_doors
 from hub.errors import Code, Rejected, Unavailable
-from hub.hub import Hub
-from hub.settings import Settings
-from mappings.formats.json_strict import parse
-from tests import builders as b
+from tests.contract.sftp_inward import Inward, appointed
 from tests.servers.sftp import SftpServer, sftp_server
-from tests.unit.services.world import CANONICAL, World, appointment
 
 PARCEL = Parcel(
     delivery_id="0d6e9d5e-7f0c-4d7e-9d2e-0a4a3e5b1c11",
@@ -155,63 +148,12 @@ async def test_the_hub_goes_where_it_was_told_or_nowhere(
 # In
 
 
-class Inward:
-    """A hub that takes EHM-A's files, and the folder that they come from."""
-
-    def __init__(self, far: SftpServer, folder: Path) -> None:
-        self.far, self.world = far, World()
-        self.sender = SftpSender(
-            replace(far.place, folder="/out"),
-            {"json": CANONICAL, "xml": "application/vnd.ecaf.message+xml"},
-        )
-        held = {"EHM-A": Credentials(sftp=self.sender)}
-        self.world.registry = replace(self.world.registry, credentials=held)
-        self.hub = Hub(
-            Settings(config_dir=folder, vault_key_file=folder),
-            self.world.registry,
-            self.world.clock,
-            self.world.store,
-            self.world.digester,
-            self.world.translator,
-            self.world.translator,
-            parse,
-        )
-        self.door = SftpDoor(self.hub, "EHM-A", self.sender, SftpLine(self.sender.place), "w1")
-
-    @property
-    def folder(self) -> Path:
-        return self.far.folder / "out"
-
-    def drop(self, name: str, body: bytes) -> Path:
-        """Put a file there as EHM-A's system does."""
-        path = self.folder / name
-        path.write_bytes(body)
-        return path
-
-    async def looked(self, times: int = 2) -> int:
-        """Look as often, and return how many files were dealt with."""
-        return sum([await self.door.round() for _ in range(times)])
-
-    def lies(self) -> list[str]:
-        """Return what lies where, by path."""
-        return sorted(
-            str(one.relative_to(self.folder)) for one in self.folder.rglob("*") if not one.is_dir()
-        )
-
-    def error(self, name: str) -> Any:
-        return json.loads((self.folder / f"rejected/{name}.error.json").read_bytes())
-
-
 @pytest.fixture
 async def inward(far: SftpServer, tmp_path: Path) -> AsyncIterator[Inward]:
     """A hub with an SFTP door."""
     one = Inward(far, tmp_path)
     yield one
     await one.door.line.close()
-
-
-def appointed() -> bytes:
-    return b.wire({"event": "lead_professional.appointed", "episode": appointment()})
 
 
 async def test_a_file_is_recorded_and_moved_to_accepted(inward: Inward) -> None:
@@ -286,47 +228,6 @@ async def test_a_move_that_fails_is_made_up_for(inward: Inward) -> None:
 
     assert inward.lies() == ["accepted/a.json"]
     assert inward.world.head.version == version
-
-
-BAD: list[tuple[str, str, bytes, str]] = [
-    ("empty", "a.json", b"", "E_SYNTAX"),
-    ("no JSON", "a.json", b"<a/>", "E_SYNTAX"),
-    ("half of it", "a.json", b'{"event": ', "E_SYNTAX"),
-    ("no UTF-8", "a.json", b'{"event": "\xff"}', "E_ENCODING"),
-    ("UTF-16", "a.json", b'{"event": "x"}'.decode().encode("utf-16"), "E_ENCODING"),
-    ("a list", "a.json", b"[]", "E_TYPE"),
-    ("a key twice", "a.json", b'{"event": "a", "event": "b"}', "E_DUPLICATE_KEY"),
-    ("too deep", "a.json", b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "E_DEPTH"),
-    ("a large number", "a.json", b'{"episode": {"n": 1e400}}', "E_NUMBER"),
-    ("too large", "a.json", b" " * (LARGEST + 1), "E_TOO_LARGE"),
-    ("another ending", "a.pdf", b"{}", "E_CONTENT_TYPE"),
-    ("no ending", "Ava Example", b"{}", "E_FORMAT"),
-    ("an odd name", "a\u202ejson.json", b"{}", "E_FORMAT"),
-    ("a line in its name", "a\nb.json", b"{}", "E_FORMAT"),
-    ("a bomb of entities", "a.xml", b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "E_SYNTAX"),
-    ("no consent", "a.json", b.wire({"event": "episode.opened", "episode": b.episode()}),
-     "E_CONSENT_NONE"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("case", "name", "body", "code"), BAD, ids=[one[0] for one in BAD])
-async def test_what_is_wrong_is_said_beside_it(
-    inward: Inward, case: str, name: str, body: bytes, code: str
-) -> None:
-    """Rejected with code, place and remedy, and no value; what is behind it is dealt with."""
-    inward.drop(name, body)
-    inward.drop("z.json", b"{}")
-
-    assert await inward.looked() == 2, case
-
-    told = inward.error(name)
-    assert told["code"] == code
-    assert told["errors"]
-    assert all(set(one) == {"code", "path", "remedy"} for one in told["errors"])
-    assert "Ava" not in json.dumps(told)
-    assert inward.lies() == sorted(
-        f"rejected/{one}{end}" for one in (name, "z.json") for end in ("", ".error.json")
-    )
 
 
 async def test_what_is_no_file_to_be_taken_is_left(inward: Inward) -> None:

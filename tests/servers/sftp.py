@@ -19,6 +19,11 @@ class SftpServer:
     place: SftpPlace
     wrong: set[str] = field(default_factory=set)
     """``full``, ``short``, ``no rename``, ``no posix``, ``no fsync``, ``read only``, ``cut``."""
+    refused: set[bytes] = field(default_factory=set)
+    """Names of files that can be neither read nor moved."""
+    unreadable: set[bytes] = field(default_factory=set)
+    replaced: dict[bytes, bytes] = field(default_factory=dict)
+    """What is there instead when a file of that name is moved; once."""
     done: list[str] = field(default_factory=list)
     connections: int = 0
     ssh: Any = None
@@ -46,6 +51,10 @@ def _serving(server: SftpServer) -> type[asyncssh.SFTPServer]:
                 if "read only" in server.wrong:
                     raise asyncssh.SFTPPermissionDenied("no")
                 self._did("open")
+            elif path.rpartition(b"/")[2] in server.refused:
+                raise asyncssh.SFTPFailure("no")
+            elif path.rpartition(b"/")[2] in server.unreadable:
+                raise asyncssh.SFTPPermissionDenied("no")
             return super().open(path, pflags, attrs)
 
         def write(self, file_obj: object, offset: int, data: bytes) -> int:
@@ -70,6 +79,8 @@ def _serving(server: SftpServer) -> type[asyncssh.SFTPServer]:
             if "no rename" in server.wrong:
                 raise asyncssh.SFTPFailure("no")
             self._did("rename")
+            if (instead := server.replaced.pop(oldpath.rpartition(b"/")[2], None)) is not None:
+                Path(self.map_path(oldpath).decode()).write_bytes(instead)
             super().posix_rename(oldpath, newpath)
             if "taken" in server.wrong:
                 Path(self.map_path(newpath).decode()).unlink()
