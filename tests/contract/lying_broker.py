@@ -61,7 +61,7 @@ ANSWERS: dict[type, Any] = {
     commands.Queue.Bind: commands.Queue.BindOk(),
     commands.Connection.Close: commands.Connection.CloseOk(),
 }
-CAN = {"publisher_confirms": True, "basic.nack": True, "connection.blocked": True}
+CAN: Any = {"publisher_confirms": True, "basic.nack": True, "connection.blocked": True}
 
 
 @asynccontextmanager
