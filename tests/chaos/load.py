@@ -149,9 +149,12 @@ def _conclusions(episode: str, version: int) -> dict[str, Any]:
 class Producer:
     """One sender's system; it goes on until everything is answered."""
 
-    def __init__(self, name: str, hub: str, key: str, ledger: Ledger, seed: int) -> None:
-        """Prepare to send as *name*."""
+    def __init__(
+        self, name: str, hub: str, key: str, ledger: Ledger, seed: int, twice: float = TWICE
+    ) -> None:
+        """Prepare to send as *name*; *twice* is the share of what is sent twice at once."""
         self._hub = hub
+        self._twice = twice
         self._ledger = ledger
         self._random = Random(f"{seed} {name}")
         self._client = httpx.AsyncClient(
@@ -166,7 +169,7 @@ class Producer:
     async def talk(self, messages: list[Message]) -> None:
         """Send one conversation, each message after the answer to the one before it."""
         for message in messages:
-            times = 2 if self._random.random() < TWICE else 1
+            times = 2 if self._random.random() < self._twice else 1
             await asyncio.gather(*(self._send(message) for _ in range(times)))
 
     async def _send(self, message: Message) -> None:

@@ -6,8 +6,10 @@ plausible mistake would do, put in from outside; the hub itself has no switch fo
 
 import asyncio
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, cast
 from uuid import uuid4
@@ -15,6 +17,7 @@ from uuid import uuid4
 from adapters.database.session import SqlSession
 from adapters.destinations.amqp import AmqpDestination
 from adapters.destinations.webhook import WebhookDestination
+from hub import serving
 from hub.cli import main
 from hub.domain.carriage import Outcome, Parcel
 from hub.domain.exchange import Audited, Delivery, State
@@ -25,7 +28,11 @@ from hub.worker import Workers
 
 
 class HastyStore:
-    """A store that says what came of a unit before it has committed it."""
+    """A store that says what came of a unit before it has committed it.
+
+    It commits when the answer has left and `IDLE_SECONDS` have gone by since: a hub that dies as
+    its answer leaves (`zygote`) never commits, and one that is killed by who reads it hardly ever.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -35,6 +42,7 @@ class HastyStore:
         """Return what *unit* returns; the commit comes a little later."""
         loop = asyncio.get_running_loop()
         said: asyncio.Future[Any] = loop.create_future()
+        left = LEFT.get(None)
 
         def say(result: Any) -> None:
             if not said.done():
@@ -43,7 +51,9 @@ class HastyStore:
         def hasty(session: Session) -> Any:
             result = unit(session)
             loop.call_soon_threadsafe(say, result)
-            time.sleep(0.2)
+            if left is not None:
+                assert left.wait(ANSWER_SECONDS), "the answer waits for the commit"
+            time.sleep(IDLE_SECONDS)
             return result
 
         running = asyncio.create_task(self._store.run(hasty, needs))
@@ -52,15 +62,42 @@ class HastyStore:
         return said.result() if said.done() else await running
 
 
+LEFT: ContextVar[threading.Event] = ContextVar("left")
+"""Set when the answer to the request at hand has been written."""
+ANSWER_SECONDS = 60.0
+IDLE_SECONDS = 0.5
+
+
+def leaving(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Return *app*, which sets `LEFT` when an answer has been written."""
+
+    async def served(scope: Any, receive: Any, send: Any) -> None:
+        left = threading.Event()
+        LEFT.set(left)
+
+        async def sent(part: Any) -> None:
+            await send(part)
+            if part["type"] == "http.response.body" and not part.get("more_body"):
+                left.set()
+
+        try:
+            await app(scope, receive, sent)
+        finally:
+            left.set()
+
+    return served
+
+
 def answer_before_commit() -> None:
     """The sender is answered when the work is done, and only then it is written down."""
-    accept = Acceptor.accept
+    accept, create = Acceptor.accept, vars(serving)["create_app"]
 
     async def hasty(self: Acceptor, *args: Any, **kwargs: Any) -> Any:
         store = cast(Store, HastyStore(self.store))
         return await accept(replace(self, store=store), *args, **kwargs)
 
     Acceptor.accept = hasty  # type: ignore[method-assign]
+    vars(serving)["create_app"] = lambda *args, **kwargs: leaving(create(*args, **kwargs))
 
 
 def new_id_each_attempt() -> None:

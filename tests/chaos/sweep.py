@@ -24,7 +24,7 @@ from tests.chaos.disclosures import undisclosed
 from tests.chaos.forked import Forked, Zygote
 from tests.chaos.hub_process import Ended, HubProcess, make_site
 from tests.chaos.ledger import Ledger, Verdict, judge
-from tests.chaos.load import RECIPIENTS, Message, Producer, conversation, narrowing
+from tests.chaos.load import RECIPIENTS, TWICE, Message, Producer, conversation, narrowing
 from tests.chaos.partner import Partner
 
 T = TypeVar("T")
@@ -48,6 +48,16 @@ class Told:
     faults: dict[str, list[str]]
     killed: bool
     points: Sequence[Point]
+
+
+@dataclass(frozen=True)
+class _Talk:
+    """How one story is told, and who is there to hear it."""
+
+    ledger: Ledger
+    partners: dict[str, Partner]
+    patience: float
+    twice: float
 
 
 @dataclass
@@ -97,10 +107,8 @@ class Sweep:
         folder: Path,
         broker: str | None,
         database: Callable[[], str] | None,
-        patience: float,
     ) -> None:
         """Prepare; without *database*, which makes an empty one, on SQLite."""
-        self._patience = patience
         self._folder, self._broker = folder, broker
         self._database = database
         urls: dict[str, str | None] = {name: _url() for name in ("EHM-A", "GP-A", "HOU-A")}
@@ -110,10 +118,17 @@ class Sweep:
         self.zygote = Zygote(self._site.folder)
         self._stories = 0
 
-    async def tell(self, deadly: Point | None = None, flaw: str | None = None) -> Told:
-        """Tell the story to a new hub, which dies at *deadly* and is started again.
+    async def tell(
+        self,
+        deadly: Point | None = None,
+        flaw: str | None = None,
+        patience: float = STEP_SECONDS,
+    ) -> Told:
+        """Tell the story to a new hub, which dies at *deadly* and is started again; each step of it
+        is waited for up to *patience* seconds.
 
-        *flaw* names a promise that this hub breaks (`sabotaged_hub`).
+        *flaw* names a promise that this hub breaks (`sabotaged_hub`).  It is sent everything once,
+        so that what happens at *deadly* is no chance.
         """
         self._stories += 1
         folder = self._folder / str(self._stories)
@@ -134,7 +149,8 @@ class Sweep:
             async with self._partners(ledger, hub.address) as partners:
                 keeper = asyncio.create_task(_keep(hub, process, ledger, dies=deadly is not None))
                 try:
-                    faults = await self._story(hub, keeper, ledger, partners)
+                    talk = _Talk(ledger, partners, patience, twice=TWICE if flaw is None else 0.0)
+                    faults = await self._story(hub, keeper, talk)
                 finally:
                     keeper.cancel()
                     await asyncio.gather(keeper, return_exceptions=True)
@@ -180,19 +196,19 @@ class Sweep:
         return swept
 
     async def _story(
-        self, hub: HubProcess, keeper: "asyncio.Task[None]", ledger: Ledger,
-        partners: dict[str, Partner],
-    ) -> dict[str, list[str]]:  # fmt: skip
+        self, hub: HubProcess, keeper: "asyncio.Task[None]", how: _Talk
+    ) -> dict[str, list[str]]:
         """Send each message when what the one before led to has arrived; return what went wrong."""
         episode = f"e-{self._stories}"
         talk = conversation(SENDS, episode, 1) + narrowing(SENDS, episode, 3, LOSES)
-        partners[LOSES].recalls[episode] = 3
-        producer = Producer(SENDS, hub.address, self._keys[SENDS], ledger, self._stories)
+        how.partners[LOSES].recalls[episode] = 3
+        key, seed = self._keys[SENDS], self._stories
+        producer = Producer(SENDS, hub.address, key, how.ledger, seed, how.twice)
         try:
             for message in talk:
-                await _unless_ended(keeper, producer.talk([message]), self._patience)
-                await _unless_ended(keeper, _arrival(ledger, message), self._patience)
-            states = await _unless_ended(keeper, _rest(hub), self._patience)
+                await _unless_ended(keeper, producer.talk([message]), how.patience)
+                await _unless_ended(keeper, _arrival(how.ledger, message), how.patience)
+            states = await _unless_ended(keeper, _rest(hub), how.patience)
         except TimeoutError:
             return {"stuck": [f"after {message.key}"]}
         finally:
@@ -302,16 +318,12 @@ def _url() -> str:
 
 @asynccontextmanager
 async def sweep(
-    broker: str | None = None,
-    database: Callable[[], str] | None = None,
-    patience: float = STEP_SECONDS,
+    broker: str | None = None, database: Callable[[], str] | None = None
 ) -> AsyncIterator[Sweep]:
-    """A sweep in a folder of its own, with its process warm; it waits *patience* seconds for each
-    step of a story.
-    """
+    """A sweep in a folder of its own, with its process warm."""
     folder = Path(tempfile.mkdtemp(prefix="ecaf-sweep-"))
     try:
-        made = Sweep(folder, broker, database, patience)
+        made = Sweep(folder, broker, database)
         await made.zygote.start()
         try:
             yield made

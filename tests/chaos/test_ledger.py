@@ -129,17 +129,21 @@ def test_every_receipt_needs_a_row_of_the_audit(via: str, rows: int, faults: int
     ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_sabotaged_hub_is_caught(flaw: str, faults: set[str], seed: int, said: Said) -> None:
-    """A hub that breaks one promise is found out by the same run that a good one passes."""
-    async with rig(seed, program=(str(FLAWED), flaw, "serve"), drops=0.2) as run:
-        async with run.burst(4, 3):
-            for _ in range(2):
-                await run.acknowledged()
-                await run.kill_and_restart()
-        await run.quiet(5.0)
-        verdict = run.verdict()
-
-    said(f"{flaw}: {verdict}, seed {seed}")
-    assert faults & verdict.faults().keys()
+    """A hub that breaks one promise is found out by the same run that a good one passes, within
+    three: when exactly it is killed is the machine's to say.
+    """
+    for number in range(3):
+        async with rig(seed + number, program=(str(FLAWED), flaw, "serve"), drops=0.2) as run:
+            async with run.burst(4, 3):
+                for _ in range(2):
+                    await run.acknowledged()
+                    await run.kill_and_restart()
+            await run.quiet(5.0)
+            found = run.verdict()
+        said(f"{flaw}: {found}, seed {seed + number}")
+        if faults & found.faults().keys():
+            return
+    pytest.fail(f"{flaw} was not noticed")
 
 
 def test_every_broken_hub_is_listed() -> None:

@@ -13,8 +13,10 @@ from tests.servers.rabbitmq import RabbitServer
 
 pytestmark = pytest.mark.acceptance
 Said = Callable[[str], None]
-PATIENCE = 8.0
-"""Seconds for a step of the story: what a broken hub never does is not waited for long."""
+PATIENCE = (8.0, 30.0, 60.0)
+"""Seconds for a step of the story, each time that it is told: what a broken hub never does is not
+waited for long, and what a slow machine does late is waited for the next time.
+"""
 SHARED = "answer POST messages"
 SENT = "send EHM-A N7"
 REPEATED = {"unsteady", "refused"}
@@ -22,10 +24,24 @@ REPEATED = {"unsteady", "refused"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def impatient() -> AsyncIterator[Sweep]:
+async def warm() -> AsyncIterator[Sweep]:
     """One warm process for all of them."""
-    async with sweep(patience=PATIENCE) as run:
+    async with sweep() as run:
         yield run
+
+
+async def caught(
+    run: Sweep, flaw: str, deadly: Point, enough: Callable[[set[str]], bool], said: Said
+) -> bool:
+    """Whether one of three stories at most, told to the hub with *flaw* that dies at *deadly*,
+    shows faults that are *enough*.
+    """
+    for patience in PATIENCE:
+        told = await run.tell(deadly, flaw, patience)
+        said(f"{flaw}: {told.verdict}, caught by {', '.join(told.faults) or 'nothing'}")
+        if told.killed and enough(set(told.faults)):
+            return True
+    return False
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -47,14 +63,14 @@ async def impatient() -> AsyncIterator[Sweep]:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_a_sabotaged_hub_is_caught_at_a_point(
-    flaw: str, deadly: Point, faults: set[str], impatient: Sweep, said: Said
+    flaw: str, deadly: Point, faults: set[str], warm: Sweep, said: Said
 ) -> None:
     """A hub that breaks one promise is found out, by what it must be found out by."""
-    told = await impatient.tell(deadly, flaw)
 
-    said(f"{flaw}: {told.verdict}, caught by {', '.join(told.faults)}")
-    assert told.killed
-    assert faults & told.faults.keys() if faults is REPEATED else faults <= told.faults.keys()
+    def enough(found: set[str]) -> bool:
+        return bool(faults & found) if faults is REPEATED else faults <= found
+
+    assert await caught(warm, flaw, deadly, enough, said)
 
 
 @pytest.mark.slow
@@ -63,9 +79,6 @@ async def test_a_hub_that_ignores_confirms_is_caught(
     empty_rabbitmq: RabbitServer, said: Said
 ) -> None:
     """What was handed to the client of a broker, and not to the broker, is lost with the hub."""
-    async with sweep(empty_rabbitmq.url, patience=PATIENCE) as run:
-        told = await run.tell(("publish caf.out.HV-A", 1), "confirm-ignored")
-
-    said(f"confirm-ignored: {told.verdict}, caught by {', '.join(told.faults)}")
-    assert told.killed
-    assert "lost" in told.faults
+    async with sweep(empty_rabbitmq.url) as run:
+        deadly = ("publish caf.out.HV-A", 1)
+        assert await caught(run, "confirm-ignored", deadly, {"lost"}.issubset, said)

@@ -19,7 +19,7 @@ from tests.servers.consents import ConsentServerProcess
 from tests.unit.services.world import PARTNERS, World, completion, includes, opening
 
 LEASE = timedelta(seconds=30)
-QUICK = Limits(connect_seconds=0.5, total_seconds=1.0)
+PATIENT = Limits(connect_seconds=20.0, total_seconds=30.0)
 IDS = "https://ecaf.example/fhir/Id"
 
 
@@ -31,7 +31,7 @@ def client(process: ConsentServerProcess, **changes: Any) -> FhirConsentServer:
         one = both.mapping("fhir-r4/consent")
         return both.read_format(one, raw).message["consent_decision"]
 
-    wanted = {"ids": IDS, "ca_file": process.ca_file, "limits": QUICK, **changes}
+    wanted = {"ids": IDS, "ca_file": process.ca_file, "limits": PATIENT, **changes}
     return FhirConsentServer(process.url, decision, parse, **wanted)
 
 
@@ -39,6 +39,8 @@ class Registered(World):
     """The services of a hub as bootstrap wires them with an external register; without *server*
     with our own.
     """
+
+    server: Any
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class Registered(World):
         partners: Iterable[Partner] = PARTNERS,
     ) -> None:
         super().__init__(store=store, partners=partners)
+        self.server = server
         external = [External("county", authorities, server, lease)] if server else []
         self.registers = registers_of(external, self.store, self.recorder, self.clock, self.hints)
         parts = (self.store, self.registry, self.translator, self.digester, self.clock)

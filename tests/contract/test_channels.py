@@ -117,7 +117,7 @@ class Inbox:
     def ids(self) -> list[str]:
         return [envelope.message_id for envelope in self.seen]
 
-    async def holds(self, count: int, within: float = 10.0) -> list[str]:
+    async def holds(self, count: int, within: float = 30.0) -> list[str]:
         """Wait until *count* messages have been seen, and return their ids."""
         async with asyncio.timeout(within):
             while len(self.seen) < count:
@@ -127,7 +127,7 @@ class Inbox:
 
 
 async def eventually(
-    question: Callable[[], Awaitable[bool]], within: float = 10.0, every: float = 0.05
+    question: Callable[[], Awaitable[bool]], within: float = 30.0, every: float = 0.05
 ) -> bool:
     until = asyncio.get_running_loop().time() + within
     while asyncio.get_running_loop().time() < until:
@@ -418,12 +418,15 @@ async def test_a_handler_that_never_waits_starves_nobody(transport: Transport, w
 
 async def test_no_more_than_prefetch_at_a_time(transport: Transport, work: str) -> None:
     """Never more than *prefetch* handlers of one subscription run at the same time."""
-    running, most = 0, 0
+    running, most, full = 0, 0, asyncio.Event()
 
     async def handle(_: Envelope) -> Disposition:
         nonlocal running, most
         running += 1
         most = max(most, running)
+        if running == 3:
+            full.set()
+        await full.wait()  # the first ends when there are as many as there may be
         await asyncio.sleep(0.01)
         running -= 1
         return Disposition.ACK

@@ -49,7 +49,7 @@ PARCEL = Parcel(
 )
 LIMITS = FhirLimits(answer_bytes=16_384)
 TRUST = ssl.create_default_context()
-HASTY = replace(LIMITS, total_seconds=0.6)
+HASTY = replace(LIMITS, total_seconds=1.5)
 KIND = "application/fhir+json"
 Tree = dict[str, Any]
 
@@ -230,7 +230,7 @@ CASES = [
     Case("half, and a length that fits", raw(GOOD[:80]), "unknown"),
     Case("reset", far_end.reset, "unknown"),
     Case("silence", far_end.silence, "unknown", hurried=True),
-    Case("ok too late", after(1.2, tree(ack())), "unknown", hurried=True),
+    Case("ok too late", after(5.0, tree(ack())), "unknown", hurried=True),
     Case("a byte now and then", trickle, "unknown", hurried=True),
     Case("endless", endless, "unknown"),
     # Other answers, whatever they hold
@@ -278,8 +278,9 @@ async def test_what_an_answer_means(one: Case, far: Receiver) -> None:
 
     assert found == one.meaning
     assert "Canary" not in said_of_it
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 15
     patient = to(far)
+    far.answers.clear()  # if it never came to that
     far.answers.append(tree(ack()))
     assert (await patient.send(replace(PARCEL, attempt=2, possible_duplicate=True))).delivered
     await patient.close()

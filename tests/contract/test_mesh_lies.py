@@ -109,7 +109,7 @@ async def test_what_mesh_says_when_it_is_given_something(
 ) -> None:
     """Handed over is what MESH has and gave an id; whatever leaves it open may have arrived."""
     far.say("POST /outbox", lie.answer)
-    mailbox = mailbox_of(far, tmp_path, seconds=0.3 if lie.hurried else 20.0)
+    mailbox = mailbox_of(far, tmp_path, seconds=1.5 if lie.hurried else 20.0)
     line = MeshDestination(mailbox, ROUTE, breaker=Breaker())
     try:
         if lie.meaning is None:
@@ -191,7 +191,7 @@ LISTING = [
 async def test_what_mesh_says_of_what_waits(far: LyingMesh, tmp_path: Path, lie: Lie) -> None:
     """A list that is none is MESH being away; odd ids and links lead nowhere."""
     far.say("GET /inbox", lie.answer)
-    mailbox = mailbox_of(far, tmp_path, seconds=0.3 if lie.hurried else 20.0)
+    mailbox = mailbox_of(far, tmp_path, seconds=1.5 if lie.hurried else 20.0)
     try:
         if lie.meaning is None:
             assert await mailbox.waiting(10, lambda _one: False) == []

@@ -220,13 +220,14 @@ async def test_what_an_answer_means(one: Case, far: Hospital) -> None:
 
     assert "Canary" not in said_of_it
     assert found == one.meaning
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 15
     await line.close()
+    far.answers.clear()  # if it never came to that
     patient = to(far)
     again = await patient.send(replace(PARCEL, attempt=2, possible_duplicate=True))
     await patient.close()
     assert again.delivered
-    assert far.ids == ["MSG0001", "MSG0001"], "the same id on every attempt"
+    assert set(far.ids) == {"MSG0001"}, "the same id on every attempt"
 
 
 def test_there_are_enough() -> None:
@@ -286,17 +287,22 @@ async def test_an_unsound_answer_ends_its_connection(
 
 async def test_unasked_bytes_end_a_connection(line: MllpDestination, far: Hospital) -> None:
     """An answer to nothing between two messages cannot answer the second."""
+    heard = asyncio.Event()
 
     async def twice(writer: asyncio.StreamWriter, about: str) -> None:
         writer.write(frame(good(about)))
         await writer.drain()
-        await asyncio.sleep(0.05)
+        await heard.wait()
         writer.write(frame(ack("AA", "MSG0002")))
         await writer.drain()
 
     far.answers.extend([twice, said("AE")])
     await line.send(PARCEL)
-    await asyncio.sleep(0.2)
+    heard.set()
+    assert line._line is not None
+    async with asyncio.timeout(30):
+        while not vars(line._line[0])["_buffer"]:  # noqa: ASYNC110  asyncio tells nobody
+            await asyncio.sleep(0.005)
     with pytest.raises(Rejected):
         await line.send(replace(PARCEL, body=OTHER))
 

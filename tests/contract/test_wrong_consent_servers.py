@@ -6,20 +6,22 @@ The server is a process of its own; `design.md` section 6, `reliability.md` P22.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from adapters.memory import MemorySession
 from hub.domain.exchange import State
 from hub.errors import Code, Misconfigured, Unavailable
-from tests.contract.registered import Registered, client, got
+from tests.contract.registered import LEASE, PATIENT, Registered, client, got
 from tests.servers.consents import ConsentServerProcess, consent, consent_server
 from tests.unit.services.world import includes
 
 Tree = dict[str, Any]
 Wrong = Callable[[ConsentServerProcess, Registered], None]
-LEASE = timedelta(milliseconds=400)
+Lapse = Callable[[], None]
 CONTENT = {"N6", "N7", "N9", "N16"}
 
 
@@ -28,6 +30,22 @@ def process() -> Iterator[ConsentServerProcess]:
     """One server for all, calmed before each."""
     with consent_server() as running:
         yield running
+
+
+@pytest.fixture
+def lapse(monkeypatch: pytest.MonkeyPatch) -> Lapse:
+    """Lets the real time of the store go on by a lease, which is no wait of ours."""
+    ahead = timedelta()
+
+    def clock(_session: MemorySession) -> datetime:
+        return datetime.now(UTC) + ahead
+
+    def go() -> None:
+        nonlocal ahead
+        ahead += LEASE
+
+    monkeypatch.setattr(MemorySession, "clock", clock)
+    return go
 
 
 @pytest.fixture
@@ -66,6 +84,12 @@ def second(**changes: Any) -> Wrong:
     return make
 
 
+def slow(server: ConsentServerProcess, world: Registered) -> None:
+    """The server takes longer than it is given."""
+    server.control(slow=2)
+    world.server._limits = replace(PATIENT, total_seconds=0.5)
+
+
 def rewritten(**meta: Any) -> Wrong:
     """The first Consent says something else, under the server's data in *meta*."""
 
@@ -97,7 +121,7 @@ def page(*entries: str, **more: str) -> str:
 
 RECOVERING: dict[str, Wrong] = {
     "unreachable": said(down=True),
-    "slow": said(slow=2),
+    "slow": slow,
     "failing": said(status=503),
     "busy": said(status=429),
     "refusing": said(status=403),
@@ -134,9 +158,9 @@ LASTING: dict[str, Wrong] = {
 }
 
 
-async def waits(world: Registered) -> None:
+async def waits(world: Registered, lapse: Lapse) -> None:
     """The assessment is complete, and nobody is sent any of it."""
-    await asyncio.sleep(LEASE.total_seconds())
+    lapse()
     await world.complete()
     assert [one.type for one in world.inbox if one.type in CONTENT] == []
     waiting = await world.sent(message_type="N7")
@@ -152,12 +176,13 @@ async def waits(world: Registered) -> None:
 
 @pytest.mark.parametrize("how", RECOVERING)
 async def test_what_waited_goes_when_the_server_is_well(
-    how: str, process: ConsentServerProcess, world: Registered
+    how: str, process: ConsentServerProcess, world: Registered, lapse: Lapse
 ) -> None:
     """Nothing leaves meanwhile; afterwards everybody gets what they may see, once."""
     RECOVERING[how](process, world)
-    await waits(world)
+    await waits(world, lapse)
     process.control(calm=True)
+    world.server._limits = PATIENT
     for _ in range(40):  # a server that failed repeatedly is rested first
         if got(world, "HV-A"):
             break
@@ -169,12 +194,12 @@ async def test_what_waited_goes_when_the_server_is_well(
 
 @pytest.mark.parametrize("how", LASTING)
 async def test_what_cannot_be_understood_stops_everything(
-    how: str, process: ConsentServerProcess, world: Registered
+    how: str, process: ConsentServerProcess, world: Registered, lapse: Lapse
 ) -> None:
     """One Consent that cannot be relied on makes all of them doubtful."""
     LASTING[how](process, world)
     before = len(await world.asked(lambda session: session.decisions("e1")))
-    await waits(world)
+    await waits(world, lapse)
     assert len(await world.asked(lambda session: session.decisions("e1"))) == before
     with pytest.raises(Unavailable) as view:
         await world.viewer.view(
@@ -184,7 +209,7 @@ async def test_what_cannot_be_understood_stops_everything(
 
 
 async def test_a_yes_from_before_a_no_is_not_believed(
-    process: ConsentServerProcess, world: Registered
+    process: ConsentServerProcess, world: Registered, lapse: Lapse
 ) -> None:
     """A server that has been set back may bring what was withdrawn since."""
     no = world.decision(
@@ -194,7 +219,7 @@ async def test_a_yes_from_before_a_no_is_not_believed(
     process.decide("no", no)
     await world.learn()
     backdated(process, world)
-    await waits(world)
+    await waits(world, lapse)
 
 
 ENDS: dict[str, Wrong] = {
@@ -211,14 +236,14 @@ ENDS: dict[str, Wrong] = {
 
 @pytest.mark.parametrize("how", ENDS)
 async def test_a_consent_that_ended_is_a_withdrawal(
-    how: str, process: ConsentServerProcess, world: Registered
+    how: str, process: ConsentServerProcess, world: Registered, lapse: Lapse
 ) -> None:
     """Whoever received is told to stop, and no content follows."""
     await world.complete()
     assert "N7" in got(world, "HV-A")
     world.inbox.clear()
     ENDS[how](process, world)
-    await asyncio.sleep(LEASE.total_seconds())
+    lapse()
     await world.learn()
     assert set(got(world, "HV-A")) == {"N10"}
     assert set(got(world, "HOU-A")) == {"N10"}
@@ -230,14 +255,14 @@ async def test_a_consent_that_ended_is_a_withdrawal(
 
 
 async def test_a_no_counts_though_the_rest_is_wrong(
-    process: ConsentServerProcess, world: Registered
+    process: ConsentServerProcess, world: Registered, lapse: Lapse
 ) -> None:
     """What has certainly ended is taken back even where nothing else can be believed."""
     await world.complete()
     world.inbox.clear()
     process.delete("all")
     second(extension=[])(process, world)
-    await asyncio.sleep(LEASE.total_seconds())
+    lapse()
     await world.learn()
     assert got(world, "HV-A") == ["N10"]
 
@@ -267,9 +292,11 @@ async def test_where_a_decision_came_from_is_on_record(world: Registered) -> Non
     assert {**source, "decision": decisions[1].decision_id} in copied
 
 
-async def test_those_who_wait_ask_once(process: ConsentServerProcess, world: Registered) -> None:
+async def test_those_who_wait_ask_once(
+    process: ConsentServerProcess, world: Registered, lapse: Lapse
+) -> None:
     """Twenty at once are one reading."""
-    await asyncio.sleep(LEASE.total_seconds())
+    lapse()
     before = process.control()
     register = world.registers.at("001")
     await asyncio.gather(*(register.refresh("e1") for _ in range(20)))
