@@ -73,6 +73,7 @@ class Scope(Block):
         self.of: str | None = of if above is None else above.of
         self.at: Path | None = None if above is None or item is not None else above.at
         self.above = above
+        self.depth: int = 0 if above is None else above.depth + 1
         self.starts: dict[Start, str] = {}
         if item is not None:
             self.starts["item"] = item
@@ -92,7 +93,7 @@ class Scope(Block):
 
     def branch(self, path: Path) -> "Scope":
         """Open a block that is run only if there is something at *path*."""
-        name = self.source.fresh()
+        name = f"b{self.depth}"
         made = self.inside(f"if {name} := {self.value(path)}:")
         made.known[path.start, path.steps] = made.first(f"{name}.get")
         made.at = path
@@ -146,15 +147,18 @@ class Scope(Block):
 
     def _there(self, path: Path) -> str:
         """Return whether something stands at *path*; an empty list counts as absent."""
-        name = self.source.fresh()
+        name = "t"
         return (
             f"({name} := {self.value(path)}) is not None"
             f" and ({name} or not isinstance({name}, holders))"
         )
 
     def first(self, expression: str) -> str:
-        """Return the variable that holds *expression* from the top of this block on."""
-        name = self.source.fresh()
+        """Return the variable that holds *expression* from the top of this block on.
+
+        It is called after the block's depth: blocks of one depth are never inside each other.
+        """
+        name = f"g{self.depth}_{len(self.top)}"
         self.top.append(f"{name} = {expression}")
         return name
 

@@ -86,7 +86,7 @@ def addressing(source: Source, entries: Sequence[tuple[Entry, str]]) -> str:
     item, enclosing item, address).
     """
     scope = Scope(source, item="r", outer="r")
-    scope.top.append("r = c.root")
+    scope.top.append("r, address = c.root, c.address")
     scope.line("found = []")
     for entry, build in entries:
         _instances(source, scope, entry, build)
@@ -95,29 +95,33 @@ def addressing(source: Source, entries: Sequence[tuple[Entry, str]]) -> str:
 
 
 def _instances(source: Source, scope: Scope, entry: Entry, build: str) -> None:
-    known, position, url = source.fresh(), source.fresh(), source.fresh()
+    known, url = source.fresh(), source.fresh()
+    prefix = source.literal(f"{entry.name}/")
     scope.line(f"{known} = c.urls[{source.literal(entry.name)}] = {{}}")
+    if entry.each is None:
+        if holds := scope.holds(entry.when):
+            scope = scope.inside(f"if {holds}:")
+        scope.line(f"{known}[''] = {url} = address({prefix})")
+        scope.line(f"found.append(({build}, r, r, {url}))")
+        return
+    position = source.fresh()
     scope.line(f"{position} = -1")
     item, outer = "r", "r"
     for steps in levels(entry.each):
         items = f"{scope.value(Path(steps))} or ()"
         outer, item = item, source.fresh()
         scope = scope.inside(f"for {item} in {items}:", item=item, outer=outer)
-    if entry.each is not None:
-        scope.line(f"{position} += 1")
+    scope.line(f"{position} += 1")
     if holds := scope.holds(entry.when):
         scope = scope.inside(f"if {holds}:")
     key, text = _key(source, scope, entry, position)
     scope.inside(f"if {key} in {known}:").line(f"twice({source.literal(entry.name)})")
-    address = f"c.address({source.literal(f'{entry.name}/')} + {text})"
-    scope.line(f"{known}[{key}] = {url} = {address}")
+    scope.line(f"{known}[{key}] = {url} = address({prefix} + {text})")
     scope.line(f"found.append(({build}, {item}, {outer}, {url}))")
 
 
 def _key(source: Source, scope: Scope, entry: Entry, position: str) -> tuple[str, str]:
     """Return the variable that holds the key of an instance, and the expression of its text."""
-    if entry.each is None:
-        return "''", "''"
     key = source.fresh()
     if len(entry.key) == 1:
         scope.line(f"{key} = {scope.value(entry.key[0])}")

@@ -18,7 +18,7 @@ from mappings.engine.model import Rule
 from mappings.engine.narrative import narrator
 from mappings.engine.rendering import Rendering
 from mappings.engine.seeking import seeker
-from mappings.engine.shape import Shape
+from mappings.engine.shape import Finishing, Shape
 from mappings.engine.source import Source
 from mappings.engine.tree import Constant, Leaf, Listed, Object, Part, Slot, structural
 from mappings.engine.words import Shared, Word, word
@@ -34,6 +34,15 @@ Record = Callable[[Any, Any, Rendering], Any]
 
 DEEPEST: Final = 12
 """Levels in one function; what lies deeper gets its own, because Python nests only so far."""
+
+HELD: Final = "h"
+MADE: Final = "m"
+CHOSEN: Final = "a"
+"""Variables of one leaf: its canonical value, its word, what the first rule that applies says.
+
+Each is used before the next leaf is looked at.  Objects, lists and items are called after their
+level (``o3``, ``i3``), so that a function needs a few dozen variables and not a thousand.
+"""
 
 
 class Trace(Protocol):
@@ -95,8 +104,7 @@ class Renderer:
         self._slot(slot, inner, _return, 0)
         build = self.source.function("i, c", inner)
         item = scope.start("item") if scope.of is None else scope.of
-        made = self.source.fresh()
-        sink(scope.inside(f"if ({made} := {build}({item}, c)) is not None:"), made)
+        sink(scope.inside(f"if ({MADE} := {build}({item}, c)) is not None:"), MADE)
 
     def coded(self, slot: Slot, scope: Scope) -> Leaf | None:
         """Return the only leaf of *slot* if it is a code, so that there are few such subtrees."""
@@ -112,12 +120,11 @@ class Renderer:
         self._slot(slot, inner, _return, 0)
         # A subtree of a code needs no context: it says the same in every message.
         made = self.source.made(f"Shared({self.source.function('i, c=None', inner)})")
-        code, tree = self.source.fresh(), self.source.fresh()
         here = scope.inside(
-            f"if ({code} := {scope.value(rule.source)}) is not None"
-            f" and ({tree} := {made}[{code}]) is not None:"
+            f"if ({HELD} := {scope.value(rule.source)}) is not None"
+            f" and ({MADE} := {made}[{HELD}]) is not None:"
         )
-        sink(here, tree)
+        sink(here, MADE)
 
     def leaf(self, slot: Leaf, scope: Scope, sink: Sink) -> None:
         """Fetch the value of *slot*, and give it to *sink* where there is one."""
@@ -125,12 +132,11 @@ class Renderer:
         if len(rules) == 1:
             self._rule(rules[0], scope, sink)
             return
-        made = self.source.fresh()
-        scope.line(f"{made} = None")
+        scope.line(f"{CHOSEN} = None")
         for rule in rules:
-            here = scope.inside(f"if {made} is None:")
-            self._rule(rule, here, lambda block, value: block.line(f"{made} = {value}"))
-        sink(scope.inside(f"if {made} is not None:"), made)
+            here = scope.inside(f"if {CHOSEN} is None:")
+            self._rule(rule, here, lambda block, value: block.line(f"{CHOSEN} = {value}"))
+        sink(scope.inside(f"if {CHOSEN} is not None:"), CHOSEN)
 
     def _rule(self, rule: Rule, scope: Scope, sink: Sink) -> None:
         # A reference to all of an entry is asked about once, outside its loop.
@@ -155,27 +161,26 @@ class Renderer:
 
     def _value(self, rule: Rule, scope: Scope) -> tuple[list[str], str]:
         """Return the tests that a value of *rule* is there, and the value after them."""
-        held, made = self.source.fresh(), self.source.fresh()
-        found, said = self._said(rule, scope, held)
+        found, said = self._said(rule, scope)
         if self.trace is not None:
             mark = self.source.bind(self.trace.leaf(rule))
             if found is not None:
-                there = held if rule.to in self.demands else f"{held} is not None"
+                there = HELD if rule.to in self.demands else f"{HELD} is not None"
                 said = f"{said} if {there} else None"
-            marked = f"{mark}({'None' if found is None else f'({held} := {found})'}, {said}, c)"
-            return [f"({made} := {marked}) is not None"], made
+            marked = f"{mark}({'None' if found is None else f'({HELD} := {found})'}, {said}, c)"
+            return [f"({MADE} := {marked}) is not None"], MADE
         if found is None:
             certain = rule.const is not None or bool(rule.refer_all)
-            return ([], said) if certain else ([f"({made} := {said}) is not None"], made)
+            return ([], said) if certain else ([f"({MADE} := {said}) is not None"], MADE)
         if rule.to in self.demands:
-            return [f"({held} := {found})"], said
-        there = f"({held} := {found}) is not None"
-        if said == held:
-            return [there], held
-        return [there, f"({made} := {said}) is not None"], made
+            return [f"({HELD} := {found})"], said
+        there = f"({HELD} := {found}) is not None"
+        if said == HELD:
+            return [there], HELD
+        return [there, f"({MADE} := {said}) is not None"], MADE
 
-    def _said(self, rule: Rule, scope: Scope, held: str) -> tuple[str | None, str]:
-        """Return what *rule* fetches, if anything, and what it says of that (then in *held*)."""
+    def _said(self, rule: Rule, scope: Scope) -> tuple[str | None, str]:
+        """Return what *rule* fetches, if anything, and what it says of that (then in `HELD`)."""
         source = self.source
         if rule.const is not None:
             return None, source.literal(rule.const)
@@ -188,18 +193,18 @@ class Renderer:
             tell = narrator(rule, self.shape, recorded=self.trace is not None)
             return None, f"{source.bind(tell)}({scope.start('item')}, c)"
         if rule.seek:
-            found = f"{source.bind(seeker(rule.seek))}({scope.start('item')}, c)"
+            found = f"{seeker(source, rule.seek)}({scope.start('item')}, c)"
         else:
             found = scope.value(rule.source)
         if (say := word(rule)) is not None:
             if self.trace is not None:
                 say = self.trace.word(say)
-            return found, f"{source.bind(say)}({held})"
+            return found, f"{source.bind(say)}({HELD})"
         if rule.to is None:
-            return found, held
+            return found, HELD
         if (demand := self.demands.get(rule.to)) is not None:
-            return found, f"{demand}({held}, c)"
-        return found, f"{scope.once(f'c.urls[{source.literal(rule.to)}].get')}({held})"
+            return found, f"{demand}({HELD}, c)"
+        return found, f"{scope.once(f'c.urls[{source.literal(rule.to)}].get')}({HELD})"
 
     def _object(
         self,
@@ -225,7 +230,7 @@ class Renderer:
         branch = shared(plan) if parts and not always else None
         if branch is not None and branch != scope.at:
             scope = scope.branch(branch)
-        made = self.source.fresh()
+        made = f"o{level}"
         scope.line(f"{made} = {self._display(constants)}")
         more = f"if len({made}) > {len(constants)}:" if constants else f"if {made}:"
         for name, slot in parts:
@@ -236,7 +241,16 @@ class Renderer:
             self._slot(slot, scope, self._member(made, name), level)
         if (not parts and not always) or (always and not constants):
             scope = scope.inside(more)
+        if (finish := self._finish(plan)) is not None:
+            scope.line(f"{finish}({made})")
         sink(scope, made)
+
+    def _finish(self, plan: Object) -> str | None:
+        """Return the name of what finishes an object of *plan*; what is recorded stays as it is."""
+        if plan.kind is None or self.trace is not None or not isinstance(self.shape, Finishing):
+            return None
+        finish = self.shape.finishes(plan.kind)
+        return None if finish is None else self.source.bind(finish)
 
     def _around(
         self,
@@ -272,7 +286,7 @@ class Renderer:
         if len(slot.parts) == 1 and slot.parts[0].rule is None and keeper(slot.parts[0]) is None:
             self._slot(slot.parts[0].content, scope, lambda s, value: sink(s, f"[{value}]"), level)
             return
-        made = self.source.fresh()
+        made = f"o{level}"
         scope.line(f"{made} = []")
         self._several(slot.parts, scope, made, level)
         sink(scope.inside(f"if {made}:"), made)
@@ -300,7 +314,7 @@ class Renderer:
             return
         if holds := scope.holds(rule.when):
             scope = scope.inside(f"if {holds}:")
-        item = self.source.fresh()
+        item = f"i{level}"
         if rule.refer_all:
             items = f"every(c, {self.source.bind(rule.refer_all)})"
         else:

@@ -50,6 +50,15 @@ class Drafting(Protocol):
         ...
 
 
+@runtime_checkable
+class Finishing(Protocol):
+    """A shape with objects that look at themselves once they hold all that is said."""
+
+    def finishes(self, kind: str) -> Callable[[dict[str, Any]], object] | None:
+        """Return what changes an object of type *kind* in place when it is whole; None: nothing."""
+        ...
+
+
 class Shape(Protocol):
     """One wire format."""
 

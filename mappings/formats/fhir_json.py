@@ -9,12 +9,21 @@ from typing import Any, Final
 
 from hub.domain.fields import Form
 from mappings.engine.shape import Document, Member, Piece
+from mappings.formats.fhir_periods import told_apart
 from mappings.formats.fhir_r4_definitions import primitive, types
 
 NAMESPACE: Final = uuid.UUID("6d1f4b0e-5c0a-5e0c-9a53-6f1f0b7c2e11")
 """The root under which every delivery's addresses are derived (UUID version 5)."""
 
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
+
+def _named(namespace: bytes, name: str) -> bytes:
+    """Return the UUID (version 5) of *name* in *namespace*, as bytes (RFC 9562, 5.5)."""
+    made = bytearray(hashlib.sha1(namespace + name.encode(), usedforsecurity=False).digest()[:16])
+    made[6] = made[6] & 0x0F | 0x50
+    made[8] = made[8] & 0x3F | 0x80
+    return bytes(made)
 
 
 class FhirJson:
@@ -56,13 +65,17 @@ class FhirJson:
     def words(self, _form: Form) -> None:
         """Write every value as the canonical tree has it: both are JSON."""
 
+    def finishes(self, kind: str) -> Callable[[dict[str, Any]], object] | None:
+        """Return what is done last to a Period: two ends that R4 cannot compare are told apart."""
+        return told_apart if kind == "Period" else None
+
     def targets(self, kind: str, name: str) -> tuple[str, ...]:
         """Return which resources the reference *name* of *kind* may name; none means any."""
         return types()[kind][name].targets
 
     def addresses(self, seed: str) -> Callable[[str], str]:
         """Return what makes ``urn:uuid`` addresses (UUID version 5) that are fixed by *seed*."""
-        start = hashlib.sha1(uuid.uuid5(NAMESPACE, seed).bytes, usedforsecurity=False)
+        start = hashlib.sha1(_named(NAMESPACE.bytes, seed), usedforsecurity=False)
 
         def address(key: str) -> str:
             state = start.copy()

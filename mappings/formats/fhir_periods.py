@@ -12,36 +12,19 @@ from typing import Any, Final
 
 RENDERED: Final = "http://hl7.org/fhir/StructureDefinition/rendered-value"
 _MARK: Final = RENDERED.encode()
-_START: Final = b'"start":"'
-_UNSURE: Final = re.compile(
-    rb'"start":"(?:(\d{4}(?:-\d\d)?)","end":"\1-\d\d(?:-\d\d)?"'
-    rb'|(\d{4}(?:-\d\d)?)-\d\d(?:-\d\d)?","end":"\2")'
-)
-"""A period as it stands in written JSON: start before end, for so mappings write them."""
 _PARTIAL: Final = re.compile(r"\d{4}(?:-\d\d)?")
 
 
-def unsure(body: bytes) -> bool:
-    """Return whether the Bundle *body* holds such a period."""
-    at = body.find(_START)  # several times as fast as the pattern is at searching for it
-    while at >= 0:
-        if _UNSURE.match(body, at) is not None:
-            return True
-        at = body.find(_START, at + len(_START))
-    return False
-
-
-def told_apart(document: Any) -> None:
-    """Write the less exact end of every such period of *document* beside its place."""
-    for period in _periods(document):
-        start, end = period.get("start"), period.get("end")
-        if not isinstance(start, str) or not isinstance(end, str) or len(start) == len(end):
-            continue
-        coarse = "start" if len(start) < len(end) else "end"
-        value = period[coarse]
-        if period["end" if coarse == "start" else "start"].startswith(value):
-            del period[coarse]
-            period[f"_{coarse}"] = {"extension": [{"url": RENDERED, "valueString": value}]}
+def told_apart(period: dict[str, Any]) -> None:
+    """Write the less exact end of *period* beside its place, if it is one of these."""
+    start, end = period.get("start"), period.get("end")
+    if type(start) is not str or type(end) is not str or len(start) == len(end):
+        return
+    coarse, exact = ("start", end) if len(start) < len(end) else ("end", start)
+    value = period[coarse]
+    if _PARTIAL.fullmatch(value) and exact.startswith(f"{value}-"):
+        del period[coarse]
+        period[f"_{coarse}"] = {"extension": [{"url": RENDERED, "valueString": value}]}
 
 
 def marked(raw: bytes) -> bool:

@@ -54,9 +54,6 @@ class FhirWire:
     def write(self, document: dict[str, Any], *, check: bool) -> bytes:
         """Return the document as JSON; with *check*, raises `Rejected` if it breaks FHIR R4."""
         body = orjson.dumps(document)
-        if fhir_periods.unsure(body):
-            fhir_periods.told_apart(document)
-            body = orjson.dumps(document)
         if check and not fhir_r4_rules.structure_holds(document, body):
             # The slow layer says what and where; the fast one has only said that.
             faults = fhir_r4_rules.faults(orjson.loads(body))

@@ -116,7 +116,7 @@ class Script:
             lay(scope, spot.fixed(slot.value))
         elif isinstance(slot, Leaf):
             self._leaf(slot, spot, scope, lay)
-        elif _depth(scope) >= DEEPEST:
+        elif scope.depth >= DEEPEST:
             self._apart(slot, spot, scope, lay)
         elif self.alike(slot) and (leaf := self.renderer.coded(slot, scope)) is not None:
             self._coded(slot, spot, leaf.rule, scope, lay)
@@ -346,11 +346,6 @@ class Script:
         item = self.renderer.source.fresh()
         head = f"for {item} in {scope.value(rule.source)} or ():"
         self._slot(part.content, spot, scope.inside(head, item=item), lay)
-
-
-def _depth(scope: Scope) -> int:
-    """Return in how many blocks of its function *scope* stands."""
-    return 0 if scope.above is None else 1 + _depth(scope.above)
 
 
 def _free(slot: Slot) -> bool:

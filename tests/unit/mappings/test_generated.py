@@ -37,12 +37,12 @@ HOSTILE = (
     "None",
 )
 VARIABLE = "abcdefghiklmnoprstuvwxy"
-"""Letters that variables begin with; a number follows."""
+"""Letters that variables begin with; a number follows, or two."""
 GIVEN = {*access.NAMES, *entries.NAMES, *read.NAMES, *render.NAMES, *xml_pieces.NAMES}
 """What the engine puts into the namespace of generated code."""
 WORDS = """
 enumerate isinstance len map str type dict list
-block equal found item known later place position put stranger strangers trail url value
+address block equal found item known later place position put stranger strangers trail url value
 """
 PARTS = """
 address append body c deletes faults firsts get join keys later made misheard note notes outer
@@ -63,7 +63,8 @@ def names(tree: ast.AST) -> set[str]:
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id not in (*GIVEN, *WORDS.split()):
-            if node.id[0] not in VARIABLE or not (node.id[1:].isdigit() or len(node.id) == 1):
+            digits = node.id[1:].replace("_", "", 1)
+            if node.id[0] not in VARIABLE or not (digits.isdigit() or not digits):
                 found.add(node.id)
         elif isinstance(node, ast.Attribute) and node.attr not in PARTS.split():
             found.add(f".{node.attr}")
