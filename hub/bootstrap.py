@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
+from shutil import disk_usage
 from typing import Literal
 
 import yaml
@@ -38,6 +39,7 @@ from hub.ports import Clock, Store
 from hub.reaching import destinations, unserved
 from hub.relaying import WORK, HintSource, Refill
 from hub.secrets import Secret, read_secret
+from hub.services.brake import Brake, Pull
 from hub.services.copying import External
 from hub.services.polling import Poller, every
 from hub.services.ringing import Ringer
@@ -211,7 +213,7 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
             [Fault(Code.CONFIGURATION, "--role", "set ECAF_DATABASE_URL and ECAF_BROKER_URL")],
         )
     async with AsyncExitStack() as stack:
-        store = SqlStore(url.reveal(), vault)
+        store = SqlStore(url.reveal(), vault, statement_seconds=settings.bounds.statement_seconds)
         stack.push_async_callback(store.close)
         both = translator(settings.canonical_url, settings.config_dir)
         taken = ready(both, registry)
@@ -235,9 +237,20 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
                 leases = [one.lease.total_seconds() for one in external]
                 polling = asyncio.create_task(Poller(store, hub.registers, every(leases)).forever())
                 stack.callback(polling.cancel)
-        for beside in (_purging(hub), _reading(taken)):
+        hub.brake = brake_of(hub)
+        for beside in (_purging(hub), _reading(taken), hub.brake.forever()):
             stack.callback(asyncio.create_task(beside).cancel)
         yield hub
+
+
+def brake_of(hub: Hub) -> Brake:
+    """Return what refuses content before there is more of it than the hub can carry."""
+    url, bounds = hub.settings.database_url.reveal(), hub.settings.bounds
+    folder = hub.settings.config_dir
+    if url.startswith("sqlite"):
+        folder = Path(url.partition("///")[2]).absolute().parent
+    at = Pull(bounds.backlog, bounds.disk_bytes, bounds.database_milliseconds / 1000)
+    return Brake(hub.store.counts, lambda: disk_usage(folder).free, at)
 
 
 def _ring(hub: Hub, stack: AsyncExitStack) -> None:
@@ -301,6 +314,7 @@ async def _with_broker(hub: Hub, stack: AsyncExitStack, url: Secret, role: Role)
         publisher=transport.publisher,
         parked="caf.parked",
     )
+    hub.consumer = consumer
     starting = asyncio.create_task(_start_consuming(consumer))
     stack.push_async_callback(consumer.stop)
     stack.callback(starting.cancel)

@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager
 from adapters.doors import mesh, sftp
 from adapters.doors.amqp import AmqpDoor
 from adapters.doors.mesh import MeshDoor
-from adapters.doors.mllp import Intake, MllpDoor
+from adapters.doors.mllp import DoorLimits, Intake, MllpDoor
 from adapters.doors.sftp import SftpDoor
 from adapters.mesh.mailbox import Mailbox
 from adapters.mesh.site import FILE, MeshSite, load_mesh
+from adapters.mllp.framer import FrameLimits
 from adapters.sftp.line import SftpLine
 from adapters.trust import mutual
+from hub.bounds import CLOSING_SECONDS, Bounds
 from hub.domain.partner import Registry
 from hub.errors import Code, Fault, Misconfigured
 from hub.hub import Hub
@@ -56,7 +58,7 @@ async def mllp_door(hub: Intake, settings: Settings) -> AsyncIterator[MllpDoor |
         yield None
         return
     refuse_unfit_senders(settings, hub.registry)
-    door = _door(hub, settings.mllp)
+    door = _door(hub, settings.mllp, settings.bounds)
     try:
         await door.open()
     except (OSError, socket.gaierror) as error:
@@ -72,11 +74,24 @@ async def mllp_door(hub: Intake, settings: Settings) -> AsyncIterator[MllpDoor |
         log.info("mllp.closed", port=door.port)
 
 
-def _door(hub: Intake, listen: MllpListen) -> MllpDoor:
+def limits_of(bounds: Bounds) -> DoorLimits:
+    """Return what a site's limits are to the MLLP door."""
+    return DoorLimits(
+        frame=FrameLimits(bounds.body_bytes, float(bounds.mllp_frame_seconds)),
+        connections=min(bounds.mllp_connections_read, bounds.mllp_connections),
+        waiting=bounds.mllp_connections,
+        per_address=bounds.mllp_connections_per_address,
+        idle_seconds=float(bounds.idle_seconds),
+        drain_seconds=float(bounds.stop_seconds - CLOSING_SECONDS),
+    )
+
+
+def _door(hub: Intake, listen: MllpListen, bounds: Bounds) -> MllpDoor:
     tls = None
     if listen.ca_file is not None and listen.cert_file is not None and listen.key_file is not None:
         tls = mutual(listen.ca_file, listen.cert_file, listen.key_file)
-    return MllpDoor(hub, listen.at.host, listen.at.port, tls=tls)
+    limits = limits_of(bounds)
+    return MllpDoor(hub, listen.at.host, listen.at.port, tls=tls, limits=limits)
 
 
 def refuse_without_mesh(site: MeshSite | None, registry: Registry) -> None:
@@ -127,11 +142,13 @@ async def mesh_door(hub: mesh.Intake, settings: Settings) -> AsyncIterator[MeshD
 
 
 @asynccontextmanager
-async def sftp_doors(hub: sftp.Intake) -> AsyncIterator[Sequence[SftpDoor]]:
+async def sftp_doors(
+    hub: sftp.Intake, largest: int = sftp.LARGEST
+) -> AsyncIterator[Sequence[SftpDoor]]:
     """Look into the folders of all partners that send files, while the block runs."""
     owner = f"{socket.gethostname()}:{os.getpid()}"
     doors = [
-        SftpDoor(hub, name, held.sftp, SftpLine(held.sftp.place), owner)
+        SftpDoor(hub, name, held.sftp, SftpLine(held.sftp.place), owner, largest=largest)
         for name, held in sorted(hub.registry.credentials.items())
         if held.sftp is not None
     ]

@@ -136,6 +136,8 @@ class Hub(Running):
                     "the partner's profile does not allow this",
                     (Fault(Code.FORBIDDEN, f"/{payload}", f"needs the operation {operation}"),),
                 )
+        if not {"disclosure", "consent_decision", "acknowledgement"} & message.keys():
+            self.check_room()
         if "disclosure" in message:
             return await self._discloser.disclose(partner, content_type, raw, key, message)
         check_referral(message)
@@ -234,6 +236,7 @@ class Hub(Running):
 
     async def notice(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
         """Take a notification; the answer never tells whether it matched."""
+        self.check_room()
         return await self.noticing.take(partner, content_type, raw, key)
 
     async def vouch(self, partner: Partner, ref: str, raw: bytes) -> Receipt:

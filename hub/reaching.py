@@ -3,12 +3,12 @@
 from typing import Protocol
 
 from adapters.destinations.amqp import AmqpDestination
-from adapters.destinations.fhir import FhirDestination
+from adapters.destinations.fhir import FhirDestination, FhirLimits
 from adapters.destinations.mesh import MeshDestination
-from adapters.destinations.mllp import MllpDestination
+from adapters.destinations.mllp import MllpDestination, MllpLimits
 from adapters.destinations.pull import PullDestination
 from adapters.destinations.sftp import SftpDestination
-from adapters.destinations.webhook import WebhookDestination
+from adapters.destinations.webhook import WebhookDestination, WebhookLimits
 from adapters.mesh.mailbox import Mailbox
 from adapters.mesh.site import FILE as MESH
 from adapters.mesh.site import load_mesh
@@ -34,6 +34,8 @@ def destinations(hub: Hub) -> tuple[dict[str, Destination], list[Closing]]:
     made: dict[str, Destination] = {}
     closing: list[Closing] = []
     public = hub.settings.public_url
+    connecting = float(hub.settings.bounds.outbound_connect_seconds)
+    whole = float(hub.settings.bounds.outbound_seconds)
     mailbox: Mailbox | None = None
     for partner in hub.registry.partners.values():
         delivering = partner.delivering
@@ -51,6 +53,7 @@ def destinations(hub: Hub) -> tuple[dict[str, Destination], list[Closing]]:
                     else read_secret(delivering.next_secret_file)
                 ),
                 reach=delivering.reach,
+                limits=WebhookLimits(connect_seconds=connecting, total_seconds=whole),
             )
             closing.append(webhook)
         match delivering.channel:
@@ -74,7 +77,9 @@ def destinations(hub: Hub) -> tuple[dict[str, Destination], list[Closing]]:
             case "pull":
                 made[partner.name] = PullDestination()
             case "mllp":
-                made[partner.name] = over_mllp = MllpDestination.to(delivering)
+                made[partner.name] = over_mllp = MllpDestination.to(
+                    delivering, MllpLimits(connect_seconds=connecting, total_seconds=whole)
+                )
                 closing.append(over_mllp)
             case "mesh":
                 if mailbox is None:
@@ -87,7 +92,9 @@ def destinations(hub: Hub) -> tuple[dict[str, Destination], list[Closing]]:
                     raise unserved(partner, "the channel mesh needs mailbox and workflows")
                 made[partner.name] = MeshDestination(mailbox, delivering.mesh)
             case "fhir":
-                made[partner.name] = in_fhir = FhirDestination.to(delivering)
+                made[partner.name] = in_fhir = FhirDestination.to(
+                    delivering, FhirLimits(connect_seconds=connecting, total_seconds=whole)
+                )
                 closing.append(in_fhir)
             case "sftp":
                 if delivering.sftp is None:

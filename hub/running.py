@@ -9,10 +9,12 @@ from hub.errors import Unavailable
 from hub.metrics import Metrics, Reading
 from hub.ports import Clock, Store
 from hub.relaying import HintSource
+from hub.services.brake import Brake
 from hub.services.overdue import Overdue
 from hub.services.scheduler import Scheduler
 from hub.worker import Hints, Workers
 from messaging.channel import Transport
+from messaging.consumer import Consumer
 from messaging.relay import Relay
 
 ALERTS: Final = 1_000
@@ -32,6 +34,8 @@ class Running:
     transport: Transport | None = None
     relay: Relay | None = None
     source: HintSource | None = None
+    brake: Brake | None = None
+    consumer: Consumer | None = None
 
     async def readiness(self) -> Mapping[str, Any]:
         """Return whether the hub can accept, by part; a missing broker delays, and is said."""
@@ -42,7 +46,25 @@ class Running:
             parts["store"] = "down"
         if self.transport is not None:
             parts["broker"] = str(self.transport.state)
-        return {"ready": parts["store"] == "up", "parts": parts}
+        if self.brake is not None and self.brake.why:
+            parts["intake"] = self.brake.why
+        return {"ready": parts["store"] == "up" and "intake" not in parts, "parts": parts}
+
+    async def drain(self, seconds: float) -> None:
+        """End what is being delivered, within *seconds*, and begin nothing more; what is cut off
+        goes again when its lease is over.
+        """
+        stopping = [
+            one.stop(seconds)
+            for one in (self.workers, self.consumer, self.relay)
+            if one is not None
+        ]
+        await asyncio.gather(*stopping)
+
+    def check_room(self) -> None:
+        """Raise `Unavailable` while the hub takes no more content."""
+        if self.brake is not None:
+            self.brake.check()
 
     async def schedule(self) -> int:
         """Let every duty look at everything now; return how many alerts are new."""

@@ -23,6 +23,7 @@ from hub.api.auth import Recogniser, refuse_unsafe_start
 from hub.api.problem import missing
 from hub.api.serving import listening, measured
 from hub.bootstrap import CONSENT, Role, compose, token_desk, topology
+from hub.bounds import CLOSING_SECONDS
 from hub.checkup import site_of
 from hub.domain.exchange import Tree
 from hub.doors import amqp_door, mesh_door, mllp_door, refuse_unfit_senders, sftp_doors
@@ -96,6 +97,7 @@ def consent_in_fhir(hub: Hub, record: Tree) -> Tree:
 
 async def _serve(settings: Settings, role: Role) -> None:
     stop = asyncio.Event()
+    seconds = float(settings.bounds.stop_seconds - CLOSING_SECONDS)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -103,7 +105,7 @@ async def _serve(settings: Settings, role: Role) -> None:
         calm_collector()
         if role != "api":
             await working.enter_async_context(mesh_door(hub, settings))
-            await working.enter_async_context(sftp_doors(hub))
+            await working.enter_async_context(sftp_doors(hub, settings.bounds.body_bytes))
             await working.enter_async_context(amqp_door(hub, settings, topology()))
         contact = hub.registry.support_contact
         await working.enter_async_context(
@@ -112,6 +114,7 @@ async def _serve(settings: Settings, role: Role) -> None:
         if role == "worker":
             log.info("worker.started")
             await stop.wait()
+            await hub.drain(seconds)
             return
         desk = token_desk(hub)
         courier = Courier()
@@ -126,7 +129,7 @@ async def _serve(settings: Settings, role: Role) -> None:
             certificates=handed_on,
         )
         async with (
-            mllp_door(hub, settings),
+            mllp_door(hub, settings) as over_mllp,
             listening(
                 app,
                 settings,
@@ -135,3 +138,7 @@ async def _serve(settings: Settings, role: Role) -> None:
             ),
         ):
             await stop.wait()
+            # All at once: none of them has its ten seconds after the others.
+            ending = [hub.drain(seconds)] + ([over_mllp.close()] if over_mllp else [])
+            leaving = asyncio.gather(*ending)
+        await leaving

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from hub.bounds import BOUND_NAMES, Bounds, read_bounds
 from hub.errors import Code, Fault, Misconfigured
 from hub.secrets import Secret, permission_fault
 
@@ -44,6 +45,7 @@ NAMES: Final = (
     "ECAF_MLLP_KEY_FILE",
     "ECAF_MLLP_CA_FILE",
     "ECAF_MLLP_PLAIN",
+    *BOUND_NAMES,
 )
 # Read by the test suite itself (tests/README.md), never by the hub.
 _NOT_OURS: Final = "ECAF_TEST_"
@@ -146,6 +148,7 @@ class Settings:
     metrics_listen: Listen | None = None
     listen_group: str | None = None
     client_certificates: bool = False
+    bounds: Bounds = field(default_factory=Bounds)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -219,12 +222,13 @@ class _Reading:
             canonical_url=(
                 self._url("ECAF_CANONICAL_URL", ("http", "https")) or "https://ecaf.example/fhir"
             ).rstrip("/"),
-            lease_seconds=self._number("ECAF_LEASE_SECONDS", 60, low=1, high=3_600),
+            lease_seconds=self._number("ECAF_LEASE_SECONDS", 60, 1, 3_600),
             log_level=self._choice("ECAF_LOG_LEVEL", "info", LOG_LEVELS),
             mllp=self._mllp(),
             metrics_listen=self._listen("ECAF_METRICS_LISTEN"),
             listen_group=self._by_socket("ECAF_LISTEN_GROUP", listen),
             client_certificates=self._proxied(listen),
+            bounds=read_bounds(self._number),
         )
         if self._faults:
             names = ", ".join(dict.fromkeys(fault.path for fault in self._faults))
@@ -362,11 +366,11 @@ class _Reading:
             self._fault(name, "goes with ECAF_TOKEN_ISSUER_JWKS, its public keys")
         return self._url(name, ("https",))
 
-    def _number(self, name: str, default: int, *, low: int, high: int) -> int:
+    def _number(self, name: str, default: int, low: int, high: int) -> int:
         given = self._given.get(name)
         if given is None:
             return default
-        if not (given.isascii() and given.isdigit() and low <= int(given[:9]) <= high):
+        if not (given.isascii() and given.isdigit() and low <= int(given[:18]) <= high):
             self._fault(name, f"give a whole number from {low} to {high}")
             return default
         return int(given)

@@ -59,8 +59,12 @@ def database(url: str) -> URL:
     raise _misconfigured("the database must be sqlite:// or postgresql://")
 
 
-def engine(url: URL) -> Engine:
-    """Return an engine whose transactions are begun and ended by us alone, in so many words."""
+def engine(url: URL, statement_seconds: int = 30) -> Engine:
+    """Return an engine whose transactions are begun and ended by us alone, in so many words.
+
+    *statement_seconds* bounds one statement, on PostgreSQL; SQLite has one process, which waits for
+    nobody.
+    """
     if url.get_backend_name() == "sqlite":
         return _sqlite(url)
     made = create_engine(
@@ -74,7 +78,8 @@ def engine(url: URL) -> Engine:
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
-            "options": "-c statement_timeout=30s -c lock_timeout=20s -c timezone=UTC"
+            "options": f"-c statement_timeout={statement_seconds}s -c lock_timeout=20s"
+            " -c timezone=UTC"
             " -c idle_in_transaction_session_timeout=60s"
             # Every question has its index; while a young table is not counted yet, the planner
             # would read it whole instead.

@@ -54,6 +54,7 @@ class SqlStore(StoredNotices):
         connections: int = 1,
         group: int = 200,
         limit: int = 20_000,
+        statement_seconds: int = 30,
     ) -> None:
         """Open; raises `Misconfigured` if the database is not fit, `Unavailable` if it is not
         there.
@@ -70,7 +71,7 @@ class SqlStore(StoredNotices):
         self._writers: list[Writer] = []
         try:
             upgrade(url)
-            made = engine(where)
+            made = engine(where, statement_seconds)
             for number in range(connections if self._sql.postgresql else 1):
                 writer = Writer(
                     made, self._sql, vault, self._waiting, group=group, name=f"writer-{number}"

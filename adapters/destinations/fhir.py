@@ -95,7 +95,7 @@ class FhirDestination:
         )
 
     @classmethod
-    def to(cls, delivering: Delivering) -> "FhirDestination":
+    def to(cls, delivering: Delivering, limits: FhirLimits | None = None) -> "FhirDestination":
         """Return the destination that a profile describes; raises `Misconfigured` for certificates
         or a token that are none.
         """
@@ -109,7 +109,13 @@ class FhirDestination:
                 raise Misconfigured(
                     Code.CONFIGURATION, f"{delivering.secret_file} holds no bearer token"
                 )
-        return cls(delivering.url or "", verify=context, token=token, reach=delivering.reach)
+        return cls(
+            delivering.url or "",
+            verify=context,
+            token=token,
+            limits=limits,
+            reach=delivering.reach,
+        )
 
     async def send(self, parcel: Parcel) -> Outcome:
         """POST one message; delivered when its acknowledgement says ok, handed over on 202."""

@@ -68,17 +68,17 @@ class MllpDestination:
         self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     @classmethod
-    def to(cls, delivering: Delivering) -> "MllpDestination":
+    def to(cls, delivering: Delivering, limits: MllpLimits | None = None) -> "MllpDestination":
         """Return the destination that a profile describes; raises `Misconfigured` for certificates
         that are none.
         """
         parts, reach = urlsplit(delivering.url or ""), delivering.reach
         if parts.scheme != "mllps":
-            return cls(parts.hostname or "", parts.port or 0, reach=reach)
+            return cls(parts.hostname or "", parts.port or 0, limits=limits, reach=reach)
         tls = trusted(delivering.ca_file)
         if delivering.cert_file is not None and delivering.key_file is not None:
             shown(tls, delivering.cert_file, delivering.key_file)
-        return cls(parts.hostname or "", parts.port or 0, tls=tls, reach=reach)
+        return cls(parts.hostname or "", parts.port or 0, tls=tls, limits=limits, reach=reach)
 
     async def send(self, parcel: Parcel) -> Outcome:
         """Send every message of *parcel*; delivered when the receiver has acknowledged each."""

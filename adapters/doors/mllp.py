@@ -12,6 +12,7 @@ import contextlib
 import logging
 import ssl
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -61,7 +62,8 @@ class Intake(Protocol):
 class DoorLimits:
     """Bounds of the door: bytes, seconds, and numbers of things at once (`reliability.md` 5.11).
 
-    *connections* are read; up to *waiting* in all are held open unread until one of those ends.
+    *connections* are read; up to *waiting* in all are held open unread until one of those ends, and
+    up to *per_address* from one place.
     *strangers* bounds a message of who is not known yet.  *large* messages (of more than 64 KiB)
     are read and worked on at once at most, so that many cannot fill the memory.  A connection that
     has sent something may rest for *rest_seconds*, any other for *idle_seconds*.
@@ -71,6 +73,7 @@ class DoorLimits:
     strangers: int = 64 * 1024
     connections: int = 256
     waiting: int = 1_024
+    per_address: int = 64
     at_once: int = 64
     large: int = 8
     idle_seconds: float = 60.0
@@ -78,7 +81,7 @@ class DoorLimits:
     write_seconds: float = 10.0
     busy_seconds: float = 30.0
     linger_seconds: float = 2.0
-    drain_seconds: float = 10.0
+    drain_seconds: float = 8.0
 
 
 @dataclass(slots=True)
@@ -115,6 +118,7 @@ class MllpDoor:
         self._seats = asyncio.Semaphore(self._limits.connections)
         self._large = asyncio.Semaphore(self._limits.large)
         self._lines: dict[asyncio.Task[Any], _Line] = {}
+        self._from: Counter[str] = Counter()
         self._server: asyncio.Server | None = None
         self._stopping = asyncio.Event()
 
@@ -151,9 +155,23 @@ class MllpDoor:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None or self._stopping.is_set() or len(self._lines) >= self._limits.waiting:
+        address = str((writer.get_extra_info("peername") or ("",))[0])
+        full = len(self._lines) >= self._limits.waiting
+        crowded = self._from.get(address, 0) >= self._limits.per_address
+        if task is None or self._stopping.is_set() or full or crowded:
             writer.transport.abort()
             return
+        self._from[address] += 1
+        try:
+            await self._welcome(task, reader, writer)
+        finally:
+            self._from[address] -= 1
+            if not self._from[address]:
+                del self._from[address]
+
+    async def _welcome(
+        self, task: asyncio.Task[Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         peer = Peer.of(writer.get_extra_info("ssl_object"))
         most = self._limits.frame
         if not self._senders.knows(peer):

@@ -75,6 +75,7 @@ class SftpDoor:
     sender: SftpSender
     line: SftpLine
     owner: str
+    largest: int = LARGEST
     _seen: dict[str, Seen] = field(default_factory=dict)
     _failed: dict[str, int] = field(default_factory=dict)
 
@@ -152,7 +153,7 @@ class SftpDoor:
         refusal: HubError | None = None
         raw = b""
         try:
-            raw = await _read(sftp, f"{folder}/{name}")
+            raw = await _read(sftp, f"{folder}/{name}", self.largest)
             if await _as_seen(sftp, f"{folder}/{name}") != file:
                 return False
         except asyncssh.SFTPNoSuchFile:
@@ -200,17 +201,17 @@ class SftpDoor:
             known = tuple(sorted(self.sender.content_types))
             fault = Fault(Code.CONTENT_TYPE, "name", "use an agreed ending", None, known)
             raise Malformed(Code.CONTENT_TYPE, "nothing is agreed for this ending", (fault,))
-        if len(raw) > LARGEST:
-            fault = Fault(Code.TOO_LARGE, "", f"send at most {LARGEST} bytes")
+        if len(raw) > self.largest:
+            fault = Fault(Code.TOO_LARGE, "", f"send at most {self.largest} bytes")
             raise Malformed(Code.TOO_LARGE, "the file is too large", (fault,))
         acting = replace(partner, acting=self.sender.acting)
         await self.hub.receive(acting, kind, raw, f"sftp/{sha256(raw).hexdigest()}")
 
 
-async def _read(sftp: SFTPClient, path: str) -> bytes:
+async def _read(sftp: SFTPClient, path: str, largest: int) -> bytes:
     """Return a file, and of a too large one just enough to see that it is."""
     async with sftp.open(path, "rb") as file:
-        found: Any = await file.read(LARGEST + 1)
+        found: Any = await file.read(largest + 1)
     return bytes(found)
 
 

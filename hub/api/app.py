@@ -52,7 +52,7 @@ def create_app(
     artefacts of the site, *consent* writes a decision as a FHIR Consent, and *certificates* reads
     what a proxy hands on of client certificates.
     """
-    limits = limits or Limits()
+    limits = limits or Limits.of(hub.settings.bounds)
     door = Door(hub, Authenticator(hub, recogniser), limits, Certificates(hub, certificates))
     readable = list(hub.reader.content_types())
     do = Endpoints(
@@ -111,7 +111,7 @@ def create_operator_app(
     """Return the operator's application; serve it on a unix socket with mode 0600 and nowhere
     else.  *site* looks at what is beside the record (`hub.checkup`).
     """
-    limits = limits or Limits()
+    limits = limits or Limits.of(hub.settings.bounds)
     door = Door(hub, Authenticator(hub, None), limits)
     do = Endpoints(hub, None, openapi.document(hub.settings.public_url, []))
     table: list[tuple[Declared, Endpoint]] = [
@@ -131,7 +131,7 @@ def create_operator_app(
 
 def create_metrics_app(hub: Hub) -> FastAPI:
     """Return what is served at ``ECAF_METRICS_LISTEN``: the metrics page and how the process is."""
-    limits = Limits()
+    limits = Limits.of(hub.settings.bounds)
     door = Door(hub, Authenticator(hub, None), limits)
     do = Endpoints(hub, None, openapi.document(hub.settings.public_url, []))
     table: list[tuple[Declared, Endpoint]] = [

@@ -22,6 +22,7 @@ from hub.api.fhir.outcome import system_for
 from hub.api.guard import BODY_READ, CODE, HELD, REQUEST_ID
 from hub.api.limits import Limits, declared_length, read_body
 from hub.api.problem import answer, malformed, missing, status_of
+from hub.api.turns import Turns, Visit
 from hub.domain.partner import OPERATIONS
 from hub.errors import Code, HubError, Unavailable
 from hub.logging import failure, log
@@ -34,6 +35,8 @@ ALIKE: Final = frozenset({Code.NO_RELATIONSHIP, Code.NOT_FOUND})
 """Refusals that say nothing of whether there is such a thing; nor may the time that they take
 (`reliability.md` P25).
 """
+SEARCHES: Final = frozenset({"index", "override"})
+"""Operations that look for people: who asks for many of them is looking around."""
 _FORWARDED: Final = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
 
 
@@ -51,6 +54,7 @@ class Door:
         self._authenticator = authenticator
         self._certificates = certificates or Certificates(hub, None)
         self._limits = limits
+        self._turns = Turns(limits)
 
     def endpoint(
         self, declared: Declared, handler: Endpoint
@@ -60,7 +64,8 @@ class Door:
         async def serve(request: Request) -> Response:
             began = time.monotonic()
             try:
-                return await handler(await self._call(declared, request))
+                with self._turns.visit() as visit:
+                    return await handler(await self._call(declared, request, visit))
             except HubError as error:
                 if error.code in ALIKE:
                     await self._limits.until_the_step(time.monotonic() - began)
@@ -95,10 +100,17 @@ class Door:
             fhir=system_for(request.scope["path"], self._hub.settings.canonical_url),
         )
 
-    async def _call(self, declared: Declared, request: Request) -> Call:
+    async def _call(self, declared: Declared, request: Request, visit: Visit) -> Call:
         scope = request.scope
         given = headers.single(scope["headers"])
         principal = self._caller(declared, scope, given)
+        if principal is not None:
+            searching = declared.who in SEARCHES
+            visit.by(principal.partner.name, declared.path, searching=searching)
+        elif declared.takes != "nothing" and declared.who in ("public", "signed"):
+            # Whose proof must be looked at first is counted by where it comes from.
+            address = "" if request.client is None else request.client.host
+            visit.by(f"at {address}", declared.path)
         wanted = headers.accept(given)
         if declared.gives and not headers.accepts(wanted, declared.gives):
             raise headers.not_acceptable([declared.gives])

@@ -10,18 +10,20 @@ from dataclasses import dataclass, field
 from starlette.types import Receive
 
 from hub.api.problem import malformed
+from hub.bounds import Bounds
 from hub.errors import Code, Fault, Malformed, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Defaults of `reliability.md` 5.11; bytes, seconds, and requests.
+    """Bytes, seconds and requests; what a site can move is `hub.bounds`, with the same defaults.
 
     *in_flight_bytes* bounds the bodies held at once over all requests, so that many large ones
     cannot fill the memory; requests are cheap, so more of them than the document's 64 are let in
-    together (they share one commit).  *refusal_seconds*: a refusal that must not tell whether there
-    is such a thing leaves at a multiple of this time after the request came, so that a row more or
-    less in the store does not show.
+    together (they share one commit).  No partner has more than *client_in_flight* of them, nor
+    more than so many a second (`hub.api.turns`).  *refusal_seconds*: a refusal that must not tell
+    whether there is such a thing leaves at a multiple of this time after the request came, so that
+    a row more or less in the store does not show.
     """
 
     body_bytes: int = 5 * 1024 * 1024
@@ -31,6 +33,22 @@ class Limits:
     in_flight_bytes: int = 128 * 1024 * 1024
     authorization_bytes: int = 8 * 1024
     refusal_seconds: float = 0.1
+    client_in_flight: int = 256
+    client_per_second: int = 500
+    client_searches_per_second: int = 50
+
+    @classmethod
+    def of(cls, bounds: Bounds) -> "Limits":
+        """Return the limits that a site has set."""
+        return cls(
+            body_bytes=bounds.body_bytes,
+            body_seconds=float(bounds.body_seconds),
+            in_flight=bounds.in_flight,
+            in_flight_bytes=bounds.in_flight_bytes,
+            client_in_flight=bounds.client_in_flight,
+            client_per_second=bounds.client_per_second,
+            client_searches_per_second=bounds.client_searches_per_second,
+        )
 
     async def until_the_step(self, seconds: float) -> None:
         """Wait for the end of the step of *refusal_seconds* in which *seconds* fall."""

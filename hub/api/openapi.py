@@ -117,6 +117,8 @@ def _operation(route: Declared, readable: Sequence[str]) -> Mapping[str, Any]:
                 for kind in kinds or (_JSON,)
             }
     named = {404} if "{" in route.path else set()
+    if route.who not in ("public", "local", "operator") or route.takes != "nothing":
+        named.add(429)  # whoever is known by name or address has a share (`hub.api.turns`)
     for status in sorted({*told["refusals"], *named}):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,

@@ -7,6 +7,7 @@ happen before there is a request, and still are problem bodies.
 
 import asyncio
 import secrets
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, cast
@@ -15,6 +16,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from hub.api.crowd import Crowd, Place
 from hub.api.fhir import outcome
 from hub.api.fhir.outcome import system_for
 from hub.api.problem import CONTENT_TYPE, body_of, malformed
@@ -24,6 +26,12 @@ from hub.logging import log
 HEAD_BYTES: Final = 32 * 1024
 HEAD_SECONDS: Final = 10.0
 LINGER_SECONDS: Final = 2.0
+STOPPING_SECONDS: Final = 5.0
+STANDING_SECONDS: Final = 2.0
+"""How long somebody for whom there is no seat may take to ask, and be told to come again."""
+
+
+AGAIN: Final = "retry-after: 1\r\n"
 
 
 class _Polite:
@@ -64,6 +72,7 @@ class BoundedHttp(HttpToolsProtocol):
     canonical_url: str = ""
     head_bytes: int = HEAD_BYTES
     head_seconds: float = HEAD_SECONDS
+    crowd: Crowd = Crowd(sys.maxsize, sys.maxsize)
 
     def __init__(
         self,
@@ -77,18 +86,33 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_size = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._parting: asyncio.TimerHandle | None = None
+        self._stopping: asyncio.TimerHandle | None = None
+        self._place: Place = "none"
+        self._address = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock of the first head: a connection that says nothing is closed too."""
         self._wire = transport
         super().connection_made(cast("asyncio.Transport", _Polite(transport, self._part)))
-        self._deadline = self.loop.call_later(self.head_seconds, self._too_slow)
+        self._address = self.client[0] if self.client is not None else ""
+        self._place = self.crowd.enter(self._address)
+        if self._place == "none":
+            log.info("door.full")
+            transport.abort()
+            return
+        seated = self._place == "seated"
+        patience = self.head_seconds if seated else min(self.head_seconds, STANDING_SECONDS)
+        self._deadline = self.loop.call_later(patience, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clocks."""
+        """Stop the clocks, and leave the place to somebody else."""
         self._stop()
-        if self._parting is not None:
-            self._parting.cancel()
+        if self._place != "none":
+            self._place = "none"
+            self.crowd.leave(self._address)
+        for clock in (self._parting, self._stopping):
+            if clock is not None:
+                clock.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -111,14 +135,36 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Leave the head: from here on the body's own limits hold."""
+        if self._place == "standing":
+            self._refuse(503, Code.BUSY, "come again after Retry-After: there are too many now")
+            return
         self._in_head = False
         self._stop()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Hand on what belongs to a request; behind a refusal nothing does."""
+        if self._parting is None:
+            super().on_body(body)
+
     def on_message_complete(self) -> None:
         """Expect the next head on this connection."""
+        if self._parting is not None:
+            return
         super().on_message_complete()
         self._in_head, self._head_size = True, 0
+
+    def shutdown(self) -> None:
+        """Let requests end; who is still sending after `STOPPING_SECONDS` has not been accepted,
+        and is hung up on.
+        """
+        super().shutdown()
+        self._stopping = self.loop.call_later(STOPPING_SECONDS, self._cut)
+
+    def _cut(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete and cycle.more_body:
+            self._wire.abort()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP."""
@@ -185,7 +231,8 @@ class BoundedHttp(HttpToolsProtocol):
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
             f"content-type: {kind}\r\ncontent-length: {len(body)}\r\n"
-            f"cache-control: no-store\r\nx-request-id: {request_id}\r\nconnection: close\r\n\r\n"
+            f"cache-control: no-store\r\nx-request-id: {request_id}\r\n"
+            f"{AGAIN if status == HTTPStatus.SERVICE_UNAVAILABLE else ''}connection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
@@ -197,6 +244,7 @@ def bounded(
     canonical_url: str = "",
     head_bytes: int = HEAD_BYTES,
     head_seconds: float = HEAD_SECONDS,
+    crowd: Crowd | None = None,
 ) -> type[BoundedHttp]:
     """Return the protocol class with these limits and this contact in its refusals."""
 
@@ -207,4 +255,5 @@ def bounded(
     Bounded.canonical_url = canonical_url
     Bounded.head_bytes = head_bytes
     Bounded.head_seconds = head_seconds
+    Bounded.crowd = crowd or Crowd(sys.maxsize, sys.maxsize)
     return Bounded

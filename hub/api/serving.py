@@ -15,15 +15,13 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
-from hub.api.protocol import HEAD_SECONDS, BoundedHttp, bounded
+from hub.api.crowd import Crowd
+from hub.api.protocol import BoundedHttp, bounded
+from hub.bounds import CLOSING_SECONDS, Bounds
 from hub.errors import Code, Fault, Misconfigured
 from hub.logging import log, watch
 from hub.settings import Listen, Settings
 
-# A second fence: the door itself refuses earlier and with a problem body (hub.api.limits).
-CONNECTIONS: Final = 2_048
-IDLE_SECONDS: Final = 60
-STOP_SECONDS: Final = 10
 _BACKLOG: Final = 1_024
 
 
@@ -114,7 +112,13 @@ def _tcp_socket(host: str, port: int, name: str) -> socket.socket:
     return bound
 
 
-def _config(app: FastAPI, protocol: type[BoundedHttp], settings: Settings | None) -> uvicorn.Config:
+def _config(
+    app: FastAPI,
+    protocol: type[BoundedHttp],
+    settings: Settings | None,
+    bounds: Bounds | None = None,
+) -> uvicorn.Config:
+    bounds = bounds or (Bounds() if settings is None else settings.bounds)
     secure = settings is not None and settings.tls_cert_file is not None
     config = uvicorn.Config(
         app,
@@ -128,9 +132,8 @@ def _config(app: FastAPI, protocol: type[BoundedHttp], settings: Settings | None
         server_header=False,
         proxy_headers=False,
         backlog=_BACKLOG,
-        limit_concurrency=CONNECTIONS,
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_keep_alive=bounds.idle_seconds,
+        timeout_graceful_shutdown=bounds.stop_seconds - CLOSING_SECONDS,
         ssl_certfile=settings.tls_cert_file if settings and secure else None,
         ssl_keyfile=settings.tls_key_file if settings and secure else None,
     )
@@ -183,19 +186,24 @@ async def listening(
     *,
     support_contact: str,
     operator: FastAPI | None = None,
-    head_seconds: float = HEAD_SECONDS,
+    head_seconds: float | None = None,
 ) -> AsyncIterator[Sequence[Served]]:
     """Serve *app* (and *operator* on its own socket) while the block runs; then stop cleanly.
 
-    On leaving, nothing new is accepted, and what is being answered has ten seconds to end.  Port 0
-    chooses a free port; the yielded address has the real one.
+    On leaving, nothing new is accepted, and what is being answered has ``ECAF_LIMIT_STOP_SECONDS``
+    to end, less what closing takes.  Port 0 chooses a free port; the yielded address has the real
+    one.
     """
-    protocol = bounded(
-        support_contact, canonical_url=settings.canonical_url, head_seconds=head_seconds
-    )
+    bounds = settings.bounds
+    seconds = float(bounds.head_seconds) if head_seconds is None else head_seconds
+    url = settings.canonical_url
+    crowd = Crowd(bounds.connections, bounds.connections_per_address)
+    protocol = bounded(support_contact, canonical_url=url, head_seconds=seconds, crowd=crowd)
     configs = [_config(app, protocol, settings)]
     if operator is not None:
-        configs.append(_config(operator, protocol, None))
+        # The operator has a socket of its own, and room there when everybody else is in the way.
+        own = bounded(support_contact, canonical_url=url, head_seconds=seconds)
+        configs.append(_config(operator, own, None, bounds))
     sockets = _sockets(settings, operator=operator is not None)
     async with _serving(configs, sockets) as served:
         log.info("door.open", count=len(served))

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -55,8 +56,12 @@ class HubProcess:
         *,
         program: Sequence[str] = SERVE,
         begun: Begun | None = None,
+        settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Prepare; without *begun* it is a process of its own, running *program*."""
+        """Prepare; without *begun* it is a process of its own, running *program*.
+
+        *settings* come on top of what every hub of the tests has.
+        """
         self._port = free_port()
         self.address = f"http://127.0.0.1:{self._port}"
         self._socket = site.folder / "operator.sock"
@@ -73,6 +78,7 @@ class HubProcess:
         }
         if broker_url is not None:
             environ["ECAF_BROKER_URL"] = broker_url
+        environ |= settings
         self._begun = begun or partial(Process, [sys.executable, *program])
         self._process = self._begun(environ, site.folder / "hub.log")
 
@@ -98,6 +104,11 @@ class HubProcess:
     def pid(self) -> int | None:
         """Its process id, while it runs."""
         return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, once it has ended."""
+        return self._process.status
 
     async def kill(self) -> None:
         """Kill -9: the hub is one process and has no children that could outlive it."""

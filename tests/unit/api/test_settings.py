@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hub.api.auth import refuse_unsafe_start
+from hub.bounds import BOUND_NAMES
 from hub.errors import Misconfigured
 from hub.secrets import Secret, read_secret
 from hub.settings import NAMES, Listen, Settings
@@ -101,6 +102,7 @@ def test_all_faults_come_at_once() -> None:
             "ECAF_MLLP_KEY_FILE": f"/{CANARY}",
             "ECAF_MLLP_CA_FILE": f"/{CANARY}",
         }
+        | dict.fromkeys(BOUND_NAMES, CANARY)
     )
 
     assert set(found) == set(NAMES) - {"ECAF_CLOCK_OFFSET_FILE"} | {"ECAF_LISTN"}

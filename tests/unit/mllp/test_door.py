@@ -404,6 +404,23 @@ async def test_beyond_the_seats_others_wait(tmp_path: Path) -> None:
         assert ack.code == "AA"
 
 
+async def test_one_address_has_its_share_of_connections(tmp_path: Path) -> None:
+    """One more from the same place is hung up on, until one of the others ends."""
+    async with opened(tmp_path, limits=DoorLimits(per_address=2)) as door:
+        first, second, third = [await door.line() for _ in range(3)]
+        assert (await first.say(visit("1"))).code == "AA"
+        assert (await second.say(visit("2"))).code == "AA"
+        assert await third.ack(60) is None
+        await first.close()
+        async with asyncio.timeout(60):
+            while True:
+                later = await door.line()
+                await later.send(framed(visit("3")))
+                if (ack := await later.ack(60)) is not None:
+                    break
+        assert ack.code == "AA"
+
+
 async def test_few_large_messages_at_once(tmp_path: Path) -> None:
     """The others wait unread, and their time does not run."""
     large, other_large = (visit(n) + b"ZXX|" + b"x" * 300_000 + b"\r" for n in ("BIG", "BIG2"))
