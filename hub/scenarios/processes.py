@@ -71,6 +71,10 @@ class Process:
         """Its exit status, once it has ended."""
         return None if self._running is None else self._running.returncode
 
+    async def over(self) -> int:
+        """Wait until it has ended by itself; return its exit status, 0 if it was never started."""
+        return 0 if self._running is None else await self._running.wait()
+
     async def kill(self) -> None:
         """End it at once, as kill -9 does."""
         if self._running is not None and self._running.returncode is None:

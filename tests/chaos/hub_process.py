@@ -79,8 +79,15 @@ class HubProcess:
         if broker_url is not None:
             environ["ECAF_BROKER_URL"] = broker_url
         environ |= settings
+        self.environ = environ
+        self._log = site.folder / "hub.log"
         self._begun = begun or partial(Process, [sys.executable, *program])
-        self._process = self._begun(environ, site.folder / "hub.log")
+        self._process = self._begun(environ, self._log)
+
+    def set(self, name: str, value: str) -> None:
+        """Change one setting, for the next start."""
+        self.environ[name] = value
+        self._process = self._begun(self.environ, self._log)
 
     async def start(self) -> float:
         """Start it and wait until it accepts; return the seconds that took."""

@@ -37,6 +37,7 @@ class Rig:
         program: Sequence[str] | None,
         drops: float,
         edits: Mapping[str, Callable[[str], str]],
+        settings: Mapping[str, str],
     ) -> None:
         self.seed = seed
         self.random = Random(seed)
@@ -57,7 +58,9 @@ class Rig:
         self._database = database
         self._zygote = Zygote(self.site.folder) if program is None else None
         begun = None if self._zygote is None else partial(Forked, self._zygote)
-        self.hub = HubProcess(self.site, database, broker, program=program or SERVE, begun=begun)
+        self.hub = HubProcess(
+            self.site, database, broker, program=program or SERVE, begun=begun, settings=settings
+        )
         self.partners = {
             name: Partner(name, self.ledger, drops=drops, seed=seed) for name in RECIPIENTS
         }
@@ -198,17 +201,19 @@ async def rig(
     program: Sequence[str] | None = None,
     drops: float = DROPS,
     edits: Mapping[str, Callable[[str], str]] = MappingProxyType({}),
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Rig]:
     """A running rig in a folder of its own; without *database* on SQLite.
 
-    Without *program* hubs are forked from a warm process, which is quick.  *drops* is the share of
-    webhooks that partners take and do not answer, *edits* change partners' profiles.
+    Without *program* hubs are forked from a warm process, which is quick.  *settings* are the
+    hub's own on top of what every hub of the tests has, *drops* is the share of webhooks that
+    partners take and do not answer, *edits* change partners' profiles.
     """
     # Not under pytest's folders: the path of a socket may have 107 characters only.
     folder = Path(tempfile.mkdtemp(prefix="ecaf-chaos-"))
     try:
         url = database or f"sqlite:///{folder}/hub.db"
-        made = Rig(folder, seed, url, broker, program, drops, edits)
+        made = Rig(folder, seed, url, broker, program, drops, edits, settings)
         try:
             await made.start()
             yield made

@@ -193,9 +193,9 @@ async def test_a_crowd_finds_a_hub_that_stays_small(bad: int, seconds: float, sa
                     await asyncio.sleep(1.0)
                 await asyncio.gather(*talks)
                 open_at_the_end = [one.open for one in them]
-                began = time.monotonic()
                 summary = await hub.summary()
                 peak = resident(hub.pid, "VmHWM")
+                began = time.monotonic()
                 await hub.stop()
                 stopped = time.monotonic() - began
                 status = hub.status
