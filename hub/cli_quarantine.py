@@ -18,6 +18,7 @@ quarantine: Final = typer.Typer(
 Id = Annotated[str, typer.Argument(help="The delivery, as `ecaf quarantine list` shows it.")]
 Reason = Annotated[str, typer.Option(help=f"Why: {', '.join(REASONS)}.")]
 By = Annotated[str, typer.Option(help="Who: a staff reference, never a name.")]
+Second = Annotated[str, typer.Option(help="Who looked at it too: somebody else's reference.")]
 Ticket = Annotated[str | None, typer.Option(help="Where more is written: a reference.")]
 
 
@@ -88,7 +89,8 @@ def quarantine_show(
         say(f"  behind it: {', '.join(one['behind'])}")
     show(steps_of(one["steps"]))
     for action in one["actions"]:
-        say(f"    ecaf quarantine {action} {delivery} --reason CODE --by REF")
+        two = " --second REF" if action == Action.SKIP else ""
+        say(f"    ecaf quarantine {action} {delivery} --reason CODE --by REF{two}")
 
 
 @quarantine.command()
@@ -141,13 +143,17 @@ def skip(
     delivery: Id,
     reason: Reason,
     by: By,
+    second: Second,
     ticket: Ticket = None,
     site: Site = None,
     socket: Socket = None,
     as_json: Json = False,
 ) -> None:
-    """Give it up, and let what waits behind it go on; what must be told needs SENT_OTHERWISE."""
-    _act(Action.SKIP, delivery, reason, by, ticket, site, socket, as_json=as_json)
+    """Give it up, and let what waits behind it go on; that takes two persons.
+
+    What must be told is given up as SENT_OTHERWISE only.
+    """
+    _act(Action.SKIP, delivery, reason, by, ticket, site, socket, as_json=as_json, second=second)
 
 
 def _act(
@@ -160,10 +166,11 @@ def _act(
     socket: Path | None,
     *,
     as_json: bool,
+    second: str | None = None,
 ) -> None:
     body: dict[str, Any] = {"action": action.value, "reason": reason, "by": by}
-    if ticket is not None:
-        body["ticket"] = ticket
+    body |= {} if ticket is None else {"ticket": ticket}
+    body |= {} if second is None else {"second": second}
     done = asked(
         f"/admin/quarantine/{delivery}",
         lambda hub: hub.act(delivery, body),

@@ -9,6 +9,7 @@ from hub.cli_asking import Json, Site, asked, day, say, show, table
 from hub.cli_errors import misused
 from hub.cli_operator import Socket
 from hub.services.quarantine import REASONS
+from hub.services.replay import ALONE
 
 
 def replay(
@@ -30,6 +31,9 @@ def replay(
     ] = None,
     reason: Annotated[str | None, typer.Option(help=f"Why: {', '.join(REASONS)}.")] = None,
     by: Annotated[str | None, typer.Option(help="Who: a staff reference, never a name.")] = None,
+    second: Annotated[
+        str | None, typer.Option(help=f"Who looked at it too, if it is more than {ALONE}.")
+    ] = None,
     ticket: Annotated[str | None, typer.Option(help="Where more is written.")] = None,
     site: Site = None,
     socket: Socket = None,
@@ -47,7 +51,8 @@ def replay(
         misused("name deliveries, or a query: --episode, --partner … --until", as_json=as_json)
     body: dict[str, Any] = {"as_it_was": as_it_was}
     body |= {"deliveries": list(deliveries)} if deliveries else {"query": query}
-    given = {"confirm": confirm, "reason": reason, "by": by, "ticket": ticket}
+    given = {"confirm": confirm, "reason": reason, "by": by, "second": second}
+    given["ticket"] = ticket
     body |= {name: value for name, value in given.items() if value is not None}
     found = asked(
         "/admin/replay", lambda hub: hub.replay(body), site, socket, as_json=as_json, body=body
@@ -76,7 +81,8 @@ def replay(
             say(f"{old} goes again as {new}: ecaf trace {new}")
         say(f"{len(found['sent'])} deliveries made")
     elif any("send" in counts for counts in found["recipients"].values()):
-        say(f"nothing was sent; to send this: --confirm {found['confirm']} --reason CODE --by REF")
+        who = "--by REF --second REF" if found["persons"] > 1 else "--by REF"
+        say(f"nothing was sent; to send this: --confirm {found['confirm']} --reason CODE {who}")
 
 
 def known(

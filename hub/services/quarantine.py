@@ -57,30 +57,43 @@ REFERENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Why, who, and where more is written: a code of `REASONS`, and opaque references."""
+    """Why, who, and where more is written: a code of `REASONS`, and opaque references; *second* is
+    who looked at it too, where one person is not enough.
+    """
 
     reason: str
     by: str
     ticket: str | None = None
+    second: str | None = None
 
     @property
     def facts(self) -> dict[str, str]:
         """Return what the audit row holds of it."""
         told = {"reason": self.reason, "by": self.by}
-        return told if self.ticket is None else {**told, "ticket": self.ticket}
+        more = {"ticket": self.ticket, "second": self.second}
+        return told | {name: given for name, given in more.items() if given is not None}
+
+    def check_two(self) -> None:
+        """Raise `InvalidContent` where only one person stands behind this."""
+        if self.second is None:
+            fault = Fault(Code.REQUIRED, "second", "give the reference of a second person")
+            raise InvalidContent(Code.REQUIRED, "this needs a second person", [fault])
 
 
 def read_action(body: Mapping[str, Any]) -> tuple[Action, Ground]:
     """Return what *body* asks for and its ground; raises `InvalidContent` with every fault."""
     actions = tuple(action.value for action in Action)
-    unknown = sorted(body.keys() - {"action", "reason", "by", "ticket"})
+    unknown = sorted(body.keys() - {"action", "reason", "by", "ticket", "second"})
     if unknown:
         fault = Fault(Code.UNKNOWN_FIELD, unknown[0], "leave it out")
         raise InvalidContent(Code.UNKNOWN_FIELD, "there is no such part", [fault])
     if body.get("action") not in actions:
         fault = Fault(Code.CODELIST, "action", "say what to do", None, actions)
         raise InvalidContent(Code.CODELIST, "there is no such action", [fault])
-    return Action(body["action"]), read_ground(body)
+    action, ground = Action(body["action"]), read_ground(body)
+    if action is Action.SKIP:
+        ground.check_two()
+    return action, ground
 
 
 def read_ground(body: Mapping[str, Any]) -> Ground:
@@ -88,16 +101,19 @@ def read_ground(body: Mapping[str, Any]) -> Ground:
     faults = []
     if body.get("reason") not in REASONS:
         faults.append(Fault(Code.CODELIST, "reason", "say why, by a code", None, REASONS))
-    for name, needed in (("by", True), ("ticket", False)):
+    for name, needed in (("by", True), ("ticket", False), ("second", False)):
         given = body.get(name)
         if given is None and not needed:
             continue
         if not isinstance(given, str) or not REFERENCE.fullmatch(given):
             remedy = "a reference of letters, digits and ._:/-; nobody's name or address"
             faults.append(Fault(Code.FORMAT if given else Code.REQUIRED, name, remedy))
+    second = str(body.get("second", ""))
+    if second and second.casefold() == str(body.get("by", "")).casefold():
+        faults.append(Fault(Code.RULE, "second", "somebody else than by"))
     if faults:
         raise InvalidContent(faults[0].code, "say why and who", faults)
-    return Ground(body["reason"], body["by"], body.get("ticket"))
+    return Ground(body["reason"], body["by"], body.get("ticket"), body.get("second"))
 
 
 def _listed(one: Delivery) -> dict[str, Any]:

@@ -32,9 +32,13 @@ from hub.services.views import CONTENT
 
 T = TypeVar("T")
 
-BODY: Final = frozenset({"deliveries", "query", "as_it_was", "confirm", "reason", "by", "ticket"})
+BODY: Final = frozenset(
+    {"deliveries", "query", "as_it_was", "confirm", "reason", "by", "ticket", "second"}
+)
 MOST: Final = 500
 """How many deliveries one replay takes at most."""
+ALONE: Final = 10
+"""So many may one person send; more need a second one who has looked (`reliability.md` 4.2)."""
 REPLAYED: Final = frozenset({State.DELIVERED, State.SUPPRESSED, State.EXPIRED})
 """What has ended; what is in quarantine is released there, what is under way needs no replay."""
 
@@ -155,6 +159,7 @@ def summed(rehearsed: Sequence[Rehearsed], *, as_it_was: bool = False) -> dict[s
         "recipients": {name: dict(sorted(of.items())) for name, of in sorted(recipients.items())},
         "deliveries": [one.shown(as_it_was=as_it_was) for one in rehearsed],
         "confirm": confirmation(rehearsed),
+        "persons": 2 if sum(one.outcome == "send" for one in rehearsed) > ALONE else 1,
     }
 
 
@@ -216,6 +221,8 @@ class Replay:
             raise Conflict(
                 Code.STATE, "this is not what was looked at, or it has changed: look again"
             )
+        if sum(one.outcome == "send" for one in rehearsed) > ALONE:
+            ground.check_two()
         sent: dict[str, str] = {}
         for episode_id, ids in found.items():
             sent |= await self._each(episode_id, partial(self._made, ids, ground))

@@ -47,7 +47,8 @@ def stopped(world: World) -> str:
 
 async def act(world: World, action: str, delivery: str | None = None, **changes: Any) -> Tree:
     """Do something about a delivery and let the workers go on."""
-    body = {"action": action, **GROUND, **changes}
+    second = {"second": "op-2"} if action == "skip" else {}
+    body = {"action": action, **GROUND, **second, **changes}
     told = await operations(world).act(delivery or stopped(world), body)
     await world.drain()
     return dict(told)
@@ -250,6 +251,9 @@ async def test_what_waits_for_its_next_attempt_can_be_tried_at_once(world: World
         ({"action": "release", "reason": "TEST", "by": "Ava Example"}, "E_FORMAT", "by"),
         ({"action": "skip", "reason": "TEST", "by": "op", "ticket": "a@b"}, "E_FORMAT", "ticket"),
         ({"action": "skip", "reason": "TEST", "by": "op", "note": "x"}, "E_UNKNOWN_FIELD", "note"),
+        ({"action": "skip", "reason": "TEST", "by": "op"}, "E_REQUIRED", "second"),
+        ({"action": "skip", "reason": "TEST", "by": "op", "second": "OP"}, "E_RULE", "second"),
+        ({"action": "skip", "reason": "TEST", "by": "op", "second": "a b"}, "E_FORMAT", "second"),
     ],
 )
 async def test_who_acts_says_why_and_who_in_codes(

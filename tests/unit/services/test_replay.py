@@ -57,6 +57,31 @@ async def test_a_dry_run_counts_per_recipient_and_sends_nothing(world: World) ->
     assert world.take() == {}
 
 
+async def test_many_are_sent_by_two(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than one person may send alone need a second one, who is not the first; both are on
+    record.
+    """
+    monkeypatch.setattr("hub.services.replay.ALONE", 1)
+    asked = {"query": {"episode": "e1"}}
+    looked = await replay(world, **asked)
+    told = {**asked, "confirm": looked["confirm"], **GROUND}
+    with pytest.raises(InvalidContent) as alone:
+        await replay(world, **told)
+    with pytest.raises(InvalidContent) as twice:
+        await replay(world, **told, second="OP-1")
+    nothing = world.take()
+
+    sent = (await replay(world, **told, second="op-2"))["sent"]
+
+    assert looked["persons"] == 2
+    assert [one.value.faults[0].path for one in (alone, twice)] == ["second", "second"]
+    assert nothing == {}
+    assert len(sent) > 1
+    rows = await world.store.run(lambda session: session.audit("e1"))
+    replayed = [row for row in rows if row.kind == "delivery.replayed"]
+    assert {(row.facts or {})["second"] for row in replayed} == {"op-2"}
+
+
 async def test_what_was_looked_at_is_sent_as_a_delivery_of_its_own(world: World) -> None:
     """A new id at the end of the lane, though the recipient had the same before."""
     last = world.deliveries(service=HOUSING)[-1]
