@@ -269,6 +269,9 @@ def database_upgrade(as_json: Json = False) -> None:
 @database.command("grant", epilog="\b\nExample:\n  ecaf database grant hub_at_work")
 def database_grant(
     role: Annotated[str, typer.Argument(help="The role under which hubs will run.")],
+    create: Annotated[
+        bool, typer.Option("--create", help="Make it, with the password in ECAF_ROLE_PASSWORD.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Give a PostgreSQL role what a hub needs: it may add to the record, never change it.
@@ -277,9 +280,14 @@ def database_grant(
     ROLE, which cannot alter or delete audit, versions, decisions or the ledger.
     """
     from adapters.database.roles import grant
+    from hub.secrets import Secret
 
     url = os.environ.get("ECAF_DATABASE_URL", "sqlite:///ecaf.db")
-    _guarded(lambda: grant(url, role), as_json=as_json)
+    given = os.environ.get("ECAF_ROLE_PASSWORD", "") if create else None
+    if given == "":
+        misused("--create needs ECAF_ROLE_PASSWORD", as_json=as_json)
+    password = None if given is None else Secret(given)
+    _guarded(lambda: grant(url, role, password), as_json=as_json)
     typer.echo('{"granted":true}' if as_json else "the role may run a hub")
 
 

@@ -11,9 +11,11 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, event, text
 
 from adapters.database.engine import database, engine
+from hub.errors import Code, Fault, Misconfigured
 
 _TURN = 0x65434146  # "eCAF"
 
@@ -43,9 +45,22 @@ def upgrade(url: str, revision: str = "head") -> None:
         with made.connect() as connection, connection.begin():
             if made.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
-            migrate(connection, revision)
+            try:
+                migrate(connection, revision)
+            except CommandError:
+                raise newer() from None
     finally:
         made.dispose()
+
+
+def newer() -> Misconfigured:
+    """Return the refusal of a database that a newer hub has brought to a form of its own."""
+    remedy = "start the version of the hub that upgraded it, or a newer one"
+    return Misconfigured(
+        Code.STORE,
+        "the database is of a newer version than this hub",
+        [Fault(Code.STORE, "ECAF_DATABASE_URL", remedy)],
+    )
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:

@@ -73,7 +73,9 @@ class Process:
 
     async def over(self) -> int:
         """Wait until it has ended by itself; return its exit status, 0 if it was never started."""
-        return 0 if self._running is None else await self._running.wait()
+        status = 0 if self._running is None else await self._running.wait()
+        self._close()
+        return status
 
     async def kill(self) -> None:
         """End it at once, as kill -9 does."""

@@ -26,6 +26,8 @@ import pytest
 import typer
 import yaml
 
+from adapters.database.examiner import Examiner
+from adapters.database.vault import FileVault
 from adapters.partners.double.__main__ import arguments
 from adapters.partners.double.caller import Caller, Credentials
 from hub.cli import app
@@ -57,7 +59,7 @@ def test_compose_has_the_services_of_the_hub() -> None:
     """Broker, database, keys, migration, API, worker and two simulated partners are there."""
     doubles = [name for name in OURS if SERVICES[name]["command"][0] == "partner-double"]
 
-    assert {"rabbitmq", "postgres", "keys", "migrate", "api", "worker"} <= SERVICES.keys()
+    assert {"rabbitmq", "postgres", "keys", "migrate", "grant", "api", "worker"} <= SERVICES.keys()
     assert len(doubles) == 2
 
 
@@ -220,9 +222,10 @@ async def compose() -> AsyncIterator[Machine]:
             add_user(broker, user, machine.variables["RABBITMQ_PASSWORD"])
             await machine.run("keys")
             await machine.run("migrate")
+            await machine.run("grant")
             try:
                 for name in OURS:
-                    if name not in {"keys", "migrate"}:
+                    if name not in {"keys", "migrate", "grant"}:
                         await machine.start(name)
                 yield machine
             finally:
@@ -430,9 +433,13 @@ async def test_steps_1_to_4_of_s1(monkeypatch: pytest.MonkeyPatch) -> None:
         await school.send("/messages", {"event": "assessment.completed", "episode": done}, CAF)
         to_lead = await lead.received(1)
         to_housing = await housing_office.received(1)
+        owner = machine.here("migrate", SERVICES["migrate"]["environment"]["ECAF_DATABASE_URL"])
+        work = machine.here("api", SERVICES["api"]["environment"]["ECAF_DATABASE_URL"])
+        found = {url: await owned(url, machine) for url in (owner, work)}
         lead_raw, housing_raw, said = lead.raw(), housing_office.raw(), machine.tails()
         await school.close()
 
+    assert (found[owner], found[work]) == (True, False)
     assert before["result"] == "NONE"
     assert index["result"] == "OPEN"
     assert not any(text in json.dumps(index) for text in TEXTS.values())
@@ -445,6 +452,17 @@ async def test_steps_1_to_4_of_s1(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = {name for name, how in to_housing[0]["sections"].items() if how == "full"}
     assert whole - {"sec.admin", "sec.identity"} == {"sec.env.housing", "sec.conclusions"}
     assert not any(text in said for text in (*TEXTS.values(), "Ava", "Mia", "9990000018"))
+
+
+async def owned(url: str, machine: Machine) -> bool:
+    """Whether who connects by *url* could change the record, as `ecaf doctor` sees it."""
+    vault = FileVault(machine.volume("config") / "secrets/vault.key")
+    examiner = await asyncio.to_thread(Examiner, url, vault)
+    try:
+        found = await examiner.sound(datetime.now(UTC) + timedelta(hours=1))
+    finally:
+        examiner.close()
+    return "AUDIT_OWNED" in {one.code for one in found}
 
 
 async def check_until_open(partner: Seat, asked: Any) -> Any:

@@ -13,11 +13,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
-from adapters.database.migrate import scripts
+from adapters.database import migrate
 from hub.scenarios.processes import Process
 from tests.architecture.tree import ROOT
-from tests.chaos.hub_process import HubProcess
+from tests.chaos.hub_process import Ended, HubProcess
 from tests.chaos.rig import Rig, rig
 from tests.servers.rabbitmq import EXTERNAL, RabbitServer, start_rabbitmq
 
@@ -73,10 +75,18 @@ def next_version(folder: Path) -> dict[str, str]:
         shutil.copytree(
             ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
         )
-    newest = scripts().get_current_head()
+    newest = migrate.scripts().get_current_head()
     versions = folder / "adapters" / "database" / "migrations" / "versions"
     (versions / "v9999_pre_next_version.py").write_text(MIGRATION.format(newest=newest))
     return python_at(folder)
+
+
+def scripts_of(folder: Path) -> ScriptDirectory:
+    """Return the migrations of the version in *folder*."""
+    config = Config()
+    location = folder / "adapters" / "database" / "migrations"
+    config.set_main_option("script_location", str(location))
+    return ScriptDirectory.from_config(config)
 
 
 def python_at(folder: Path) -> dict[str, str]:
@@ -99,6 +109,13 @@ async def upgrade(run: Rig, tree: Mapping[str, str]) -> None:
     assert await process.over() == 0, process.tail()
 
 
+async def refused(old: HubProcess) -> None:
+    """A process of the older version does not start any more: it says why, and touches nothing."""
+    with pytest.raises(Ended, match="newer version than this hub"):
+        await old.start()
+    await old.stop()
+
+
 async def replace(old: HubProcess, new: HubProcess) -> None:
     """Stop one in order, and start what takes its place."""
     await old.stop()
@@ -107,7 +124,12 @@ async def replace(old: HubProcess, new: HubProcess) -> None:
 
 
 async def test_an_upgrade_under_load_loses_nothing(
-    seed: int, broker: RabbitServer, durable_url: str, tmp_path: Path, said: Said
+    seed: int,
+    broker: RabbitServer,
+    durable_url: str,
+    tmp_path: Path,
+    said: Said,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Everything acknowledged arrives once and in order; every process is of the next version."""
     this, following = python_at(ROOT), next_version(tmp_path / "next")
@@ -136,6 +158,8 @@ async def test_an_upgrade_under_load_loses_nothing(
             await run.hub.start()
         rested = await run.settle(REST_SECONDS)
         verdict = run.verdict()
+        await refused(one(this))
+        monkeypatch.setattr(migrate, "scripts", lambda: scripts_of(tmp_path / "next"))
         unrecorded = await run.undisclosed()
 
     said(f"upgrade: {verdict}, rest after {rested:.1f} s, seed {seed}")

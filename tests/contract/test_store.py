@@ -36,6 +36,7 @@ from hub.domain.exchange import ERASED, SET_ASIDE, UNMATCHED, Notice, State, Tak
 from hub.domain.search import Search
 from hub.errors import Code, Conflict, Misconfigured, Unavailable
 from hub.ports import Needs, Session, Store
+from hub.secrets import Secret
 from hub.services.doctor import examination, joined
 from hub.services.predecessor import heads_of
 from tests import builders
@@ -1628,11 +1629,11 @@ async def test_a_hub_under_its_own_role_cannot_change_the_record(
     the guards off; the owner's role could, and the doctor says so.
     """
     role = f"hub_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres_dsn, autocommit=True) as owner:
-        owner.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'".encode())
+    with pytest.raises(Misconfigured, match="no such role"):
+        grant(sqlalchemy_url(postgres_dsn), role)
     try:
-        for _ in range(2):
-            grant(sqlalchemy_url(postgres_dsn), role)
+        for password in (Secret("before"), Secret("x"), None):
+            grant(sqlalchemy_url(postgres_dsn), role, password)
         url = make_url(sqlalchemy_url(postgres_dsn)).set(username=role, password="x")
         limited = url.render_as_string(hide_password=False)
         store = SqlStore(limited, vault)

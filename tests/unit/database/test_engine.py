@@ -212,3 +212,14 @@ def test_a_file_that_is_no_database_is_refused(path: Path, vault: FileVault) -> 
         SqlStore(f"sqlite:///{path}", vault)
 
     assert path.read_bytes() == b"Not a database" * 1000
+
+
+def test_a_database_of_a_newer_version_is_refused(path: Path) -> None:
+    """An older hub that is started again in the middle of an upgrade says why it does not run."""
+    upgrade(f"sqlite:///{path}")
+    with sqlite3.connect(path) as newer:
+        newer.execute("UPDATE alembic_version SET version_num = '9999'")
+    newer.close()
+
+    with pytest.raises(Misconfigured, match="newer version than this hub"):
+        upgrade(f"sqlite:///{path}")
