@@ -12,7 +12,9 @@ from typing import Final
 from hub.scenarios.judging import Answered, Arrival, Difference
 from hub.scenarios.messages import Sent
 from hub.scenarios.oddities import oddities, well_refused
+from hub.scenarios.old_forms import forewarned, on_old_form, on_unlisted_form
 from hub.scenarios.ordering import judge_return
+from hub.scenarios.outages import IndexDown, Unread, unasked
 from hub.scenarios.scenario import Step
 from hub.scenarios.stage import Stage
 from hub.scenarios.troubling import span
@@ -24,6 +26,9 @@ FAULTS: Final = {
     "skew": "the clocks of the senders are five minutes fast and slow in turn",
     "away": "each receiver is off for 72 hours of a step, where the story's dates leave room",
     "odd": "before each message, the same with an unknown code and with a wrong NHS number",
+    "index": "nobody can ask the index, and what it is to hear waits until after each step",
+    "form": "messages name an old form that is listed; before each, the same on one that is not",
+    "unread": "while each step's messages go out, no decision can be read; then they can again",
 }
 SKEW: Final = timedelta(minutes=5)
 AWAY: Final = {"mode": "status", "status": 503, "times": 1}
@@ -45,6 +50,13 @@ class Faults:
             raise ValueError(msg)
         self._chosen = frozenset(chosen)
         self._away: list[str] = []
+        self._index, self._unread = IndexDown(), Unread()
+
+    def changed(self, sent: Sent) -> Sent:
+        """Return what is sent instead: by a system that could not ask, or that has an old form."""
+        if "index" in self._chosen:
+            sent = unasked(sent)
+        return on_old_form(sent) if "form" in self._chosen else sent
 
     def skew(self, number: int) -> timedelta:
         """Return how far the sender's clock is off in step *number*."""
@@ -54,6 +66,10 @@ class Faults:
 
     async def before(self, stage: Stage, step: Step) -> None:
         """Let receivers be away as the step begins, unless the scenario says how they behave."""
+        if "index" in self._chosen and step.wait:
+            await self._index.begin(stage, _well(stage))
+        if "unread" in self._chosen and step.wait:
+            await self._unread.begin(stage, step)
         if "away" in self._chosen and step.wait and step.expect and _room(stage, step):
             self._away = [name for name in _well(stage) if stage.world.seats[name].hook is not None]
             for name in self._away:
@@ -66,12 +82,19 @@ class Faults:
 
     async def tried(self, stage: Stage, sent: Sent, step: Step) -> list[tuple[str, Answered]]:
         """Send it with one field wrong, before it is sent as it is; return the answers."""
-        if "odd" not in self._chosen:
-            return []
-        return [(code, await stage.repeat(odd, step)) for code, odd in oddities(sent)]
+        wrong = list(oddities(sent)) if "odd" in self._chosen else []
+        wrong += on_unlisted_form(sent) if "form" in self._chosen else ()
+        return [(code, await stage.repeat(odd, step)) for code, odd in wrong]
 
     async def sent(self, stage: Stage, sent: Sent, answer: Answered, step: Step) -> None:
-        """Send it again; the second answer must be the first."""
+        """Send it again; the second answer must be the first, and that on an old form says so."""
+        if not forewarned(sent, answer):
+            raise Difference(
+                step.place,
+                "a message on an old form was taken without a word",
+                expected="a warning until when it is accepted",
+                got=answer.body[:300],
+            )
         if "twice" not in self._chosen or not sent.key:
             return
         again = await stage.repeat(sent, step)
@@ -105,6 +128,8 @@ class Faults:
     async def after(self, stage: Stage, step: Step) -> None:
         """Kill the hub and start it again; then let come what was refused at first."""
         world = stage.world
+        if step.wait:
+            await self._unread.end(stage, step)
         if not step.wait or world.paused or world.hub is None or not world.hub.alive:
             return
         if "crash" in self._chosen:
@@ -126,6 +151,7 @@ class Faults:
             for name in _well(stage):
                 await world.control(name, "behave", {"mode": "up"})
             await world.move_to(world.time() + LATER)
+        await self._index.end(stage)
 
 
 def _told(answer: Answered) -> tuple[int, object]:

@@ -59,6 +59,7 @@ class Player(Stage):
 
     async def send(self, sent: Sent, step: Step) -> Answered:
         """Send a message, with what the faults make of it."""
+        sent = self.faults.changed(sent)
         tried = await self.faults.tried(self, sent, step)
         answer = await super().send(sent, step)
         self.faults.refused(tried, answer, step)

@@ -14,6 +14,7 @@ from hub.services.eligible import check_covered, check_user
 from hub.services.gate import people
 from hub.services.kin import kin_of
 from hub.services.oversight import overseen
+from hub.services.own_consents import own_decisions
 from hub.services.see import KEEPERS
 from hub.services.standing import roles
 from hub.services.strangers import hidden
@@ -64,13 +65,7 @@ class Lookup:
                 return {"decisions": states(found.decisions, people(found.tree)[0])}
             if held & RECORDERS:
                 return {"decisions": [dict(decision.record) for decision in found.decisions]}
-            return {
-                "decisions": [
-                    own
-                    for decision in found.decisions
-                    if (own := _own(decision.record, partner)) is not None
-                ]
-            }
+            return {"decisions": own_decisions(found.decisions, partner)}
 
         answer = await self.store.run(unit, Needs(episodes=(episode_id,), hidden=True))
         if answer is None:
@@ -169,18 +164,3 @@ class Lookup:
                 or service.ref in partner.pilot.services
             ],
         }
-
-
-def _own(record: Tree, partner: Partner) -> Tree | None:
-    """Return the part of a decision that is about the partner's own services, or None."""
-    includes = [s for s in record.get("scope_includes", ()) if partner.serves(s.get("service", ""))]
-    if not includes:
-        return None
-    return {
-        "consent_decision_id": record.get("consent_decision_id"),
-        "episode_id": record.get("episode_id"),
-        "state": record.get("state"),
-        "scope_includes": includes,
-        "signed_at": record.get("signed_at"),
-        "expires_at": record.get("expires_at"),
-    }

@@ -43,7 +43,7 @@ from hub.services.gate import people
 from hub.services.index import tokens
 from hub.services.predecessor import check_previous
 from hub.services.receipt import Receipt
-from hub.services.recheck import recheck
+from hub.services.recheck import recheck, told_of
 from hub.services.share import Occasion, tell
 from hub.services.shielding import shield_change
 from hub.services.sight import check_element, sight, untouched
@@ -302,8 +302,9 @@ class Receiver:
         session.put_episode(head)
         woken = hand_on(session, stored, head, self.registry, now)
         duplicates = recheck(session, self.digester, stored, head, move.after)
-        for found_again in duplicates.alerts(head, self.registry, now):
-            session.add_alert(found_again)
+        known_there = told_of(
+            session, self.registry, incoming.partner, head, move.after, duplicates, now
+        )
         if changed:
             session.add_version(
                 Version(
@@ -354,8 +355,7 @@ class Receiver:
                 },
             )
         )
-        warned = (*warnings, *duplicates.warnings(incoming.partner, move.after))
-        body = _receipt(incoming, head, sequence, warned, changed=changed)
+        body = _receipt(incoming, head, sequence, (*warnings, *known_there), changed=changed)
         if shield.in_flight:
             body["in_flight"] = list(shield.in_flight)
         return Accepted(

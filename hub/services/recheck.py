@@ -13,80 +13,97 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from hub.domain.exchange import Alert, EpisodeHead, Tree
+from hub.domain.exchange import EpisodeHead, Tree
 from hub.domain.partner import Partner, Registry
 from hub.errors import Code, Fault
 from hub.ports import Digester, Session
 from hub.services.alerts import alert
+from hub.services.audit import row
 from hub.services.index import answer, tokens
 from hub.services.indexing import SHARING, references
 from hub.services.standing import responsible
 
 NOTHING: Final = "NONE"
 ASSESSING: Final = "ASSESSING"
+ASKING: Final = "index"
+"""The right of a system to ask the index."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What the index holds of the children of an episode, beyond that episode itself."""
+class Match:
+    """What the index holds of one child of an episode, beyond that episode itself."""
 
-    results: Sequence[tuple[int, str, str]] = ()
-    """Place, subject id and answer (CL-23b) of each child of whom it holds something."""
-
-    def warnings(self, partner: Partner, tree: Tree) -> tuple[Fault, ...]:
-        """Return the warnings for the receipt: none to a system that may not ask the index, and
-        none about what the sender has been answered already.
-        """
-        if "index" not in partner.operations:
-            return ()
-        said = tree.get("index_check_result")
-        return tuple(
-            Fault(
-                Code.DUPLICATE,
-                f"/episode/subjects/{place}",
-                f"the child index answers {result}: ask it whom to ring before you go on",
-            )
-            for place, _, result in self.results
-            if result != said
-        )
-
-    def alerts(self, head: EpisodeHead, registry: Registry, now: datetime) -> tuple[Alert, ...]:
-        """Return the alerts to whoever leads, one a child and answer however often it is found; to
-        the operator where nobody leads whose system may ask the index.
-        """
-        lead = responsible(head)
-        told = registry.by_service(lead) if lead else None
-        asks = told is not None and "index" in told.operations
-        audience = f"lead:{lead}" if asks else "operator"
-        return tuple(
-            alert(
-                "index.duplicate",
-                audience,
-                subject_id,
-                result,
-                at=now,
-                episode_id=head.episode_id,
-                facts={"subject_id": subject_id, "result": result},
-            )
-            for _, subject_id, result in self.results
-        )
+    place: int
+    subject_id: str
+    result: str
+    """The answer that a question gets (CL-23b)."""
+    tokens: Sequence[bytes]
 
 
 def recheck(
     session: Session, digester: Digester, before: EpisodeHead, after: EpisodeHead, tree: Tree
-) -> Found:
+) -> tuple[Match, ...]:
     """Return what the index holds, where *after* opens an episode or is about to share its content
     for the first time; otherwise nothing, and nothing is asked.
     """
     opens = before.version == 0 and after.process == ASSESSING
     shares = before.process == ASSESSING and after.process in SHARING
     if not opens and not shares:
-        return Found()
+        return ()
     own = set(references(after).values())
     found = []
     for place, subject in enumerate(tree.get("subjects", ())):
-        entries = session.index_matches(tokens(digester, subject))
+        asked = tokens(digester, subject)
+        entries = session.index_matches(asked)
         result, _ = answer((one for one in entries if one.reference not in own), subject)
         if result != NOTHING:
-            found.append((place, str(subject["subject_id"]), result))
-    return Found(found)
+            found.append(Match(place, str(subject["subject_id"]), result, asked))
+    return tuple(found)
+
+
+def told_of(
+    session: Session,
+    registry: Registry,
+    sender: Partner,
+    head: EpisodeHead,
+    tree: Tree,
+    matches: Sequence[Match],
+    now: datetime,
+) -> tuple[Fault, ...]:
+    """Raise the alert to whoever leads, one a child and answer however often it is found, and
+    return the warnings for the receipt.
+
+    A system that may not ask the index is told nothing (the operator is, where it would be the
+    lead's), nor is one that has been answered the same already.  What is told is audited as a
+    question is.
+    """
+    lead = responsible(head)
+    leads = registry.by_service(lead) if lead else None
+    asks = leads is not None and ASKING in leads.operations
+    warnings = []
+    for one in matches:
+        session.add_alert(
+            alert(
+                "index.duplicate",
+                f"lead:{lead}" if asks else "operator",
+                one.subject_id,
+                one.result,
+                at=now,
+                episode_id=head.episode_id,
+                facts={"subject_id": one.subject_id, "result": one.result},
+            )
+        )
+        if ASKING not in sender.operations or one.result == tree.get("index_check_result"):
+            continue
+        session.add_audit(
+            row(
+                "index.checked",
+                at=now,
+                actor=sender.name,
+                code=one.result,
+                facts={"purpose": "ASSESS", "tokens": [token.hex() for token in one.tokens]},
+            )
+        )
+        remedy = f"the child index answers {one.result}: ask it whom to ring before you go on"
+        warnings.append(Fault(Code.DUPLICATE, f"/episode/subjects/{one.place}", remedy))
+    return tuple(warnings)

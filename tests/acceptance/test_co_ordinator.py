@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.real_hub import CAF, real_hub
-from tests.acceptance.test_existence import STRANGER, Trace, Watched, at_rest, made, reference
+from tests.acceptance.test_existence import STRANGER, Watched, at_rest, made, reference, watch
 
 DESK = f"""coordinators:
   "001": {{name: CAF co-ordinator, organisation: {STRANGER}, service: {STRANGER}/SCH}}
@@ -35,13 +35,7 @@ async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
         for number, kind in enumerate(("plain", "whereabouts", "full")):
             await made(real, kind, number)
         await at_rest(real)
-        traces = []
-        for writer in real.hub.store._writers:  # type: ignore[attr-defined]
-            writer._cursor = Trace(writer.cursor())
-            traces.append(writer._cursor)
-        await real.hub.workers.stop()  # type: ignore[union-attr]
-        await real.hub.noticing.matcher.stop()
-        yield Watched(real, traces, "")
+        yield Watched(real, await watch(real), "")
 
 
 async def both(watched: Watched, kind: str) -> list[tuple[Any, ...]]:

@@ -176,14 +176,24 @@ async def watched(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         mine = b.wire(called({"consent_decision": stored(MINE, len(KINDS))}, given))
         assert (await real.post(STRANGER, "/messages", mine, "mine")).status_code == 201
         await at_rest(real)
-        traces = []
-        for writer in real.hub.store._writers:  # type: ignore[attr-defined]
-            trace = Trace(writer.cursor())
-            writer._cursor = trace
-            traces.append(trace)
-        await real.hub.workers.stop()  # type: ignore[union-attr]
-        await real.hub.noticing.matcher.stop()
-        yield Watched(real, traces, given)
+        yield Watched(real, await watch(real), given)
+
+
+async def watch(real: RealHub) -> list[Trace]:
+    """Note every statement from now on, and let nothing run but what is asked."""
+    traces = []
+    for writer in real.hub.store._writers:  # type: ignore[attr-defined]
+        trace = Trace(writer.cursor())
+        writer._cursor = trace
+        traces.append(trace)
+    await real.hub.workers.stop()  # type: ignore[union-attr]
+    await real.hub.noticing.matcher.stop()
+    for task in asyncio.all_tasks():  # what looks every so often, looks whenever it likes
+        name = getattr(task.get_coro(), "__qualname__", "")
+        if name.endswith(".forever") or name == "_purging":
+            task.cancel()
+            await asyncio.wait({task})
+    return traces
 
 
 async def at_rest(real: RealHub) -> None:

@@ -18,6 +18,8 @@ FOLDER = Path(__file__).with_name("scenarios")
 SCENARIOS = sorted(FOLDER.glob("*.yaml"))
 FURTHER = sorted(FOLDER.with_name("further").glob("*.yaml"))
 """Stories of this hub's own, beside those of `domain.md` section 7."""
+LONG = {"duplicate"}
+"""Played in `make chaos`: what it shows is tested in-process as well."""
 
 pytestmark = pytest.mark.acceptance
 
@@ -29,7 +31,13 @@ def play(path: Any, out: Any, **told: Any) -> Any:
     return code, shown.getvalue()
 
 
-@pytest.mark.parametrize("path", [*SCENARIOS, *FURTHER], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.stem in LONG else [])
+        for path in (*SCENARIOS, *FURTHER)
+    ],
+)
 def test_a_scenario_passes_embedded(path: Any, tmp_path: Path) -> None:
     """One process, SQLite, no broker: everybody receives what the file says, and nothing else."""
     code, shown = play(path, tmp_path / "out")

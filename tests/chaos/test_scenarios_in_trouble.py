@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parents[1] / "acceptance" / "scenarios"
 SCENARIOS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 ILL = ("twice", "skew", "late", "crash", "odd")
 AWAY = ("away", "odd", "twice")
+OUT = ("unread", "index", "form")
 DATED = {"s8"}
 """Stories whose own days leave no room for three days more."""
 
@@ -36,7 +37,7 @@ def play(name: str, faults: tuple[str, ...], out: Path) -> tuple[int, str]:
         *(
             pytest.param(name, faults, marks=pytest.mark.slow)
             for name in SCENARIOS
-            for faults in (ILL, AWAY)
+            for faults in (ILL, AWAY, OUT)
             if (name, faults) != ("s3", ILL) and not (name in DATED and faults is AWAY)
         ),
     ],
@@ -44,7 +45,8 @@ def play(name: str, faults: tuple[str, ...], out: Path) -> tuple[int, str]:
 )
 def test_trouble_changes_nothing(name: str, faults: tuple[str, ...], tmp_path: Path) -> None:
     """Sent twice and with a field wrong, refused at first, by clocks that are off, through a hub
-    that is killed; to receivers that are away for three days.
+    that is killed; to receivers that are away for three days; with index and consent out of reach,
+    and on an old form.
     """
     code, shown = play(name, faults, tmp_path / "out")
 
@@ -53,7 +55,7 @@ def test_trouble_changes_nothing(name: str, faults: tuple[str, ...], tmp_path: P
 
 def test_every_fault_is_laid_over_the_scenarios() -> None:
     """None is only named."""
-    assert {*ILL, *AWAY} == set(FAULTS)
+    assert {*ILL, *AWAY, *OUT} == set(FAULTS)
 
 
 def test_a_fault_that_nobody_knows_is_wrong_usage() -> None:

@@ -63,6 +63,8 @@ async def test_an_episode_opens_without_an_index_and_the_hub_looks_itself() -> N
     assert warned(body) == [("E_DUPLICATE", "/episode/subjects/0")]
     assert "OPEN" in str(body["warnings"])
     assert alerts(world) == [("lead:HV-A/HV", "e2", {"subject_id": "s1", "result": "OPEN"})]
+    (asked,) = world.audit("index.checked")
+    assert (asked.actor, asked.code, len(asked.facts["tokens"])) == ("HV-A", "OPEN", 3)
 
 
 async def test_it_looks_again_before_the_first_share() -> None:
@@ -94,6 +96,7 @@ async def test_who_was_told_already_is_not_told_again() -> None:
     await stored(world)
 
     assert warned(await begun(world, index_check_result="OPEN")) == []
+    assert world.audit("index.checked") == []
 
 
 @pytest.mark.parametrize("index", ["no", "yes"])

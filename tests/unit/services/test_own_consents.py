@@ -1,0 +1,86 @@
+"""A team member reads its own scope of each decision, and not that others were narrowed."""
+
+from typing import Any
+
+import pytest
+
+from mappings.commands import translator
+from tests import builders as b
+from tests.unit.services import world as services_world
+from tests.unit.services.world import World, includes
+
+HOUSING = ("sec.identity", "sec.env.housing", "sec.conclusions", "sec.plan")
+
+
+@pytest.fixture
+async def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """Ava's assessment is shared with three services in whole, and in part with housing."""
+    monkeypatch.setattr(services_world, "translator", lambda _url: translator())
+    return await World().shared()
+
+
+async def known(world: World, who: str = "HOU-A") -> list[dict[str, Any]]:
+    """What a member's system is told of the decisions."""
+    told = await world.lookup.consents(world.partners[who], "e1")
+    return [dict(one) for one in told["decisions"]]
+
+
+async def decided(world: World, state: str, services: Any, housing: tuple[str, ...]) -> None:
+    """Mia signs a whole new record: all of it for *services*, and these sections for housing."""
+    scope = [
+        {"service": one, "section": "all", "sensitive": True, "action": "contribute"}
+        for one in services
+    ]
+    scope += [{"service": "HOU-A/HOUS", "section": section} for section in housing]
+    await world.decide("SCH-A", world.decision(state=state, scope_includes=scope))
+
+
+@pytest.mark.parametrize(
+    ("state", "services"),
+    [("NARROWED", b.SERVICES[:2]), ("WIDENED", (*b.SERVICES[:3], "CAMHS-A/CAMHS"))],
+)
+async def test_what_becomes_of_others_is_not_told(
+    world: World, state: str, services: tuple[str, ...]
+) -> None:
+    """Health visiting is taken away, or a sensitive service joins: housing reads what it read."""
+    before = await known(world)
+
+    await decided(world, state, services, HOUSING)
+
+    assert await known(world) == before
+    assert len(world.store._tables.decisions) > len(before)
+
+
+@pytest.mark.parametrize(
+    ("said", "housing", "told"),
+    [
+        ("NARROWED", HOUSING[:2], "NARROWED"),
+        ("NARROWED", (*HOUSING, "sec.services"), "WIDENED"),
+        ("WIDENED", HOUSING[:1], "NARROWED"),
+        ("SHARE", (*HOUSING[1:], "sec.services"), "SHARE"),
+    ],
+)
+async def test_the_state_is_that_of_its_own_part(
+    world: World, said: str, housing: tuple[str, ...], told: str
+) -> None:
+    """One record narrows one service and widens another: each reads what became of itself."""
+    await decided(world, said, includes_all_but_health(), housing)
+
+    *_, newest = await known(world)
+    assert newest["state"] == told
+    assert [one["section"] for one in newest["scope_includes"]] == list(housing)
+    assert "HV-A" not in str(newest)
+
+
+def includes_all_but_health() -> list[str]:
+    """The services that get everything, without health visiting."""
+    return [one["service"] for one in includes() if one["service"] != "HV-A/HV"][:2]
+
+
+async def test_who_keeps_the_record_reads_what_was_signed(world: World) -> None:
+    """The assessor's system has every record whole, in the words of the family."""
+    await decided(world, "NARROWED", b.SERVICES[:2], HOUSING)
+
+    *_, newest = await known(world, "SCH-A")
+    assert newest["state"] == "NARROWED"
+    assert newest["given_by_person"] == "c1"
