@@ -85,7 +85,10 @@ def _number(tree: Any) -> tuple[str, int | None]:
     if not isinstance(message, dict):
         return "", None
     number = message.get("episode_seq")
-    lane = str(message.get("episode_id") or message.get("correlation_id") or "")
+    # A request to be rung (N12) names the entry of the index; whose it is, only to who leads it.
+    told = tree.get("episode")
+    named = told.get("episode_id") if isinstance(told, dict) else None
+    lane = str(message.get("episode_id") or named or message.get("correlation_id") or "")
     return lane, number if isinstance(number, int) else None
 
 

@@ -194,7 +194,8 @@ class Collector:
                 },
             )
         )
-        message = envelope(fetched, released, self.registry.hub, delivery.created_at)
+        decisions, made = case.decisions, delivery.created_at
+        message = envelope(fetched, released, self.registry.hub, made, decisions)
         return fetched, address(released, message)
 
     def _suppress(self, session: Session, delivery: Delivery, reason: str) -> None:

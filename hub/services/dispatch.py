@@ -197,7 +197,8 @@ class Dispatcher:
                 },
             )
         )
-        message = envelope(claimed, released, self.registry.hub, delivery.created_at)
+        decisions, made = case.decisions, delivery.created_at
+        message = envelope(claimed, released, self.registry.hub, made, decisions)
         return Started(claimed, partner, address(released, message), since)
 
     def _may_start(self, session: Session, delivery: Delivery, now: datetime) -> bool:

@@ -65,7 +65,8 @@ class Lookup:
                 return {"decisions": states(found.decisions, people(found.tree)[0])}
             if held & RECORDERS:
                 return {"decisions": [dict(decision.record) for decision in found.decisions]}
-            return {"decisions": own_decisions(found.decisions, partner)}
+            mine = frozenset(service.ref for service in partner.services)
+            return {"decisions": own_decisions(found.decisions, mine)}
 
         answer = await self.store.run(unit, Needs(episodes=(episode_id,), hidden=True))
         if answer is None:

@@ -120,11 +120,8 @@ class Operations:
                 released = ask_gate(case, one, partner, self.registry, now)
             except (Withheld, Unavailable):
                 return None  # the gate will say so when it is released
-            return (
-                partner,
-                one,
-                address(released, envelope(one, released, self.registry.hub, one.created_at)),
-            )
+            message = envelope(one, released, self.registry.hub, one.created_at, case.decisions)
+            return partner, one, address(released, message)
 
         found = await self.store.run(unit, Needs(deliveries=(delivery_id,)))
         if found is not None:

@@ -27,6 +27,7 @@ from hub.services.kin import kin_of, whereabouts_hidden
 from hub.services.lane import recalled
 from hub.services.masking import masked
 from hub.services.override import Lift, tell_of
+from hub.services.own_consents import cited
 from hub.services.pull import PULL, Pull, provenance
 from hub.services.pull import PURPOSE as PULLING
 from hub.services.registers import OWN_ALONE, UNSURE, Registers, Unsure, heard
@@ -255,7 +256,7 @@ class Viewer:
             "sent_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "recipients": [service],
             "purpose": asked.purpose,
-            "consent_decision_id": list(released.decisions),
+            "consent_decision_id": cited(case.decisions, (service,), released.decisions),
         }
         return address(released, message, **beside)
 

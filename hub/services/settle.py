@@ -1,15 +1,17 @@
 """Settling: the envelope of what goes out, and what is recorded of how it ended."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from hub.domain.exchange import Delivery, ReleasedRecord, State, Tree
+from hub.domain.exchange import Decision, Delivery, ReleasedRecord, State, Tree
 from hub.domain.partner import Partner
 from hub.errors import Code
 from hub.ports import Digester, Session
 from hub.services.audit import of_delivery
 from hub.services.lane import following
+from hub.services.own_consents import cited
 from hub.services.released import Released
 from hub.services.review import undelivered
 from hub.services.set_aside import gone, set_aside
@@ -41,8 +43,19 @@ def unnumbered(session: Session, one: Delivery) -> Delivery:
     return replace(one, sequence=None) if taken_back else one
 
 
-def envelope(delivery: Delivery, released: Released, hub: str, at: datetime) -> dict[str, Any]:
-    """Return the outbound message metadata (`domain.md` 2.16): ids and codes, no personal data."""
+def envelope(
+    delivery: Delivery,
+    released: Released,
+    hub: str,
+    at: datetime,
+    decisions: Sequence[Decision],
+) -> dict[str, Any]:
+    """Return the outbound message metadata (`domain.md` 2.16): ids and codes, no personal data.
+
+    Of the episode's *decisions* it names those that the message rests on, as the recipient knows
+    them: the same until one changes what is its own.
+    """
+    named = cited(decisions, (delivery.service,), released.decisions)
     return {
         "message_id": delivery.delivery_id,
         **_place(delivery, released),
@@ -53,7 +66,7 @@ def envelope(delivery: Delivery, released: Released, hub: str, at: datetime) -> 
         "sent_at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "recipients": [delivery.service],
         **({"purpose": released.purpose} if released.purpose else {}),
-        **({"consent_decision_id": list(released.decisions)} if released.decisions else {}),
+        **({"consent_decision_id": named} if named else {}),
     }
 
 

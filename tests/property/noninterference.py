@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hub.domain.exchange import Delivery
 from hub.errors import Rejected, Withheld
-from hub.services.gate import Request, address, release, release_to_index
+from hub.services.gate import Case, Request, address, release, release_to_index
 from hub.services.released import Released
 from hub.services.settle import envelope
 from tests.property.families import spoilt
@@ -88,17 +88,18 @@ def pair(number: int) -> Pair:
 
 def _released(tree: Any, records: Any, process: str, asked: Request) -> Released | str:
     try:
-        return _addressed(release(case(tree, records, process), asked), asked)
+        known = case(tree, records, process)
+        return _addressed(release(known, asked), asked, known)
     except Withheld as withheld:
         return f"{withheld.code} {withheld.detail}"
 
 
-def _addressed(released: Released, asked: Request) -> Released:
+def _addressed(released: Released, asked: Request, known: Case) -> Released:
     delivery = Delivery(
         "0f0f0f0f-0000-4000-8000-000000000001", "HV-A", SERVICE, "e1", asked.message_type, 10, 4, 3,
         asked.focus, asked.facts, "11111111-0000-4000-8000-000000000001", "m1", START, sequence=2,
     )  # fmt: skip
-    return address(released, envelope(delivery, released, "Hub", START))
+    return address(released, envelope(delivery, released, "Hub", START, known.decisions))
 
 
 def _places(value: Any, shown: set[str]) -> None:
@@ -142,10 +143,11 @@ def index_pair(number: int) -> tuple[bytes, bytes]:
     desk = {"name": "Duty desk", "organisation": "LA-A", "contact_tel": "0113 496 0100"}
     found = []
     for one in (tree, other):
+        known = case(one, records)
         try:
-            out = release_to_index(case(one, records), asked, coordinator=desk)
+            out = release_to_index(known, asked, coordinator=desk)
         except Withheld as withheld:
             found.append(str(withheld).encode())
         else:
-            found.append(said("caf-json", _addressed(out, asked)))
+            found.append(said("caf-json", _addressed(out, asked, known)))
     return found[0], found[1]

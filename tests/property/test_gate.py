@@ -220,15 +220,16 @@ def request(message_type: str = "N7") -> Request:
 
 def rendered(tree: Tree, records: list[dict[str, Any]]) -> dict[str, bytes] | str:
     """Return the very bytes that HV-A would get in each format, or why none."""
+    known = case(tree, records)
     try:
-        released = release(case(tree, records), request())
+        released = release(known, request())
     except Withheld as withheld:
         return str(withheld)
     delivery = Delivery(
         "0f0f0f0f-0000-4000-8000-000000000001", "HV-A", SERVICE, "e1", "N7", 10, 4, 3, (), {},
         "11111111-0000-4000-8000-000000000001", "m1", START, sequence=2,
     )  # fmt: skip
-    out = address(released, envelope(delivery, released, "Hub", START))
+    out = address(released, envelope(delivery, released, "Hub", START, known.decisions))
     found = {}
     for name in ("caf-json", FHIR):
         try:

@@ -13,7 +13,17 @@ from hub.domain.cells import Cell, Heard
 from hub.domain.consent import Agreements
 from hub.domain.partner import Partner
 from hub.errors import Unavailable
-from hub.services import case, consent_turn, copying, dispatch, gate, place, registers, see
+from hub.services import (
+    case,
+    consent_turn,
+    copying,
+    dispatch,
+    gate,
+    own_consents,
+    place,
+    registers,
+    see,
+)
 from hub.services import prune as pruning
 from hub.services.released import Frozen
 from tests.sabotage.noticing import Break
@@ -190,6 +200,19 @@ def nothing_recalled() -> None:
     _put(consent_turn, "holders", lambda *_: {})
 
 
+def others_are_told() -> None:
+    """Whoever is named in a decision reads it, with what became of the whole."""
+
+    def parts(decisions: Any, services: Any) -> Any:
+        for one in decisions:
+            named = one.record.get("scope_includes", ())
+            mine = [item for item in named if item["service"] in services]
+            if mine:
+                yield own_consents.Own(one, mine, (), one.decision_id)
+
+    _put(own_consents, "_parts", parts)
+
+
 def index_without_asking() -> None:
     """An entry says nothing of the content, so nobody is asked."""
     _put(Agreements, "index", lambda *_: "yes")
@@ -230,6 +253,7 @@ GATE: Final = "tests/unit/services/test_gate.py::"
 OUT: Final = "tests/unit/services/test_dispatch.py::"
 SEEN: Final = "tests/property/test_gate.py::"
 SAID: Final = "tests/unit/services/test_consents.py::"
+OWN: Final = "tests/unit/services/test_own_consents.py::"
 WRONG: Final = "tests/contract/test_wrong_consent_servers.py::"
 
 SABOTAGES: Final[Mapping[str, tuple[Break, str]]] = {
@@ -267,6 +291,10 @@ SABOTAGES: Final[Mapping[str, tuple[Break, str]]] = {
     ),
     "nothing recalled": (
         nothing_recalled, f"{SAID}test_narrowing_recalls_from_who_lost_and_nobody_else"
+    ),
+    "others are told": (
+        others_are_told,
+        f"{OWN}test_what_becomes_of_others_is_not_told[NARROWED-services0]",
     ),
     "index without asking": (
         index_without_asking, f"{GATE}test_without_index_consent_the_index_hears_nothing_but_an_end"

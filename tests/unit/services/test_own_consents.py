@@ -7,7 +7,7 @@ import pytest
 from mappings.commands import translator
 from tests import builders as b
 from tests.unit.services import world as services_world
-from tests.unit.services.world import World, includes
+from tests.unit.services.world import World, includes, part
 
 HOUSING = ("sec.identity", "sec.env.housing", "sec.conclusions", "sec.plan")
 
@@ -51,11 +51,53 @@ async def test_what_becomes_of_others_is_not_told(
     assert len(world.store._tables.decisions) > len(before)
 
 
+async def test_a_message_names_the_decision_that_its_recipient_knows(world: World) -> None:
+    """After somebody else's narrowing too; once its own part changes, the newest one."""
+    known_before = {one["consent_decision_id"] for one in await known(world)}
+    await decided(world, "NARROWED", b.SERVICES[:2], HOUSING)
+    await change(world, "A dry room")
+
+    assert cited(world) <= known_before
+
+    await decided(world, "WIDENED", b.SERVICES[:2], (*HOUSING, "sec.services"))
+    await change(world, "A dry, warm room")
+
+    assert cited(world) - known_before
+    assert cited(world) <= {one["consent_decision_id"] for one in await known(world)}
+
+
+async def test_what_was_withdrawn_and_given_again_is_told_again(world: World) -> None:
+    """The same scope as before the withdrawal is news: a decision of its own."""
+    before = await known(world)
+    await world.decide(
+        "SCH-A",
+        world.decision(
+            state="WITHDRAWN", share_decision="no", scope_includes=[], withdrawal_type="SHARE_ALL"
+        ),
+    )
+    await decided(world, "SHARE", b.SERVICES[:3], HOUSING)
+
+    after = await known(world)
+    assert after[: len(before)] == before
+    assert [one["state"] for one in after[len(before) :]] == ["SHARE"]
+
+
+async def change(world: World, goal: str) -> None:
+    """Say something new in a section that housing reads."""
+    goals = {"conclusions": {**b.episode()["conclusions"], "goals": [goal]}}
+    await world.send("SCH-A", episode=part(**goals))
+
+
+def cited(world: World) -> set[str]:
+    """The decisions that housing's last message names."""
+    return set(world.last("HOU-A").message["message"]["consent_decision_id"])
+
+
 @pytest.mark.parametrize(
     ("said", "housing", "told"),
     [
         ("NARROWED", HOUSING[:2], "NARROWED"),
-        ("NARROWED", (*HOUSING, "sec.services"), "WIDENED"),
+        ("WIDENED", (*HOUSING, "sec.services"), "WIDENED"),
         ("WIDENED", HOUSING[:1], "NARROWED"),
         ("SHARE", (*HOUSING[1:], "sec.services"), "SHARE"),
     ],
