@@ -98,7 +98,7 @@ async def events(watched: Watched, kind: str) -> dict[str, tuple[Any, ...]]:
     found = {}
     for event in WIRE:
         told = {"event": event, "episode": {"episode_id": reference(kind)}}
-        found[event] = await watched.ask(
+        found[str(event)] = await watched.ask(
             "POST", "/messages", told, key=f"{event}-{kind}", **{"content-type": CAF}
         )
     return found
