@@ -51,3 +51,23 @@ def queues_definitions(
     told = {"users": len(made["users"]), "queues": len(made["queues"]), "out": str(out)}
     shown = f"{told['users']} users and {told['queues']} queues in {out}"
     typer.echo(orjson.dumps(told).decode() if as_json else shown)
+
+
+@queues.command("asyncapi", epilog="\b\nExample:\n  ecaf queues asyncapi --out asyncapi.json")
+def queues_asyncapi(
+    out: Annotated[Path | None, typer.Option(help="Write here; default: print.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the AsyncAPI 3.0 document of the queues: channels, messages, limits, who may connect.
+
+    It is JSON in any case; --json leaves out line breaks.
+    """
+    from hub.queue_document import document_text
+
+    text = document_text()
+    if out is not None:
+        out.write_text(text, "utf-8")
+        told = orjson.dumps({"out": str(out)}).decode()
+        typer.echo(told if as_json else f"written to {out}")
+        return
+    typer.echo(orjson.dumps(orjson.loads(text)).decode() if as_json else text.rstrip())

@@ -38,6 +38,8 @@ _EVENTS: Final = {
     "N15": "record.retention",
     "N16": "service.event",
 }
+TYPES: Final = frozenset(f"{_PREFIX}.{event}.v1" for event in _EVENTS.values())
+"""Every type that a notice may have."""
 
 
 def episode_of(parcel: Parcel) -> str:

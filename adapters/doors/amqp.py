@@ -124,8 +124,9 @@ class AmqpDoor:
             # Whole to the dead letters, where it comes by as given up, and is answered.
             log.error("set aside", extra={"partner": name, "reason": "amqp.given_up"})
             return Disposition.REJECT
+        until = self._until(self._limits.hold_seconds)
         try:
-            ended = await self._held(arrival, lambda: self._ended(name, arrival))
+            ended = await self._held(arrival, until, lambda: self._ended(name, arrival))
         except Unavailable as error:
             log.warning("held", extra={"partner": name, "code": error.code.value})
             return Disposition.RETRY
@@ -138,9 +139,9 @@ class AmqpDoor:
                 log.info("refused", extra={"code": ended.code.value})
                 facts = {"carrier_id": answer.message_id}
                 await self._held(
-                    arrival, lambda: self._carried.refused(name, ended.code.value, facts)
+                    arrival, until, lambda: self._carried.refused(name, ended.code.value, facts)
                 )
-            await self._held(arrival, lambda: self._publisher.publish(answer))
+            await self._held(arrival, until, lambda: self._publisher.publish(answer))
         except (Unavailable, TransportError) as fault:
             # It is recorded, or will be refused again; read again it has the same answer.
             log.warning("unanswered", extra={"partner": name, "error_class": type(fault).__name__})
@@ -210,10 +211,12 @@ class AmqpDoor:
         warn = "amqp.given_up" if kept else None
         try:
             await self._held(
-                arrival, lambda: self._carried.refused(name, ended.code.value, facts, warn=warn)
+                arrival,
+                self._until(self._limits.hold_seconds),
+                lambda: self._carried.refused(name, ended.code.value, facts, warn=warn),
             )
-            seconds = self._limits.unread_seconds
-            await self._held(arrival, lambda: self._publisher.publish(answer), seconds)
+            until = self._until(self._limits.unread_seconds)
+            await self._held(arrival, until, lambda: self._publisher.publish(answer))
         except Unavailable:
             return Disposition.RETRY
         except TransportError:
@@ -228,23 +231,22 @@ class AmqpDoor:
         at = self._hub.clock.now()
         return reply(arrival, ended, channel=replies, canonical=self._canonical, at=at)
 
-    async def _held(
-        self, arrival: Arrival, attempt: Callable[[], Awaitable[T]], seconds: float | None = None
-    ) -> T:
-        """Return what *attempt* gives, trying again while store or broker are away, for a bounded
-        time, and only while the message is ours.
+    def _until(self, seconds: float) -> float:
+        return asyncio.get_running_loop().time() + seconds
+
+    async def _held(self, arrival: Arrival, until: float, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Return what *attempt* gives, trying again *until* then while store or broker are away,
+        and only while the message is ours.
         """
-        limits = self._limits
-        until = asyncio.get_running_loop().time() + (seconds or limits.hold_seconds)
-        pause = limits.least_seconds
+        pause = self._limits.least_seconds
         while True:
             try:
                 return await attempt()
             except (Unavailable, TransportError):
-                if asyncio.get_running_loop().time() + pause > until or not arrival.alive():
+                if self._until(pause) > until or not arrival.alive():
                     raise
             await asyncio.sleep(pause)
-            pause = min(2 * pause, limits.most_seconds)
+            pause = min(2 * pause, self._limits.most_seconds)
 
 
 def _malformed(code: Code, place: str, remedy: str) -> Malformed:

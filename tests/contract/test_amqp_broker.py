@@ -22,7 +22,7 @@ from messaging.errors import TransportError
 from messaging.rabbit import RabbitTransport
 from messaging.rabbit_intake import RabbitIntake
 from tests import builders as b
-from tests.contract.amqp_post import REPLIES, Post, appointed
+from tests.contract.amqp_post import QUEUE, REPLIES, Post, appointed
 from tests.contract.raw_amqp import raw_channel
 from tests.servers.rabbitmq import RabbitServer, start_rabbitmq
 from tests.unit.services.world import CANONICAL
@@ -193,7 +193,7 @@ async def test_a_message_that_ends_the_hub_is_set_aside_in_the_end(site: Site) -
     died, door = asyncio.Event(), site.post.door
 
     async def take(arrival: Arrival) -> Disposition:
-        if arrival.message_id == "poison" and arrival.times < 10:
+        if (arrival.queue, arrival.message_id) == (QUEUE, "poison") and arrival.times < 10:
             died.set()
             await asyncio.Event().wait()
         return await door.take(arrival)
