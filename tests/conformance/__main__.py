@@ -8,12 +8,12 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.conformance import peers, programs
+from tests.conformance import peers, programs, queues
 from tests.conformance.accepting import Entry, Finding, Sorted, entries, sort
 from tests.conformance.artefacts import publish, published
 from tests.conformance.breaking import CannotBreak, broken, unseen
@@ -35,6 +35,8 @@ SEED: Final = 20261122
 COUNT: Final = 500
 PEERS: Final = "peers"
 """As an oracle's name: the programs that speak MLLP with the hub (`tests.conformance.peers`)."""
+QUEUES: Final = "asyncapi"
+"""As an oracle's name: AsyncAPI's parser over our document (`tests.conformance.queues`)."""
 SHOWN: Final = 5
 """Unexpected findings of one kind that are printed; all are in the verdicts under build/."""
 
@@ -63,8 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     oracles: list[Oracle] = [HapiFhir(), Medplum(), HapiHl7v2(), Xmllint(), Vnu()]
     met = 0
     if not asked.only or PEERS in asked.only.split(","):
-        met = _met()
+        met = _met(peers.main)
         if asked.only == PEERS:
+            return met
+    if not asked.only or QUEUES in asked.only.split(","):
+        met = _met(queues.main) or met
+        if asked.only == QUEUES:
             return met
     if asked.only:
         oracles = [oracle for oracle in oracles if oracle.name in asked.only.split(",")]
@@ -75,9 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _met() -> int:
+def _met(meet: Callable[[], int]) -> int:
     try:
-        return peers.main()
+        return meet()
     except (programs.Missing, programs.Failed) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
@@ -85,7 +91,7 @@ def _met() -> int:
 
 def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make conformance", description=__doc__)
-    parser.add_argument("--only", help="oracles (and peers), with commas between")
+    parser.add_argument("--only", help="oracles (and peers, asyncapi), with commas between")
     parser.add_argument("--count", type=int, default=COUNT, help="generated documents a format")
     parser.add_argument("--seed", type=int, default=SEED, help="of the generated messages")
     return parser.parse_args(arguments)
