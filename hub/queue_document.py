@@ -20,9 +20,13 @@ OPAQUE: Final = {"type": "string", "minLength": 1, "maxLength": 255}
 """An id that says nothing of a child."""
 
 
-def _object(*required: str, closed: bool = True, **properties: Any) -> dict[str, Any]:
-    made: dict[str, Any] = {"type": "object", "required": list(required), "properties": properties}
-    return {**made, "additionalProperties": False} if closed else made
+def _object(*required: str, **properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": list(required),
+        "properties": properties,
+        "additionalProperties": False,
+    }
 
 
 def _words(words: Sequence[str]) -> dict[str, Any]:
@@ -56,10 +60,14 @@ SCHEMAS: Final[Mapping[str, Any]] = {
         **{"ecaf-status": _words(["accepted", "refused"]), "ecaf-code": _words(
             ["OK", *(code.value for code in Code)])},
     ),
-    "accepted": _object(
-        "status", closed=False, status={"const": "accepted"},
-        message_id={**OPAQUE, "description": "The sender's own id for the message."},
-    ),
+    "accepted": {
+        **_object(
+            "status", status={"const": "accepted"},
+            message_id={**OPAQUE, "description": "The sender's own id for the message."},
+        ),
+        # What the receipt of `POST /messages` says stands beside it.
+        "additionalProperties": True,
+    },
     "refused": _object(
         "status", "code", "detail", "errors",
         status={"const": "refused"},

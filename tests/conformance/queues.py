@@ -51,7 +51,7 @@ def judge() -> Sequence[str]:
     if published != queue_document():
         return [f"{PUBLISHED.name} is not current: ecaf queues asyncapi --out {PUBLISHED}"]
     with tempfile.TemporaryDirectory() as name:
-        files = {}
+        files: dict[str, Path] = {}
         for what, spoil in BREAKS.items():
             broken = copy.deepcopy(published)
             spoil(broken)
