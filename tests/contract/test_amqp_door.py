@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.doors.amqp import UNREAD, AmqpLimits
-from hub.errors import Code, Unavailable
+from hub.bootstrap import topology
+from hub.doors import amqp_door
+from hub.errors import Code, Misconfigured, Unavailable
 from messaging.channel import Disposition
 from messaging.errors import ChannelFull, TransportError, TransportUnavailable, Unroutable
 from tests.contract.amqp_post import QUEUE, Post
@@ -158,3 +161,23 @@ async def test_a_dead_letter_waits_for_the_store(
     assert await post.unread(reason="expired") is Disposition.RETRY
 
     assert post.envelopes() == []
+
+
+async def test_a_site_whose_partners_send_needs_a_broker(post: Post) -> None:
+    """Better no start than a door that nobody opens."""
+    with pytest.raises(Misconfigured) as caught:
+        async with amqp_door(post.hub, post.hub.settings, topology()):
+            pass
+
+    assert [one.path for one in caught.value.faults] == [
+        "partners/EHM-A.yaml: credentials.amqp",
+        "partners/HOU-A.yaml: credentials.amqp",
+    ]
+
+
+async def test_a_site_of_which_nobody_sends_opens_no_door(post: Post) -> None:
+    """As before."""
+    post.hub.registry = replace(post.hub.registry, credentials={})
+
+    async with amqp_door(post.hub, post.hub.settings, topology()) as intake:
+        assert intake is None

@@ -53,7 +53,7 @@ SHAPE = Topology(
     "t", "t", (Exchange("t"),), (Queue("caf.out.EHM-A", 10**6),),
     (Binding("t", "caf.out.EHM-A", "caf.out.EHM-A"),),
 )  # fmt: skip
-HASTY = 0.4
+HASTY = 0.15
 """Seconds of waiting for a broker that never says anything: what must not succeed."""
 
 Ack, Nack, Close = commands.Basic.Ack, commands.Basic.Nack, commands.Channel.Close
@@ -121,7 +121,8 @@ async def test_what_is_no_confirm_is_not_handed_over(
     far.lie = lie
     destination = AmqpDestination("EHM-A", transport.publisher, public_url="https://hub.example")
     with monkeypatch.context() as patched:
-        patched.setattr(transport.publisher, "_deadline", HASTY)
+        if code is UNKNOWN:
+            patched.setattr(transport.publisher, "_deadline", HASTY)
         with pytest.raises(Unavailable) as caught:
             await destination.send(PARCEL)
     assert caught.value.code is code, name
@@ -213,22 +214,26 @@ WORDS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("said", WORDS, ids=[one.name for one in WORDS])
-async def test_what_receivers_say_of_a_delivery(tmp_path: Path, said: Said) -> None:
+async def test_what_receivers_say_of_a_delivery(tmp_path: Path) -> None:
     """Delivered only by its own receiver's sound word; each word gets an answer by code."""
     post = await Post(tmp_path).open()
     sent = await handed_over(post)
+    came: dict[str, tuple[State, str]] = {}
 
-    for number, (who, words) in enumerate(said.words):
-        raw = words if isinstance(words, bytes) else b.wire(words)
-        raw = raw.replace(b'"ID', b'"' + sent.delivery_id.encode())
-        user = f"{who.lower()}-user"
-        await post.take(raw, queue=f"caf.in.{who}", user=user, message_id=f"w-{number}")
+    for said in WORDS:
+        post.world.put(sent)
+        for number, (who, words) in enumerate(said.words):
+            raw = words if isinstance(words, bytes) else b.wire(words)
+            raw = raw.replace(b'"ID', b'"' + sent.delivery_id.encode())
+            name = f"{said.name} {number}".replace(" ", "-")
+            user = f"{who.lower()}-user"
+            await post.take(raw, queue=f"caf.in.{who}", user=user, message_id=name)
+        (found,) = post.world.deliveries(delivery_id=sent.delivery_id)
+        answer = post.answers(f"caf.reply.{said.words[-1][0]}")[-1]
+        came[said.name] = (found.state, answer.get("code", ""))
 
-    (found,) = post.world.deliveries(delivery_id=sent.delivery_id)
-    assert found.state is said.state
-    answer = post.answers(f"caf.reply.{said.words[-1][0]}")[-1]
-    assert answer.get("code", "") == said.code
+    assert came == {said.name: (said.state, said.code) for said in WORDS}
+    assert len(WORDS) >= 20
 
 
 async def handed_over(post: Post) -> Delivery:
