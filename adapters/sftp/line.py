@@ -148,7 +148,8 @@ async def put(sftp: SFTPClient, folder: str, name: str, body: bytes) -> bool:
     try:
         return (await sftp.stat(final)).size == len(body)
     except asyncssh.SFTPNoSuchFile:
-        return True
+        # Taken away at once; or a server that says yes and does nothing.
+        return not await sftp.exists(temporary)
 
 
 async def _renamed(sftp: SFTPClient, temporary: str, final: str) -> None:

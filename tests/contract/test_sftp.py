@@ -105,6 +105,12 @@ async def test_what_is_taken_away_at_once_has_arrived(far: SftpServer, line: Sft
         ("cut", Code.OUTCOME_UNKNOWN),
         ("fsync", Code.OUTCOME_UNKNOWN),
         ("full", Code.OUTCOME_UNKNOWN),
+        ("idle", Code.OUTCOME_UNKNOWN),
+        ("mute", Code.OUTCOME_UNKNOWN),
+        ("blind", Code.OUTCOME_UNKNOWN),
+        ("larger", Code.OUTCOME_UNKNOWN),
+        ("sizeless", Code.OUTCOME_UNKNOWN),
+        ("unclosed", Code.OUTCOME_UNKNOWN),
         ("read only", Code.FORBIDDEN),
     ],
 )
@@ -113,9 +119,12 @@ async def test_delivered_is_never_said_of_what_is_not_there(
 ) -> None:
     """Whatever fails on the way, no file lies there under its name but a whole one."""
     far.wrong |= {wrong}
+    if wrong == "mute":
+        line = SftpLine(far.place, whole_seconds=0.5)
 
     with pytest.raises((Unavailable, Rejected)) as caught:
         await SftpDestination(line).send(PARCEL)
+    await line.close()
 
     assert caught.value.code is code
     if wrong != "spoilt":

@@ -1,5 +1,6 @@
 """A partner's SFTP server: asyncssh's own, over a folder of the test's, and bad on request."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,9 @@ class SftpServer:
     folder: Path
     place: SftpPlace
     wrong: set[str] = field(default_factory=set)
-    """``full``, ``short``, ``no rename``, ``no posix``, ``no fsync``, ``read only``, ``cut``."""
+    """``full``, ``short``, ``no rename``, ``no posix``, ``no fsync``, ``read only``, ``cut``,
+    ``idle`` (says that it renamed), ``mute``, ``blind``, ``larger``, ``sizeless``, ``unclosed``.
+    """
     refused: set[bytes] = field(default_factory=set)
     """Names of files that can be neither read nor moved."""
     unreadable: set[bytes] = field(default_factory=set)
@@ -67,6 +70,23 @@ def _serving(server: SftpServer) -> type[asyncssh.SFTPServer]:
             super().write(file_obj, offset, kept)
             return len(data)
 
+        def stat(self, path: bytes) -> Any:
+            if "mute" in server.wrong:
+                return asyncio.sleep(3_600)
+            if "blind" in server.wrong:
+                raise asyncssh.SFTPFailure("no")
+            found = super().stat(path)
+            if "larger" in server.wrong:
+                return asyncssh.SFTPAttrs(size=found.st_size + 1)
+            if "sizeless" in server.wrong:
+                return asyncssh.SFTPAttrs()
+            return found
+
+        def close(self, file_obj: object) -> None:
+            super().close(file_obj)
+            if "unclosed" in server.wrong:
+                raise asyncssh.SFTPFailure("no")
+
         def fsync(self, file_obj: object) -> None:
             if "no fsync" in server.wrong:
                 raise asyncssh.SFTPOpUnsupported("no")
@@ -79,6 +99,8 @@ def _serving(server: SftpServer) -> type[asyncssh.SFTPServer]:
             if "no rename" in server.wrong:
                 raise asyncssh.SFTPFailure("no")
             self._did("rename")
+            if "idle" in server.wrong:
+                return
             if (instead := server.replaced.pop(oldpath.rpartition(b"/")[2], None)) is not None:
                 Path(self.map_path(oldpath).decode()).write_bytes(instead)
             super().posix_rename(oldpath, newpath)
