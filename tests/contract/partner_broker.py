@@ -14,6 +14,7 @@ from uuid import uuid4
 import aio_pika
 from aiormq.abc import AbstractChannel
 
+from adapters.database.vault import FileVault
 from adapters.partners.keys import create_keys
 from hub.queueing import site_definitions
 from tests.servers.rabbitmq import RabbitServer
@@ -32,6 +33,16 @@ class Broker:
     vhost: str
     passwords: dict[str, str]
     folder: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of the hub there."""
+        return {
+            "ECAF_CONFIG_DIR": str(self.folder),
+            "ECAF_VAULT_KEY_FILE": str(self.folder / "vault.key"),
+            "ECAF_DATABASE_URL": f"sqlite:///{self.folder / 'hub.db'}",
+            "ECAF_BROKER_URL": self.url("hub"),
+        }
 
     def url(self, user: str) -> str:
         """Return the address for *user*: ``hub`` or a partner's name."""
@@ -53,7 +64,7 @@ def written(folder: Path, port: int = 1) -> tuple[Broker, dict[str, str]]:
     for name in (*MAY, "HV-A"):
         shutil.copy(EXAMPLES / f"{name}.yaml", folder / "partners")
     create_keys(folder, partners=(*MAY, "HV-A"))
-    (folder / "vault.key").touch(mode=0o600)
+    FileVault.create(folder / "vault.key")
     for name, more in MAY.items():
         secret = folder / f"secrets/{name.lower()}.amqp"
         secret.write_text(passwords[name] + "\n")
@@ -63,12 +74,7 @@ def written(folder: Path, port: int = 1) -> tuple[Broker, dict[str, str]]:
             profile.read_text() + f"  amqp: {{user: {broker.name(name)}, "
             f"password_file: secrets/{secret.name}, {more}}}\n"
         )
-    return broker, {
-        "ECAF_CONFIG_DIR": str(folder),
-        "ECAF_VAULT_KEY_FILE": str(folder / "vault.key"),
-        "ECAF_DATABASE_URL": f"sqlite:///{folder / 'hub.db'}",
-        "ECAF_BROKER_URL": broker.url("hub"),
-    }
+    return broker, broker.environ
 
 
 @contextmanager

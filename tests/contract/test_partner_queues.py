@@ -12,13 +12,16 @@ import pytest
 from pamqp.commands import Basic
 
 from adapters.partners.profiles import load_registry
-from hub.bootstrap import shape_of
+from hub.bootstrap import compose, shape_of, topology
 from hub.cli import main
+from hub.doors import amqp_door
 from hub.errors import Misconfigured
 from hub.queueing import site_definitions
+from hub.settings import Settings
 from messaging.envelope import Envelope
 from messaging.inspection import inspect
 from messaging.rabbit import RabbitTransport
+from tests import builders as b
 from tests.contract.partner_broker import Broker, Deed, imported, tried, written
 from tests.servers.rabbitmq import RabbitServer
 
@@ -255,3 +258,37 @@ async def test_the_hub_needs_no_more_than_its_own_user(broker: Broker) -> None:
 
     strange = {"declare": lambda wire: wire.queue_declare("other")}
     assert await tried(broker.url("hub"), strange) == {"declare": "ChannelAccessRefused"}
+
+
+@pytest.mark.slow
+@pytest.mark.broker
+async def test_a_composed_hub_takes_in_what_a_partner_sends(broker: Broker) -> None:
+    """From the partner's own client to the record and back, with nobody's rights but their own."""
+    settings = Settings.from_environ(broker.environ)
+    body = b.wire({"notification": b.notification()})
+    connection = await aio_pika.connect(broker.url(ME))
+    async with (
+        compose(settings) as hub,
+        amqp_door(hub, settings, topology()),
+        connection,
+        asyncio.timeout(120),
+    ):
+        channel = await connection.channel()
+        exchange = await channel.get_exchange(f"caf.from.{ME}", ensure=False)
+        message = aio_pika.Message(
+            body,
+            message_id="m-1",
+            user_id=broker.name(ME),
+            content_type="application/vnd.ecaf.message+json",
+        )
+        await exchange.publish(message, "")
+        answers = await channel.get_queue(f"caf.reply.{ME}", ensure=False)
+        async with answers.iterator() as found:
+            async for one in found:
+                await one.ack()
+                if one.correlation_id == "m-1":
+                    break
+        partner = hub.registry.partners[ME]
+        assert await hub.taken_at(partner, "amqp/m-1") is not None
+
+    assert one.headers["ecaf-status"] == "accepted"
