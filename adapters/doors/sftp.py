@@ -121,11 +121,13 @@ class SftpDoor:
                 async with self.line.session() as sftp:
                     done += await self._take(sftp, name, now[name])
             except Unavailable as error:
-                if fault is not None or error.code is not Code.OUTCOME_UNKNOWN:
+                if error.code is not Code.OUTCOME_UNKNOWN:
                     raise
-                fault = error
                 self._failed[name] = self._failed.get(name, 0) + 1
                 log.warning("left", extra={"code": error.code.value, "partner": self.name})
+                if fault is not None:
+                    break
+                fault = error
                 continue
             fault = None
             self._failed.pop(name, None)

@@ -151,21 +151,27 @@ async def test_a_name_that_is_no_text_hides_no_other(inward: Inward) -> None:
 
 
 async def test_what_cannot_be_dealt_with_goes_behind_all_others(inward: Inward) -> None:
-    """The server lets one file be neither read nor moved; the others are taken all the same."""
+    """The server lets two files be neither read nor moved; the others are taken all the same."""
     await inward.world.shared()
-    inward.far.refused.add(b"a stuck.json")
-    inward.drop("a stuck.json", GOOD)
+    stuck = ("a stuck.json", "a stuck too.json")
+    for name in stuck:
+        inward.far.refused.add(name.encode())
+        inward.drop(name, GOOD)
     for name in ("b.json", "c.json"):
         inward.drop(name, b"{}")
 
-    assert await inward.looked() == 2
-    assert "a stuck.json" in inward.lies()
+    with pytest.raises(Unavailable):
+        await inward.looked()
+    assert await inward.looked(1) == 2
+    assert [one for one in inward.lies() if "/" not in one] == sorted(stuck)
     with pytest.raises(Unavailable):
         await inward.looked(1)
 
     inward.far.refused.clear()
     await inward.looked(2)
-    assert inward.lies()[0] == "accepted/a stuck.json"
+    assert [one for one in inward.lies() if "stuck" in one] == sorted(
+        f"accepted/{name}" for name in stuck
+    )
 
 
 async def test_a_file_that_nobody_lets_us_read_is_told_so(inward: Inward) -> None:
