@@ -35,8 +35,8 @@ SEED: Final = 20261122
 COUNT: Final = 500
 PEERS: Final = "peers"
 """As an oracle's name: the programs that speak MLLP with the hub (`tests.conformance.peers`)."""
-QUEUES: Final = "asyncapi"
-"""As an oracle's name: AsyncAPI's parser over our document (`tests.conformance.queues`)."""
+QUEUES: Final = "queues"
+"""As an oracle's name: a broker's client, and AsyncAPI's parser (`tests.conformance.queues`)."""
 SHOWN: Final = 5
 """Unexpected findings of one kind that are printed; all are in the verdicts under build/."""
 
@@ -91,7 +91,7 @@ def _met(meet: Callable[[], int]) -> int:
 
 def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make conformance", description=__doc__)
-    parser.add_argument("--only", help="oracles (and peers, asyncapi), with commas between")
+    parser.add_argument("--only", help="oracles (and peers, queues), with commas between")
     parser.add_argument("--count", type=int, default=COUNT, help="generated documents a format")
     parser.add_argument("--seed", type=int, default=SEED, help="of the generated messages")
     return parser.parse_args(arguments)

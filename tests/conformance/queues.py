@@ -1,7 +1,8 @@
-"""The published AsyncAPI document, read by AsyncAPI's own parser (``@asyncapi/parser`` on Node).
+"""The queues before others' programs: a client of RabbitMQ (`queue_peers`), and the published
+AsyncAPI document, read by AsyncAPI's own parser (``@asyncapi/parser`` on Node).
 
-It must find no error and no warning in it, read every channel and operation, and find an error in
-each copy that is broken on purpose.
+The parser must find no error and no warning in it, read every channel and operation, and find an
+error in each copy that is broken on purpose.
 """
 
 import copy
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hub.queue_document import queue_document
-from tests.conformance import programs
+from tests.conformance import programs, queue_peers
 
 PUBLISHED: Final = programs.HERE.parents[1] / "queue" / "asyncapi.json"
 TOLERATED: Final = frozenset({"asyncapi-latest-version"})
@@ -81,11 +82,11 @@ def judge() -> Sequence[str]:
 def main() -> int:
     """Fetch what is needed, judge, and return the exit code."""
     programs.node()
-    wrong = judge()
+    wrong = [*judge(), *queue_peers.meet()]
     for line in wrong:
         print(f"  PROBLEM: {line}")
-    version = programs.pinned("@asyncapi/parser")
-    print(f"asyncapi: @asyncapi/parser {version}, {len(BREAKS)} broken: {len(wrong)} problems")
+    used = ", ".join(f"{one} {programs.pinned(one)}" for one in ("@asyncapi/parser", "amqplib"))
+    print(f"queues: {used}, {len(BREAKS)} broken documents: {len(wrong)} problems")
     return 1 if wrong else 0
 
 

@@ -75,7 +75,7 @@ def _serving(server: SftpServer) -> type[asyncssh.SFTPServer]:
                 return asyncio.sleep(3_600)
             if "blind" in server.wrong:
                 raise asyncssh.SFTPFailure("no")
-            found = super().stat(path)
+            found: Any = super().stat(path)
             if "larger" in server.wrong:
                 return asyncssh.SFTPAttrs(size=found.st_size + 1)
             if "sizeless" in server.wrong:
