@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import aio_pika
@@ -23,6 +24,8 @@ from tests.contract.raw_amqp import raw_channel
 from tests.servers.rabbitmq import RabbitServer
 
 SECONDS = 60.0
+PATIENT: Any = {"deadline": 30.0, "heartbeat": 120}
+"""A busy machine is no lost broker."""
 OTHERS: dict[str, tuple[bytes, bytes]] = {
     "no UTF-8 in its id": (b"@@@@", b"\xff\xfe\x00\xff"),
     "half a character": (b"@@@@", b"abc\xc3"),
@@ -91,11 +94,11 @@ async def reading(
             Binding(f"{stem}.dlx", names.unread, names.other),
         ),
     )
-    transport = RabbitTransport(server.url)
+    transport = RabbitTransport(server.url, **PATIENT)
     await transport.open()
     await transport.declare(shape)
     intake = RabbitIntake(
-        server.url, (names.queue, names.other, names.unread), taken.take, taken.ready
+        server.url, (names.queue, names.other, names.unread), taken.take, taken.ready, **PATIENT
     )
     try:
         async with raw_channel(server.url, {}) as channel:
