@@ -7,6 +7,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 ARGS ?=
+# Tests start many processes: where this is set, each would compile the whole hub for itself.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
