@@ -103,10 +103,20 @@ class Deliveries(Transaction):
         self._set(self._deliveries, name, delivery)
 
     def opened(self, rows: Sequence[Row]) -> Sequence[Delivery]:
-        """Return the deliveries of *rows*, in their order, as this transaction knows them."""
-        self._lock({row[4] for row in rows})
-        self._keep_deliveries(rows)
-        return tuple(d for row in rows if (d := self._deliveries[row[1]]) is not None)
+        """Return the deliveries of *rows*, in their order, as they stand in the database.
+
+        Nothing is locked and nothing kept: a page of an inbox names many episodes, and who looks
+        neither waits for who writes nor is in the way.
+        """
+        if not rows:
+            return ()
+        episodes = {row[4] for row in rows}
+        self._keys.named.update(f"episode/{e}" for e in episodes)
+        shreds: dict[str, int] = dict(
+            self.rows_of(self._sql.shreds, self._sql.many(sorted(episodes)))
+        )
+        read = self._rows.delivery
+        return tuple(self._rows.known(read, row[1:], shreds.get(row[4], 0)) for row in rows)
 
     def delivery_batches(self) -> Iterator[Batch]:
         """Yield what is to be sent.

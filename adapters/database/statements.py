@@ -141,15 +141,16 @@ class Statements:
         self.put_notice = self._upsert(t.notice, ["notice_id"])
 
     def _reads(self) -> None:
-        key, inbox, d = t.data_key.c, t.inbox.c, t.delivery.c
+        key, inbox, d, e = t.data_key.c, t.inbox.c, t.delivery.c, t.episode.c
         without_raw = [c if c.name != "raw" else text("NULL") for c in t.inbox.c]
         self.keys = self._text(select(t.data_key).where(self._among(key.owner)))
         self.inbox = self._text(select(t.inbox).where(self._among(inbox.key)))
         self.message = self._text(select(*without_raw).where(inbox.message_id == bindparam("id")))
-        heads = select(t.episode).where(self._among(t.episode.c.episode_id))
+        heads = select(t.episode).where(self._among(e.episode_id))
         if self.postgresql:  # in one order everywhere, or two groups could wait for each other
-            heads = heads.order_by(t.episode.c.episode_id).with_for_update()
+            heads = heads.order_by(e.episode_id).with_for_update()
         self.heads = self._text(heads)
+        self.shreds = self._text(select(e.episode_id, e.shreds).where(self._among(e.episode_id)))
         self.advisory = "SELECT pg_advisory_xact_lock(h) FROM unnest(%s::bigint[]) AS h"
         v, p = t.version.c, t.version_part.c
         self.version = self._text(

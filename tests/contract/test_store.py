@@ -807,6 +807,24 @@ async def test_the_inbox_of_a_partner_is_in_lane_order_and_paged(store: Store) -
     assert pages[1] == (delivery("d2", 2),)
 
 
+@pytest.mark.parametrize("open_sql", [POSTGRES], indirect=True)
+async def test_who_looks_into_an_inbox_waits_for_nobody(
+    open_sql: Callable[..., SqlStore], postgres_dsn: str
+) -> None:
+    """A page names many episodes: to lock them all would be to meet everybody who writes."""
+    store = open_sql(connections=1)
+    await store.run(putting(delivery("d1", 1), delivery("d2", 1, episode_id="e2")))
+
+    with psycopg.connect(postgres_dsn) as writing_one:
+        writing_one.execute("SELECT * FROM episode FOR UPDATE")
+        async with asyncio.timeout(20):
+            inbox = await store.inbox_of("HOU-A", 0, 9)
+            page, _after = await store.search(Search(partner="HOU-A"), 0, 9)
+    await store.close()
+
+    assert {d.delivery_id for d in inbox} == {d.delivery_id for d in page} == {"d1", "d2"}
+
+
 async def test_stuck_names_what_is_unsettled_and_old(store: Store) -> None:
     """Older than the moment asked for and not ended; oldest first."""
     await store.run(
