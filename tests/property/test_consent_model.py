@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -256,8 +256,13 @@ said_by_somebody = st.builds(
 )
 
 
+ENDED = Said(0, "SHARE", expires=12, includes=(Item("HOU-A/HOUS", "sec.plan", ends=0),))
+"""What was agreed to had ended on the day of signing."""
+
+
 @settings(max_examples=150)
 @given(st.lists(said_by_somebody, min_size=1, max_size=4), st.integers(11, 60))
+@example([ENDED], 11)
 def test_a_lapse_is_what_was_and_is_not_and_will_not_be(written: list[Said], day: int) -> None:
     """PAUSED by time: something was shared or stored on some day before, by the decisions that
     stand; nothing is today, and on no day to come.
@@ -278,7 +283,8 @@ def test_a_lapse_is_what_was_and_is_not_and_will_not_be(written: list[Said], day
         order = sorted(everything, key=lambda said: (loud(said), said.number), reverse=True)
         return next((s for said in order if (s := stores(said, on, Life())) is not None), False)
 
-    past, future = range(day), range(day + 1, day + 61)
+    # From the day before the first: what had ended when it was signed has run out as well.
+    past, future = range(-1, day), range(day + 1, day + 61)
     over = not shares(day) and not any(map(shares, future)) and any(map(shares, past))
     unkept = not keeps(day) and any(map(keeps, past))
     decisions = [recorded(said) for said in everything]
