@@ -21,7 +21,7 @@ demo: setup ## See it work: one family's episode through the hub, in under a min
 
 test: setup ## The whole suite, with a real RabbitMQ and PostgreSQL (ARGS="-k consent" for a part)
 	@scripts/test-servers
-	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
+	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
 check: setup ## Format, lint, types, arrows: what a change must pass besides the tests
 	$(BIN)/ruff format --check .
