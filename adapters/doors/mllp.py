@@ -62,8 +62,8 @@ class Intake(Protocol):
 class DoorLimits:
     """Bounds of the door: bytes, seconds, and numbers of things at once (`reliability.md` 5.11).
 
-    *connections* are read; up to *waiting* in all are held open unread until one of those ends, and
-    up to *per_address* from one place.
+    So many *connections* may have a message begun at once; up to *waiting* in all are held open, of
+    which who never said anything goes first to make room, and up to *per_address* from one place.
     *strangers* bounds a message of who is not known yet.  *large* messages (of more than 64 KiB)
     are read and worked on at once at most, so that many cannot fill the memory.  A connection that
     has sent something may rest for *rest_seconds*, any other for *idle_seconds*.
@@ -86,7 +86,9 @@ class DoorLimits:
 
 @dataclass(slots=True)
 class _Line:
-    """One connection: its framer, who is behind it, and whether a message is being worked on."""
+    """One connection: its framer, who is behind it, whether it said anything yet (*heard*), and
+    whether a message of it was taken (*used*) or is being worked on (*busy*).
+    """
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -94,6 +96,7 @@ class _Line:
     peer: Peer
     busy: bool = False
     used: bool = False
+    heard: bool = False
     large: bool = False
 
 
@@ -156,9 +159,8 @@ class MllpDoor:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         address = str((writer.get_extra_info("peername") or ("",))[0])
-        full = len(self._lines) >= self._limits.waiting
         crowded = self._from.get(address, 0) >= self._limits.per_address
-        if task is None or self._stopping.is_set() or full or crowded:
+        if task is None or self._stopping.is_set() or crowded or not self._room():
             writer.transport.abort()
             return
         self._from[address] += 1
@@ -179,9 +181,7 @@ class MllpDoor:
         line = _Line(reader, writer, Framer(most), peer)
         self._lines[task] = line
         try:
-            # Beyond the number of connections that are read, others wait without being read.
-            async with self._seats:
-                await self._converse(line)
+            await self._converse(line)
         except asyncio.CancelledError:
             log.info("connection ended by the stop")  # half a message is sent again
         except (ConnectionError, TimeoutError, ssl.SSLError):
@@ -191,12 +191,43 @@ class MllpDoor:
             self._lines.pop(task, None)
             writer.transport.abort() if line.busy else writer.close()
 
+    def _room(self) -> bool:
+        """Return whether one more may come: while it is full, for the one that has been silent the
+        longest since it connected.
+        """
+        if len(self._lines) < self._limits.waiting:
+            return True
+        for task, line in self._lines.items():
+            if not (line.used or line.busy or line.heard):
+                self._lines.pop(task)
+                task.cancel()
+                return True
+        return False
+
     async def _converse(self, line: _Line) -> None:
-        """Read, work and answer until one side has enough."""
+        """Read, work and answer until one side has enough.
+
+        Who says nothing takes no seat: a thousand silent connections keep nobody waiting.
+        """
         while not self._stopping.is_set():
-            events = await self._events(line)
-            if events is None:
+            rest = self._limits.rest_seconds if line.used else self._limits.idle_seconds
+            try:
+                async with asyncio.timeout(rest):
+                    data = await line.reader.read(_CHUNK)
+            except TimeoutError:
                 return
+            if not data:
+                return
+            line.heard = True
+            # Beyond the number of messages that are read, others wait without being read on.
+            async with self._seats:
+                if not await self._attend(line, data):
+                    return
+
+    async def _attend(self, line: _Line, data: bytes) -> bool:
+        """Take what began with *data* to its end; ``False`` where the connection must end."""
+        events: Sequence[Event] | None = line.framer.feed(data, time.monotonic())
+        while events is not None:
             before = time.monotonic()
             for event in events:
                 line.busy = True
@@ -204,29 +235,31 @@ class MllpDoor:
                 if not more or self._stopping.is_set():
                     await self._linger(line)
                     line.busy = False
-                    return
+                    return False
                 line.busy = False
             # What has begun behind these waited for them, not for its sender.
             line.framer.extend(time.monotonic() - before)
             if line.framer.held <= _CHUNK:
                 self._release(line)
+            if line.framer.deadline is None:
+                return True
+            events = await self._events(line)
+        return False
 
     async def _events(self, line: _Line) -> Sequence[Event] | None:
-        """Return what came next; ``None`` where nothing more will, and nothing is half done."""
+        """Return what came next of a message that was begun; ``None`` where nothing more will."""
         framer = line.framer
         if framer.held > _CHUNK and not line.large:
             before = time.monotonic()
             await self._large.acquire()
             line.large = True
             framer.extend(time.monotonic() - before)
-        rest = self._limits.rest_seconds if line.used else self._limits.idle_seconds
-        deadline = framer.deadline
-        patience = rest if deadline is None else max(deadline - time.monotonic(), 0.0)
+        patience = max((framer.deadline or 0.0) - time.monotonic(), 0.0)
         try:
             async with asyncio.timeout(patience):
                 data = await line.reader.read(_CHUNK)
         except TimeoutError:
-            return framer.expire(time.monotonic()) if deadline is not None else None
+            return framer.expire(time.monotonic())
         if not data:
             return framer.end() or None
         return framer.feed(data, time.monotonic())

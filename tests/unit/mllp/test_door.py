@@ -389,19 +389,44 @@ async def test_waiting_behind_another_message_costs_no_time(
 
 
 async def test_beyond_the_seats_others_wait(tmp_path: Path) -> None:
-    """A connection too many is neither read nor refused until one ends."""
+    """A message too many that was begun is neither read nor refused until one of them ends."""
     async with opened(tmp_path, limits=DoorLimits(connections=2)) as door:
         first, second, third = [await door.line() for _ in range(3)]
-        assert (await first.say(visit("1"))).code == "AA"
-        assert (await second.say(visit("2"))).code == "AA"
+        halves = [framed(visit(name)) for name in ("1", "2")]
+        await first.send(halves[0][:50])
+        await second.send(halves[1][:50])
+        async with asyncio.timeout(30):
+            while not door.door._seats.locked():  # noqa: ASYNC110 - the door has no event for it
+                await asyncio.sleep(0.01)
         await third.send(framed(visit("3")))
         waiting = asyncio.create_task(third.ack(60))
         await asyncio.sleep(0.2)
         assert not waiting.done()
-        await first.close()
-        ack = await waiting
-        assert ack is not None
-        assert ack.code == "AA"
+        await first.send(halves[0][50:])
+        mine, ack = await first.ack(), await waiting
+        assert [one.code for one in (mine, ack) if one] == ["AA", "AA"]
+
+
+async def test_who_says_nothing_takes_no_seat(tmp_path: Path) -> None:
+    """Neither before a first message nor between two."""
+    async with opened(tmp_path, limits=DoorLimits(connections=1)) as door:
+        silent, resting = await door.line(), await door.line()
+        assert (await resting.say(visit("1"))).code == "AA"
+        assert (await door.say(visit("2"))).code == "AA"
+        assert (await resting.say(visit("3"))).code == "AA"
+        assert (await silent.say(visit("4"))).code == "AA"
+
+
+async def test_whoever_was_silent_longest_makes_room(tmp_path: Path) -> None:
+    """Full of connections that never said anything, the door still opens to one that does."""
+    async with opened(tmp_path, limits=DoorLimits(waiting=3)) as door:
+        speaking = await door.line()
+        assert (await speaking.say(visit("1"))).code == "AA"
+        silent = [await door.line() for _ in range(2)]
+        newcomer = await door.line()
+        assert (await newcomer.say(visit("2"))).code == "AA"
+        assert await silent[0].closed()
+        assert (await speaking.say(visit("3"))).code == "AA"
 
 
 async def test_one_address_has_its_share_of_connections(tmp_path: Path) -> None:
