@@ -8,6 +8,7 @@ import pytest
 from tests import builders
 from tests.acceptance.real_hub import CAF, RealHub, real_hub
 from tests.acceptance.wrong_inputs import CANARY, WRONG_INPUTS, Wrong
+from tests.acceptance.wrong_pulls import wrong_pulls
 
 pytestmark = pytest.mark.acceptance
 AT_THE_DOOR = {
@@ -73,3 +74,34 @@ async def test_every_wrong_input_is_told_its_code_at_the_door(tmp_path: Path) ->
 
     assert different == [], "\n".join(different)
     assert sum(counts.values()) == 0
+
+
+async def test_every_wrong_way_to_fetch_is_told_its_code(tmp_path: Path) -> None:
+    """Whoever pulls and gets it wrong, or tries what is not its own: a 4xx problem with a code."""
+    different = []
+    rows = list(wrong_pulls())
+    async with real_hub(tmp_path / "site") as one:
+        for wrong in rows:
+            headers = {
+                "authorization": f"Bearer {one.keys['SCH-A']}",
+                "content-type": "application/json",
+                "idempotency-key": wrong.key,
+                **wrong.headers,
+            }
+            if wrong.method == "GET" and not wrong.body:
+                del headers["content-type"], headers["idempotency-key"]
+            answer = await one.client.request(
+                wrong.method, wrong.path, content=wrong.body, headers=headers
+            )
+            told = answer.json()
+            good = (
+                400 <= answer.status_code < 500
+                and answer.headers["content-type"].startswith("application/problem+json")
+                and told["code"].startswith("E_")
+                and CANARY not in answer.text
+            )
+            if not good:
+                different.append(f"{wrong.name}: {answer.status_code} {answer.text[:200]}")
+
+    assert len(rows) >= 40
+    assert different == [], "\n".join(different)
