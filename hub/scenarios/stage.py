@@ -1,5 +1,6 @@
 """The stage of a scenario: who is on it, what has happened, and the calls that all can make."""
 
+import asyncio
 import base64
 import secrets
 from dataclasses import dataclass, field
@@ -122,6 +123,10 @@ class Stage:
 
     async def repeat(self, sent: Sent, step: Step) -> Answered:
         """Send a message that is remembered already; the story keeps nothing of it."""
+        if self.scenario.cast.participants[sent.participant].channel == "fhir":
+            from hub.scenarios.translating import in_fhir  # noqa: PLC0415 - loads every mapping
+
+            sent = await asyncio.to_thread(in_fhir, sent)
         return await self._asked(
             sent.participant,
             sent.method,

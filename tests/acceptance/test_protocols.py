@@ -60,6 +60,19 @@ def test_the_story_passes_with_each_participant_on_its_own_protocol(
         ("AMQP", "APPLIED"),
         ("HTTP, fetched", "COPIES_LOCKED"),
     }
+    answers = [
+        json.loads(file.read_bytes())
+        for file in sorted((tmp_path / "out" / "EHM-A").glob("*-answer.json"))
+    ]
+    bundles = [one for one in answers if one.get("resourceType") == "Bundle"]
+    assert len(bundles) >= 4  # what EHM-A sent, it sent in FHIR
+    assert {one["entry"][0]["resource"]["response"]["code"] for one in bundles} == {"ok"}
+    by_mesh = [
+        file
+        for file in (tmp_path / "out" / "EHM-B").glob("*-answer.headers.json")
+        if '"mesh-workflowid": "CAF_ANSWER"' in file.read_text()
+    ]
+    assert len(by_mesh) >= 7  # and what EHM-B sent, by MESH
     formats = {(one["who"], one["format"]) for one in carried if one["kind"] == "N7"}
     assert {("HV-A", "HL7 v2"), ("EHM-A", "FHIR R4"), ("EHM-B", "FHIR R4")} <= formats
 
