@@ -77,8 +77,15 @@ def test_the_story_passes_with_each_participant_on_its_own_protocol(
     assert {("HV-A", "HL7 v2"), ("EHM-A", "FHIR R4"), ("EHM-B", "FHIR R4")} <= formats
 
 
-def test_a_play_names_participants_and_protocols(tmp_path: Path) -> None:
-    """Whoever is misspelt, and whatever is no protocol, is told with its place."""
+def test_a_play_changes_the_protocol_and_its_format_only(tmp_path: Path) -> None:
+    """Who is told by MLLP gets HL7 v2 and stays who it is; what is misspelt has its place."""
+    plain, dressed = load(S1), load(S1)
+    dress(dressed, PLAY)
+
+    was, now = (one.cast.participants["HV-A"] for one in (plain, dressed))
+    assert (now.channel, now.body, now.content) == ("mllp", "full", "hl7v2/ref-i12")
+    assert (now.service, now.operations, now.tel) == (was.service, was.operations, was.tel)
+    assert dressed.cast.participants["SCH-A"] == plain.cast.participants["SCH-A"]
     for text, says in (
         ("HV-Z: mllp\n", "participant"),
         ("HV-A: smtp\n", "protocol"),
@@ -87,15 +94,4 @@ def test_a_play_names_participants_and_protocols(tmp_path: Path) -> None:
         file = tmp_path / "play.yaml"
         file.write_text(text)
         with pytest.raises(PositionedError, match=says):
-            dress(load(S1), file)
-
-
-def test_a_play_changes_the_protocol_and_its_format_only() -> None:
-    """Who is told by MLLP gets HL7 v2, whole; who is and what it may do stays as the story says."""
-    plain, dressed = load(S1), load(S1)
-    dress(dressed, PLAY)
-
-    was, now = (one.cast.participants["HV-A"] for one in (plain, dressed))
-    assert (now.channel, now.body, now.content) == ("mllp", "full", "hl7v2/ref-i12")
-    assert (now.service, now.operations, now.tel) == (was.service, was.operations, was.tel)
-    assert dressed.cast.participants["SCH-A"] == plain.cast.participants["SCH-A"]
+            dress(plain, file)
