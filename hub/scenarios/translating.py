@@ -4,8 +4,8 @@ The hub's mappings write it, because a story is about what is said and not about
 bytes; that others' FHIR is read is what the mappings' own cases and the conformance tests are for.
 """
 
-import copy
 import functools
+import json
 from dataclasses import replace
 from uuid import NAMESPACE_URL, uuid5
 
@@ -28,7 +28,7 @@ def in_fhir(sent: Sent) -> Sent:
     tree = sent.tree
     if sent.path != "/messages" or not isinstance(tree, dict) or "episode" not in tree:
         return sent
-    whole = copy.deepcopy(tree)
+    whole = json.loads(sent.body)  # what was sent, and not the words of the file that it is from
     whole["message"] |= {
         "message_id": str(uuid5(NAMESPACE_URL, sent.key)),
         "message_type": "N6",
