@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from adapters.certificates import not_after
 from adapters.database.store import SqlStore
@@ -24,7 +25,7 @@ from hub.hub import Hub
 from hub.secrets import permission_fault
 from hub.services.conservation import FAULT, WARNING, Finding
 from hub.services.expiring import SOON, expiring
-from hub.settings import Settings
+from hub.settings import Settings, is_loopback
 from messaging.errors import TransportError
 from messaging.inspection import inspect
 
@@ -115,17 +116,30 @@ class Checkup:
         url = self.settings.broker_url
         if url is None or registry is None:
             return ()
+        plain = []
+        told = urlsplit(url.reveal())
+        if told.scheme == "amqp" and not is_loopback(told.hostname or ""):
+            plain = [
+                Finding(
+                    "BROKER_PLAIN",
+                    "the way to the broker is not encrypted",
+                    "amqps:// in ECAF_BROKER_URL, unless the network between is the hub's alone",
+                    {},
+                    WARNING,
+                )
+            ]
         try:
             found = await inspect(url.reveal(), shape_of(registry))
         except TransportError as fault:
             return [
+                *plain,
                 Finding(
                     "BROKER_DOWN",
                     f"the broker does not answer ({type(fault).__name__})",
                     "start it; nothing is lost: the store refills it",
-                )
+                ),
             ]
-        return [
+        return plain + [
             Finding(
                 f"QUEUE_{one.kind.upper()}",
                 "the broker lacks it"

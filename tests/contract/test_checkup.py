@@ -243,6 +243,27 @@ def test_a_broker_that_does_not_answer(environ: dict[str, str]) -> None:
     assert looked(Settings.from_environ(environ)) == {"BROKER_DOWN"}
 
 
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("amqp://broker.example/", {"BROKER_PLAIN"}),
+        ("amqps://broker.example/", set()),
+        ("amqp://127.0.0.1/", set()),
+    ],
+)
+def test_a_plain_way_to_a_broker_elsewhere_is_named(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, url: str, found: set[str]
+) -> None:
+    """Full messages may travel there; inside one machine nobody listens."""
+
+    async def as_it_should_be(*_: object) -> tuple[()]:
+        return ()
+
+    monkeypatch.setattr(checkup, "inspect", as_it_should_be)
+
+    assert looked(Settings.from_environ({**environ, "ECAF_BROKER_URL": url})) == found
+
+
 @pytest.mark.broker
 async def test_what_a_broker_has_otherwise(rabbitmq: RabbitServer) -> None:
     """Queues and exchanges that are missing or made otherwise; looking makes and changes none."""
