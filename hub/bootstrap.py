@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from shutil import disk_usage
@@ -28,7 +29,9 @@ from adapters.destinations.fhir import CONTENT_TYPE as FHIR
 from adapters.destinations.mllp import CONTENT_TYPE as HL7V2
 from adapters.notifications.govuk_notify import GovUkNotify, load_notify
 from adapters.partners.profiles import load_registry
+from adapters.partners.suspensions import read_suspensions, suspended
 from adapters.tokens import TokenDesk
+from hub.activating import Activation, Loaded, digest_of
 from hub.domain.exchange import Tree
 from hub.domain.partner import Registry
 from hub.errors import Code, Fault, Misconfigured, Unavailable
@@ -36,7 +39,8 @@ from hub.hub import Hub
 from hub.logging import log
 from hub.measuring import MeasuredPublisher
 from hub.ports import Clock, Store
-from hub.reaching import destinations, unserved
+from hub.positioned import Problems
+from hub.reaching import Carriers, unserved
 from hub.relaying import WORK, HintSource, Refill
 from hub.secrets import Secret, read_secret
 from hub.services.brake import Brake, Pull
@@ -177,6 +181,25 @@ def consent_servers(
     return external, servers
 
 
+def load(settings: Settings, clock: Clock) -> Loaded:
+    """Return the site's folder as the hub would work with it; `Misconfigured` with every fault."""
+    folder = settings.config_dir
+    registry, both = load_registry(folder), translator(settings.canonical_url, folder)
+    ready(both, registry)
+    return Loaded(registry, FormReader(both, load_forms(folder), clock), both, digest_of(folder))
+
+
+def activation(hub: Hub) -> Activation:
+    """Return by what *hub* takes changed profiles, mappings and suspensions."""
+    folder = hub.settings.config_dir
+    return Activation(
+        hub,
+        partial(load, hub.settings, hub.clock),
+        lambda: read_suspensions(folder, Problems()),
+        partial(suspended, folder),
+    )
+
+
 def clock_of(settings: Settings) -> Clock:
     """Return the business clock: real time, or moved by a scenario's file."""
     if settings.clock_offset_file is not None:
@@ -223,6 +246,7 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
         for server in servers:
             stack.push_async_callback(server.close)
         hub = Hub(settings, registry, clock, store, vault, reader, both, parse, external)
+        hub.activation = activation(hub)
         if settings.broker_url is not None:
             await _with_broker(hub, stack, settings.broker_url, role)
         else:
@@ -238,8 +262,9 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
                 polling = asyncio.create_task(Poller(store, hub.registers, every(leases)).forever())
                 stack.callback(polling.cancel)
         hub.brake = brake_of(hub)
-        for beside in (_purging(hub), _reading(taken), hub.brake.forever()):
-            stack.callback(asyncio.create_task(beside).cancel)
+        beside = (_purging(hub), _reading(taken), hub.brake.forever(), hub.activation.watch())
+        for work in beside:
+            stack.callback(asyncio.create_task(work).cancel)
         yield hub
 
 
@@ -266,20 +291,37 @@ def _ring(hub: Hub, stack: AsyncExitStack) -> None:
 
 
 async def _embedded(hub: Hub, stack: AsyncExitStack) -> None:
-    carriers, closing = destinations(hub)
-    for each in closing:
-        stack.push_async_callback(each.close)
-    dispatcher = hub.dispatcher(carriers)
+    carriers = _carriers(hub, stack)
     hub.workers = Workers(
-        dispatcher.deliver, hub.store, hub.clock, hub.hints, concurrency=CONCURRENCY
+        carriers.deliver, hub.store, hub.clock, hub.hints, concurrency=CONCURRENCY
     )
     hub.workers.start()
     stack.push_async_callback(hub.workers.stop)
 
 
+def _carriers(hub: Hub, stack: AsyncExitStack) -> Carriers:
+    """Return what carries this process's deliveries, closed with the *stack*."""
+    carriers = Carriers(hub)
+    stack.push_async_callback(carriers.close)
+    carriers.adopt(carriers.prepare(hub.registry))
+    if hub.activation is not None:
+        hub.activation.carriers = carriers
+    return carriers
+
+
 async def _with_broker(hub: Hub, stack: AsyncExitStack, url: Secret, role: Role) -> None:
     own = [p.name for p in hub.registry.partners.values() if p.delivering.channel == "amqp"]
     queues = {queue_of(name): name for name in own}
+
+    async def follow(registry: Registry) -> None:
+        """Have the queues of new partners: the transport makes them now, or when it connects."""
+        added = [p.name for p in registry.partners.values() if p.delivering.channel == "amqp"]
+        queues.update({queue_of(name): name for name in added})
+        with suppress(TransportUnavailable):
+            await transport.declare(shape_of(registry))
+
+    if hub.activation is not None:
+        hub.activation.followers.append(follow)
     refill = Refill(hub.store, hub.clock, queues)
     transport = RabbitTransport(url.reveal(), on_missing=refill.missing)
     hub.transport = transport
@@ -297,13 +339,10 @@ async def _with_broker(hub: Hub, stack: AsyncExitStack, url: Secret, role: Role)
     stack.push_async_callback(hub.relay.stop)
     if role == "api":
         return
-    carriers, closing = destinations(hub)
-    for each in closing:
-        stack.push_async_callback(each.close)
-    dispatcher = hub.dispatcher(carriers)
+    carriers = _carriers(hub, stack)
 
     async def handle(envelope: Envelope) -> None:
-        await dispatcher.deliver(envelope.body.decode("ascii"))
+        await carriers.deliver(envelope.body.decode("ascii"))
 
     consumer = Consumer(
         transport.subscriber,

@@ -95,7 +95,7 @@ class Checkup:
             Finding(
                 "PROFILES_CHANGED",
                 "what is in the folder is not what the running hub has loaded",
-                "ecaf config check, and start the hub anew",
+                "ecaf config check, then ecaf config activate",
                 {"partners": ",".join(changed) or "hub.yaml"},
                 WARNING,
             )

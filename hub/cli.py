@@ -24,6 +24,8 @@ from hub.cli_errors import guarded as _guarded
 from hub.cli_forms import forms, import_history
 from hub.cli_lanes import lanes, messages
 from hub.cli_matches import matches
+from hub.cli_partner_work import whole as partners
+from hub.cli_partners import activate
 from hub.cli_quarantine import quarantine
 from hub.cli_queues import queues
 from hub.cli_replay import known, replay
@@ -47,7 +49,9 @@ app = typer.Typer(
 scenario = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Play scenario files against a real hub."
 )
-config = typer.Typer(no_args_is_help=True, help="Check the configuration of a site.")
+config = typer.Typer(
+    no_args_is_help=True, help="Check the configuration of a site, and let the hub take it."
+)
 database = typer.Typer(no_args_is_help=True, help="Prepare the database.")
 keys = typer.Typer(no_args_is_help=True, help="Make keys and certificates.")
 app.add_typer(scenario, name="scenario")
@@ -68,6 +72,8 @@ app.command()(lanes)
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(matches, name="matches")
 app.add_typer(queues, name="queues")
+app.add_typer(partners, name="partners")
+config.command(epilog="\b\nExample:\n  ecaf config activate --by staff-17")(activate)
 app.command(
     epilog="\b\nExamples:\n  ecaf replay 9b1e…\n"
     "  ecaf replay --partner HOU-A --state delivered --since 2026-09-01"

@@ -3,8 +3,9 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from adapters.doors import mesh, sftp
 from adapters.doors.amqp import AmqpDoor
@@ -141,27 +142,66 @@ async def mesh_door(hub: mesh.Intake, settings: Settings) -> AsyncIterator[MeshD
         log.info("mesh.closed")
 
 
+@dataclass
+class SftpDoors:
+    """A door for every partner that sends files; `follow` goes with the profiles."""
+
+    hub: sftp.Intake
+    largest: int = sftp.LARGEST
+    doors: list[SftpDoor] = field(default_factory=list)
+    _looking: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def follow(self, registry: Registry) -> None:
+        """Look into the folders that *registry* names, and no others."""
+        wanted = {name: one.sftp for name, one in registry.credentials.items() if one.sftp}
+        if wanted == {door.name: door.sender for door in self.doors}:
+            return
+        await self.close()
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        self.doors = [
+            SftpDoor(self.hub, name, sender, SftpLine(sender.place), owner, largest=self.largest)
+            for name, sender in sorted(wanted.items())
+        ]
+        self._looking = {asyncio.create_task(door.forever()) for door in self.doors}
+
+    async def close(self) -> None:
+        """Look no more; a file that was not dealt with to its end lies there still."""
+        for task in self._looking:
+            task.cancel()
+        if self._looking:
+            await asyncio.wait(self._looking)
+        for door in self.doors:
+            await door.line.close()
+        self.doors, self._looking = [], set()
+
+
 @asynccontextmanager
-async def sftp_doors(
-    hub: sftp.Intake, largest: int = sftp.LARGEST
-) -> AsyncIterator[Sequence[SftpDoor]]:
+async def sftp_doors(hub: sftp.Intake, largest: int = sftp.LARGEST) -> AsyncIterator[SftpDoors]:
     """Look into the folders of all partners that send files, while the block runs."""
-    owner = f"{socket.gethostname()}:{os.getpid()}"
-    doors = [
-        SftpDoor(hub, name, held.sftp, SftpLine(held.sftp.place), owner, largest=largest)
-        for name, held in sorted(hub.registry.credentials.items())
-        if held.sftp is not None
-    ]
-    looking = {asyncio.create_task(door.forever()) for door in doors}
+    doors = SftpDoors(hub, largest)
     try:
+        await doors.follow(hub.registry)
         yield doors
     finally:
-        for task in looking:
-            task.cancel()
-        if looking:
-            await asyncio.wait(looking)
-        for door in doors:
-            await door.line.close()
+        await doors.close()
+
+
+def refuse_other_queues(known: Registry, registry: Registry) -> None:
+    """Raise `Misconfigured` where *registry* has other senders by AMQP than the hub began with:
+    their queues are read from the start on.
+    """
+    faults = [
+        Fault(Code.CONFIGURATION, f"partners/{name}.yaml: credentials.amqp", "start the hub anew")
+        for name in sorted(known.credentials.keys() | registry.credentials.keys())
+        if _by_queue(known, name) != _by_queue(registry, name)
+    ]
+    if faults:
+        raise Misconfigured(Code.CONFIGURATION, "queues are read from the start on", faults)
+
+
+def _by_queue(registry: Registry, name: str) -> bool:
+    held = registry.credentials.get(name)
+    return held is not None and held.amqp is not None and held.amqp.sends
 
 
 @asynccontextmanager

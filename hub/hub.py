@@ -45,12 +45,14 @@ from hub.services.operating import Operations
 from hub.services.overdue import Overdue
 from hub.services.override import read_lift
 from hub.services.predecessor import heads_of
+from hub.services.probes import Probes
 from hub.services.pull import read_pull
 from hub.services.receipt import Receipt
 from hub.services.receive import Receiver
 from hub.services.references import issue
 from hub.services.scheduler import Scheduler
 from hub.services.see import Viewer
+from hub.services.synthetic import refuse_synthetic, refuse_synthetic_id
 from hub.services.vouch import Vouching
 from hub.settings import Settings
 from hub.worker import Hints
@@ -91,42 +93,53 @@ class Hub(Running):
         somebody else's.
         """
         self.settings = settings
-        self.registry = registry
         self.clock = clock
         self.store = store
-        self.reader = reader
-        self.renderer = renderer
         self.digester = digester
         self._parse = parse
         self.hints = Hints()
         self.metrics = Metrics()
         self._acceptor = Acceptor(store, digester, clock, self.hints, self.metrics)
+        self.registers = registers_of(external, store, lambda: self._recorder, clock, self.hints)
+        self._index = ChildIndex(store, digester, clock)
+        parts = (store, registry, digester, clock, self.hints, reader, parse)
+        self.noticing = Noticing(*parts)
+        self._vouching = Vouching(store, clock)
+        self.probes = Probes()
+        self.alerts = Alerts(store, clock)
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        self.scheduler = Scheduler(store, clock, self.hints, duties(registry), owner, _told)
+        self.overdue = Overdue(store, clock, self.hints, owner)
+        self.adopt(registry, reader, renderer)
+
+    def adopt(self, registry: Registry, reader: Reader, renderer: Renderer) -> None:
+        """Work with these partners and mappings from the next call on.
+
+        What is under way keeps the services that it began with, and so ends under what it began
+        with (`design.md` section 3).
+        """
+        store, digester, clock = self.store, self.digester, self.clock
+        self.registry, self.reader, self.renderer = registry, reader, renderer
         self._receiver = Receiver(registry, digester)
         self._recorder = Recorder(registry, digester)
-        self.registers = registers_of(external, store, self._recorder, clock, self.hints)
         self._discloser = Discloser(store, registry, clock, self._acceptor, self.registers)
         self.consent = ConsentLook(store, registry, clock, self.registers)
         self.operations = Operations(
             store, registry, clock, lambda: renderer, self.hints, self.registers
         )
-        self._index = ChildIndex(store, digester, clock)
-        parts = (store, registry, digester, clock, self.hints, reader, parse)
-        self.noticing = Noticing(*parts)
-        self._viewer = Viewer(store, self.renderer, digester, clock, registry, self.registers)
+        self.noticing.adopt(registry, reader)
+        self._viewer = Viewer(store, renderer, digester, clock, registry, self.registers)
         self._lookup = Lookup(store, registry, clock)
-        self._vouching = Vouching(store, clock)
         self.collector = Collector(
-            store, registry, self.renderer, digester, clock, self.hints, self.registers
+            store, registry, renderer, digester, clock, self.hints, self.registers
         )
-        self.alerts = Alerts(store, clock)
-        owner = f"{socket.gethostname()}:{os.getpid()}"
-        self.scheduler = Scheduler(store, clock, self.hints, duties(registry), owner, _told)
-        self.overdue = Overdue(store, clock, self.hints, owner)
+        self.scheduler.duties = duties(registry)
 
     async def receive(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
         """Accept one message durably, or say why not."""
         read = self.reader.read(content_type, raw, partner=partner.name)
         message = read.message
+        refuse_synthetic(message)
         # A message may carry what has doors of its own; it needs the same permission as there.
         doors = [door for door in DOORS if door[0] in message]
         for payload, operation in doors or [(one, "submit") for one in CONTENT if one in message]:
@@ -147,17 +160,17 @@ class Hub(Running):
             return await self._decide(partner, reference, raw, key, decision, named)
         if "acknowledgement" in message:
             said = message["acknowledgement"]
-            return await self.collector.acknowledge(
-                partner, str(said["delivery_id"]), str(said["code"])
-            )
+            return await self._acknowledged(partner, str(said["delivery_id"]), str(said["code"]))
         if "notification" in message:
             return await self.noticing.notifier.notice(partner, raw, key, message["notification"])
+
+        receiver = self._receiver
 
         def meaning(session: Session, incoming: Incoming) -> Accepted | Refused:
             user = user_of(partner, message)
             check_author(session, partner, user, message.get("event"), incoming.now)
             told = replace(incoming, user=user)
-            return self._receiver.receive(session, told, message, noted(read))
+            return receiver.receive(session, told, message, noted(read))
 
         sent = sent_tree(message)
         heads = heads_of(str(sent["episode_id"]), sent)
@@ -175,6 +188,7 @@ class Hub(Running):
     async def disclose(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
         """Take a decision to share without consent, or a request for one (N13)."""
         message = self.reader.read(content_type, raw, partner=partner.name).message
+        refuse_synthetic(message)
         if "disclosure" not in message:
             fault = Fault(Code.REQUIRED, "/disclosure", "send the decision that was taken")
             raise InvalidContent(Code.REQUIRED, "this door takes disclosures", (fault,))
@@ -211,10 +225,13 @@ class Hub(Running):
         decision: Tree,
         named: str | None = None,
     ) -> Receipt:
+        refuse_synthetic_id(episode_id)
+        recorder = self._recorder
+
         def meaning(session: Session, incoming: Incoming) -> Accepted | Refused:
             user = named or partner.acting or str(decision.get("recorded_by", ""))
             check_user(session, partner, user, "author", incoming.now)
-            return self._recorder.record(session, incoming, episode_id, decision)
+            return recorder.record(session, incoming, episode_id, decision)
 
         return await self._acceptor.accept(partner, CANONICAL, raw, key, meaning, episode_id)
 
@@ -296,11 +313,14 @@ class Hub(Running):
 
     async def inbox(self, partner: Partner, after: int, limit: int) -> Tree:
         """Return what waits for the partner."""
-        return await self.collector.inbox(partner, after, limit)
+        found = await self.collector.inbox(partner, after, limit)
+        tests = self.probes.waiting(partner) if not after else []
+        return {**found, "deliveries": [*found["deliveries"], *tests]} if tests else found
 
     async def fetch(self, partner: Partner, delivery_id: str) -> Rendered:
         """Render one waiting delivery; the gate runs now."""
-        return await self.collector.fetch(partner, delivery_id)
+        test = self.probes.fetch(partner, delivery_id)
+        return test if test is not None else await self.collector.fetch(partner, delivery_id)
 
     async def acknowledge(self, partner: Partner, delivery_id: str, raw: bytes) -> Receipt:
         """Take the receiver's word on one delivery: ``{"code": "APPLIED"}``."""
@@ -309,7 +329,11 @@ class Hub(Running):
         if unknown:
             fault = Fault(Code.UNKNOWN_FIELD, "", "send code, and rejected_reason if you like")
             raise InvalidContent(Code.UNKNOWN_FIELD, "unknown field", (fault,))
-        return await self.collector.acknowledge(partner, delivery_id, str(body.get("code", "")))
+        return await self._acknowledged(partner, delivery_id, str(body.get("code", "")))
+
+    async def _acknowledged(self, partner: Partner, delivery_id: str, code: str) -> Receipt:
+        test = self.probes.acknowledge(partner, delivery_id, code)
+        return test or await self.collector.acknowledge(partner, delivery_id, code)
 
     async def message(self, partner: Partner, message_id: str) -> Tree:
         """Return what became of a message that this partner sent."""

@@ -13,7 +13,7 @@ import time
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -137,6 +137,14 @@ class Metrics:
         """Count a message that came again."""
         self.messages.labels(partner, "repeated").inc()
         self.last.labels(partner).set(time.time())
+
+    def heard(self) -> dict[str, datetime]:
+        """Return when the last message of each partner was taken, since this process began."""
+        return {
+            sample.labels["partner"]: datetime.fromtimestamp(sample.value, UTC)
+            for metric in self.last.collect()
+            for sample in metric.samples
+        }
 
     def withheld(self, code: str) -> None:
         """Count a delivery that ended unsent."""

@@ -33,9 +33,16 @@ class Noticing:
         """Wire the services; *parse* is the strict reader of bare JSON."""
         self.notifier = Notifier(store, digester, clock)
         self.matcher = Matcher(store, registry, digester, clock, handover)
-        self.matches = Matches(store, registry, digester, clock, handover)
-        self._reader = reader
+        self._parts = (digester, clock, handover)
+        self._store = store
         self._parse = parse
+        self.adopt(registry, reader)
+
+    def adopt(self, registry: Registry, reader: Reader) -> None:
+        """Match, decide and read with these partners and mappings from now on."""
+        self.matcher.registry = registry
+        self.matches = Matches(self._store, registry, *self._parts)
+        self._reader = reader
 
     async def take(self, partner: Partner, content_type: str, raw: bytes, key: str) -> Receipt:
         """Take the notification in *raw*, of this type.

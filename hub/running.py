@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
+from hub.activating import Activation
 from hub.domain.exchange import State, Tree
 from hub.errors import Unavailable
 from hub.metrics import Metrics, Reading
@@ -36,6 +37,7 @@ class Running:
     source: HintSource | None = None
     brake: Brake | None = None
     consumer: Consumer | None = None
+    activation: Activation | None = None
 
     async def readiness(self) -> Mapping[str, Any]:
         """Return whether the hub can accept, by part; a missing broker delays, and is said."""

@@ -16,6 +16,7 @@ import uvloop
 from adapters.certificates import handed_on
 from adapters.destinations.courier import Courier
 from adapters.issuer import Issuer, Recognisers
+from adapters.mesh.site import load_mesh
 from adapters.partners.profiles import load_registry
 from adapters.tokens import TokenDesk
 from hub.api.app import create_app, create_metrics_app, create_operator_app
@@ -26,9 +27,18 @@ from hub.bootstrap import CONSENT, Role, compose, token_desk, topology
 from hub.bounds import CLOSING_SECONDS
 from hub.checkup import site_of
 from hub.domain.exchange import Tree
-from hub.doors import amqp_door, mesh_door, mllp_door, refuse_unfit_senders, sftp_doors
+from hub.doors import (
+    amqp_door,
+    mesh_door,
+    mllp_door,
+    refuse_other_queues,
+    refuse_unfit_senders,
+    refuse_without_mesh,
+    sftp_doors,
+)
 from hub.hub import Hub
 from hub.logging import configure, log
+from hub.partner_life import PartnerLife
 from hub.settings import Settings
 from mappings.formats.artefacts.publish import artefacts
 from mappings.translator import Translator
@@ -103,9 +113,18 @@ async def _serve(settings: Settings, role: Role) -> None:
         loop.add_signal_handler(number, stop.set)
     async with compose(settings, role) as hub, AsyncExitStack() as working:
         calm_collector()
+        if hub.activation is not None:
+            hub.activation.checks += [
+                partial(refuse_unsafe_start, settings),
+                partial(refuse_unfit_senders, settings),
+                partial(refuse_without_mesh, load_mesh(settings.config_dir)),
+                partial(refuse_other_queues, hub.registry),
+            ]
         if role != "api":
             await working.enter_async_context(mesh_door(hub, settings))
-            await working.enter_async_context(sftp_doors(hub, settings.bounds.body_bytes))
+            folders = await working.enter_async_context(sftp_doors(hub, settings.bounds.body_bytes))
+            if hub.activation is not None:
+                hub.activation.followers.append(folders.follow)
             await working.enter_async_context(amqp_door(hub, settings, topology()))
         contact = hub.registry.support_contact
         await working.enter_async_context(
@@ -134,7 +153,7 @@ async def _serve(settings: Settings, role: Role) -> None:
                 app,
                 settings,
                 support_contact=contact,
-                operator=create_operator_app(hub, site=site_of(hub)),
+                operator=create_operator_app(hub, site=site_of(hub), life=PartnerLife(hub)),
             ),
         ):
             await stop.wait()

@@ -66,7 +66,7 @@ class FhirDestination:
     ) -> None:
         self._url = url
         self._limits = limits or FhirLimits()
-        self._breaker = breaker or Breaker()
+        self.breaker = breaker or Breaker()
         self._turns = asyncio.Semaphore(self._limits.at_once)
         headers = {
             "user-agent": "ecaf-hub",
@@ -123,7 +123,7 @@ class FhirDestination:
         headers = {"ecaf-message-type": parcel.message_type}
         if parcel.possible_duplicate:
             headers["ecaf-possible-duplicate"] = "true"
-        async with self._turns, self._breaker.guard():
+        async with self._turns, self.breaker.guard():
             answer = await self._post(parcel.body, headers)
             code = _judge(answer, message_id)
         delivered = code == "ok" and parcel.message_type not in HANDED_OVER

@@ -31,14 +31,14 @@ class MeshDestination:
         """Send by *mailbox*, which others may share, to where *route* says."""
         self._mailbox = mailbox
         self._route = route
-        self._breaker = breaker or Breaker()
+        self.breaker = breaker or Breaker()
 
     async def send(self, parcel: Parcel) -> Outcome:
         """Hand one parcel to MESH; raises `Unavailable` or `Rejected` as `Mailbox.send` does."""
         if parcel.thin:
             raise Rejected(Code.CONTENT_TYPE, "MESH carries whole messages and nothing else")
         content = parcel.message_type in CONTENT_TYPES
-        async with self._breaker.guard():
+        async with self.breaker.guard():
             given = await self._mailbox.send(
                 self._route.mailbox,
                 parcel.body,

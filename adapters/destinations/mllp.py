@@ -63,7 +63,7 @@ class MllpDestination:
         self._host, self._port, self._tls = host, port, tls
         self._way = Way(host, reach=reach, resolve=resolve)
         self._limits = limits or MllpLimits()
-        self._breaker = breaker or Breaker()
+        self.breaker = breaker or Breaker()
         self._turn = asyncio.Lock()
         self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -90,7 +90,7 @@ class MllpDestination:
         except TimeoutError:
             raise Unavailable(Code.UNAVAILABLE, "the receiver is busy with others") from None
         try:
-            async with self._breaker.guard():
+            async with self.breaker.guard():
                 codes = await self._carry(messages, parcel.attempt, until)
         finally:
             self._turn.release()

@@ -21,14 +21,14 @@ class SftpDestination:
     def __init__(self, line: SftpLine, *, breaker: Breaker | None = None) -> None:
         """Write by *line*, into the folder of its place."""
         self._line = line
-        self._breaker = breaker or Breaker()
+        self.breaker = breaker or Breaker()
 
     async def send(self, parcel: Parcel) -> Outcome:
         """Write one file; raises `Unavailable` or, where the server forbids it, `Rejected`."""
         if parcel.thin:
             raise Rejected(Code.CONTENT_TYPE, "SFTP carries whole messages and nothing else")
         name = f"{parcel.delivery_id}.{ending_of(parcel.content_type)}"
-        async with self._breaker.guard(), self._line.session() as sftp:
+        async with self.breaker.guard(), self._line.session() as sftp:
             try:
                 whole = await put(sftp, self._line.place.folder, name, parcel.body)
             except (asyncssh.SFTPPermissionDenied, asyncssh.SFTPNoSuchPath) as no:

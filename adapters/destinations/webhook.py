@@ -70,7 +70,7 @@ class WebhookDestination:
         self._public_url = public_url
         self._now = now
         self._limits = limits or WebhookLimits()
-        self._breaker = breaker or Breaker()
+        self.breaker = breaker or Breaker()
         self._turns = asyncio.Semaphore(self._limits.at_once)
         # While a secret is replaced, both sign: the receiver takes the one that it has.
         self._signers = [_signer(one) for one in (secret, next_secret) if one is not None]
@@ -96,7 +96,7 @@ class WebhookDestination:
         """
         body = thin.notice(parcel, self._public_url) if parcel.thin else parcel.body
         kind = thin.CONTENT_TYPE if parcel.thin else parcel.content_type
-        async with self._turns, self._breaker.guard():
+        async with self._turns, self.breaker.guard():
             self._refuse_gone()
             status = await self._post(body, self._headers(parcel, kind, body))
             if status.code == httpx.codes.GONE:

@@ -16,6 +16,7 @@ from typing import Final, Protocol, TypeVar
 
 from adapters.doors.amqp_replies import SOUND, reply
 from hub.domain.partner import AmqpUser, Partner, Registry
+from hub.domain.suspension import refuse_suspended
 from hub.errors import Code, Fault, Forbidden, HubError, Malformed, Unauthorised, Unavailable
 from hub.ports import Clock, Handover, Store
 from hub.services.carried import Carried
@@ -101,9 +102,16 @@ class AmqpDoor:
         return (*sorted(self._senders), UNREAD)
 
     async def ready(self, queue: str) -> None:
-        """Wait until the hub can record, and what could not be answered before is answered."""
+        """Wait until the hub can record, its partner is not suspended, and what could not be
+        answered before is answered.
+        """
         pause = self._limits.least_seconds
         while True:
+            name, _ = self._senders.get(queue, ("", ""))
+            partner = self._hub.registry.partners.get(name)
+            if partner is not None and partner.suspended is not None:
+                await asyncio.sleep(self._limits.least_seconds)
+                continue
             try:
                 await self._hub.store.counts()
                 if queue in self._owed:
@@ -174,6 +182,7 @@ class AmqpDoor:
             remedy = "set the property user_id to your user at the broker, which checks it"
             fault = Fault(Code.UNAUTHENTICATED, "user_id", remedy)
             raise Unauthorised(Code.UNAUTHENTICATED, "nobody vouches for the sender", (fault,))
+        refuse_suspended(partner.suspended)
         if not sender.sends or not partner.accredited(self._hub.clock.now().date()):
             fault = Fault(Code.ORG_NOT_ACCREDITED, remedy=_ACCREDITED)
             raise Forbidden(Code.ORG_NOT_ACCREDITED, "the sender is not accredited today", (fault,))

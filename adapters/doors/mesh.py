@@ -197,6 +197,9 @@ class MeshDoor:
         except HubError as error:
             await self._leave("-", error, facts, "mesh.stranger")
             return
+        if known.partner.suspended is not None:
+            self._rest(message_id, self._limits.again_seconds)
+            return  # MESH keeps it; it is taken when the suspension ends
         await self._from(known, letter, content, facts)
 
     async def _from(

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from adapters.mllp.header import Header
 from hub.domain.partner import MllpSender, Partner, Registry
+from hub.domain.suspension import refuse_suspended
 from hub.errors import Code, Fault, Forbidden, Unauthorised
 
 _NAMES: Final = "have MSH-3, MSH-4 and the client certificate entered in the partner profile"
@@ -99,6 +100,7 @@ def _is(peer: Peer, sender: MllpSender | None) -> bool:
 
 def _accredited(partner: Partner, day: date) -> None:
     """Refuse who may not come in today, as the HTTP door does (`domain.md` 5.1)."""
+    refuse_suspended(partner.suspended)
     if partner.accredited(day):
         return
     remedy = "have accreditation, stage and signed protocol looked at by the sponsoring authority"

@@ -104,6 +104,9 @@ class SftpDoor:
         A file is taken when two looks in a row saw it alike: not everybody renames.  One that the
         server does not let us deal with goes behind all others, and holds up none.
         """
+        partner = self.hub.registry.partners.get(self.name)
+        if partner is None or partner.suspended is not None:
+            return 0  # what lies there is taken when the suspension ends
         if not await self._turn():
             return 0
         async with self.line.session() as sftp:

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from adapters.destinations.plugged import GROUP, names
 from adapters.partners.mesh import read_route
 from adapters.partners.mllp import mllp_address
+from adapters.partners.rotations import successor
 from adapters.partners.sftp import Files, read_place
-from adapters.partners.values import matching, reach_of
+from adapters.partners.values import line, matching, reach_of
 from adapters.partners.waits import waits
 from hub.domain.partner import Channel, Delivering
 from hub.positioned import Fields, Value
@@ -25,7 +27,9 @@ CHANNELS: Final[tuple[Channel, ...]] = (
     "mesh",
     "fhir",
     "sftp",
+    "adapter",
 )
+_ADAPTER: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 _OPERATION: Final = "/$process-message"
 _LONGEST: Final = 128
 _FORMAT: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,63}", re.ASCII)
@@ -39,7 +43,7 @@ def read_delivering(value: Value, config_dir: Path, *, answered: bool = False) -
     told = value.mapping(
         "channel", "url", "body", "content", "notification", "answers", "secret_file", "ca_file",
         "cert_file", "key_file", "retry", "mailbox", "workflows", "delivered",
-        "next_secret_file", "reach", "hosts_file",
+        "next_secret_file", "reach", "hosts_file", "adapter",
     )  # fmt: skip
     channel_value = told.need("channel")
     channel = next(c for c in CHANNELS if c == channel_value.one_of(*CHANNELS))
@@ -54,6 +58,10 @@ def read_delivering(value: Value, config_dir: Path, *, answered: bool = False) -
 def _read(channel: Channel, told: Fields, value: Value, config_dir: Path) -> Delivering:
     """Return how a partner is reached by its channel."""
     following = told.get("next_secret_file")
+    if channel == "adapter":
+        return _by_plug_in(told, config_dir)
+    if (given := told.get("adapter")) is not None:
+        given.error(f"means nothing for the channel {channel}")
     if channel == "sftp":
         return _by_sftp(told, config_dir)
     if (given := told.get("hosts_file")) is not None:
@@ -93,8 +101,25 @@ def _read(channel: Channel, told: Fields, value: Value, config_dir: Path) -> Del
         secret_file=None if secret is None else secret_file(secret, config_dir),
         ca_file=None if trusted is None else inside(trusted, config_dir),
         retry=waits(told.get("retry")),
-        next_secret_file=None if following is None else secret_file(following, config_dir),
+        next_secret_file=_following(following, secret, config_dir),
     )
+
+
+def _following(given: Value | None, secret: Value | None, config_dir: Path) -> Path | None:
+    """Return the secret that signs as well: as the profile says, or the successor that stands
+    beside the secret while `ecaf partners rotate-key` replaces it.
+    """
+    if given is not None:
+        return secret_file(given, config_dir)
+    if secret is None:
+        return None
+    path = successor(secret_file(secret, config_dir))
+    if not path.exists():
+        return None
+    wrong = permission_fault(path)
+    if wrong is not None:
+        secret.error(f"its successor {path.name} {wrong}")
+    return path
 
 
 def _over_mllp(told: Fields, value: Value, config_dir: Path) -> Delivering:
@@ -198,6 +223,39 @@ def _by_sftp(told: Fields, config_dir: Path) -> Delivering:
         answers=_format(told.get("answers")),
         retry=waits(told.get("retry")),
         sftp=read_place(told, files_of(config_dir)),
+    )
+
+
+def _by_plug_in(told: Fields, config_dir: Path) -> Delivering:
+    """Read by which plug-in a partner is reached: whole messages, in formats that are named; what
+    its address and files mean is the plug-in's.
+    """
+    for name in ("mailbox", "workflows", "delivered", "hosts_file"):
+        if (given := told.get(name)) is not None:
+            given.error("means nothing for the channel adapter")
+    body, named = told.get("body"), told.need("adapter")
+    if body is not None and body.one_of("full", "thin") == "thin":
+        body.error("an adapter carries whole messages: body: full")
+    name = matching(named, _ADAPTER, "the name of an adapter")
+    if name not in names():
+        known = ", ".join(names()) or "none is"
+        named.error(f"is not installed (entry points {GROUP}); installed: {known}")
+    url, secret = told.get("url"), told.get("secret_file")
+    files = {part: told.get(part) for part in ("ca_file", "cert_file", "key_file")}
+    trusted, cert, key = files.values()
+    return Delivering(
+        channel="adapter",
+        body="full",
+        content=_format(told.need("content")) or "",
+        notification=_format(told.need("notification")) or "",
+        answers=_format(told.get("answers")),
+        url=None if url is None else line(url),
+        secret_file=None if secret is None else secret_file(secret, config_dir),
+        ca_file=None if trusted is None else inside(trusted, config_dir),
+        cert_file=None if cert is None else inside(cert, config_dir),
+        key_file=None if key is None else secret_file(key, config_dir),
+        retry=waits(told.get("retry")),
+        adapter=name,
     )
 
 

@@ -74,10 +74,9 @@ def create_keys(folder: Path, *, names: Iterable[str] = (), partners: Iterable[s
         keys.partner_keys[partner] = folder / f"keys/{low}.key"
         keys.jwks[partner] = folder / f"keys/{low}.jwks.json"
         keys.webhook_secrets[partner] = folder / f"secrets/{low}.webhook"
-        _partner_key(keys.partner_keys[partner], keys.jwks[partner])
+        partner_key(keys.partner_keys[partner], keys.jwks[partner])
         if not keys.webhook_secrets[partner].exists():
-            secret = base64.b64encode(secrets.token_bytes(32)).decode()
-            _write(keys.webhook_secrets[partner], f"whsec_{secret}\n".encode())
+            _write(keys.webhook_secrets[partner], new_secret())
     return keys
 
 
@@ -98,7 +97,53 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _partner_key(private: Path, public: Path) -> None:
+def new_secret() -> bytes:
+    """Return a new secret of Standard Webhooks, as a file holds it."""
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}\n".encode()
+
+
+def keep(path: Path, data: bytes) -> bool:
+    """Write a new file that only its owner may read; ``False``, and it stays, where there is one.
+
+    Folders that are missing are made, for their owner alone.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        _write(path, data)
+    except FileExistsError:
+        return False
+    return True
+
+
+def client_certificate(shown: Path, private: Path, name: str) -> bool:
+    """Make a certificate of its own, and its key, that the hub shows to a partner, unless it is
+    there; ``False`` where it is.  Raises `Misconfigured` if one of the two is missing.
+    """
+    if shown.exists() != private.exists():
+        raise Misconfigured(
+            Code.CONFIGURATION,
+            f"{shown} and {private} belong together: remove the one that is left",
+        )
+    if shown.exists():
+        return False
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    made = (
+        _certificate(subject, subject, key.public_key())
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(authority=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    keep(private, _pem(key))
+    return keep(shown, made.public_bytes(Encoding.PEM))
+
+
+def partner_key(private: Path, public: Path) -> None:
+    """Make a partner's private key and its public JWK Set, unless both are there.
+
+    Raises `Misconfigured` if one of the two is missing.
+    """
     if private.exists() and public.exists():
         return
     if private.exists() or public.exists():

@@ -8,7 +8,7 @@ their own that only their owner may read; a profile never holds one.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from adapters.partners.mesh import alone_at_mesh, read_mesh
 from adapters.partners.mllp import alone, read_mllp
 from adapters.partners.sftp import alone_in_folder, read_sftp
 from adapters.partners.signed import read_signed
+from adapters.partners.suspensions import read_suspensions
 from adapters.partners.values import authority, coded, day, line, matching, optional_line
 from hub.domain.codes import Standing, check
 from hub.domain.partner import (
@@ -70,12 +71,16 @@ def load_registry(config_dir: Path) -> Registry:
             if profile is not None:
                 profiles[profile.partner.name] = profile
     _across(profiles, problems)
+    stopped = read_suspensions(config_dir, problems)
     if problems.errors:
         raise _misconfigured(problems.errors)
     return Registry(
         hub=hub,
         support_contact=support,
-        partners={name: profile.partner for name, profile in profiles.items()},
+        partners={
+            name: replace(profile.partner, suspended=stopped.get(name))
+            for name, profile in profiles.items()
+        },
         credentials={name: profile.credentials for name, profile in profiles.items()},
         coordinators=coordinators,
     )

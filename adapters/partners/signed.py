@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.partners.delivering import secret_file
+from adapters.partners.rotations import successor
 from adapters.partners.values import matching
 from adapters.webhooks.verifiers import STANDARD, maker, names
 from hub.domain.signed import Verifier
@@ -31,6 +32,12 @@ def read_signed(value: Value, config_dir: Path) -> Verifier:
             keys.append(read_secret(path))
         except Misconfigured as wrong:
             item.error(wrong.detail)
+        following = successor(path)
+        if following.exists():
+            try:
+                keys.append(read_secret(following))
+            except Misconfigured as wrong:
+                item.error(wrong.detail)
         if len(keys) > _LIVE:
             item.error("at most two keys, so that one can replace the other")
     if not keys:

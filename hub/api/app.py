@@ -27,6 +27,7 @@ from hub.api.fhir.published import Publish, Published
 from hub.api.guard import Guard
 from hub.api.limits import Limits, Load
 from hub.api.operating import Operating
+from hub.api.partnering import Life, Partnering
 from hub.api.problem import internal, malformed, missing
 from hub.api.token_endpoint import Desk, TokenEndpoint
 from hub.domain.exchange import Tree
@@ -107,9 +108,11 @@ def create_operator_app(
     *,
     limits: Limits | None = None,
     site: Callable[[], Awaitable[Tree]] | None = None,
+    life: Life | None = None,
 ) -> FastAPI:
     """Return the operator's application; serve it on a unix socket with mode 0600 and nowhere
-    else.  *site* looks at what is beside the record (`hub.checkup`).
+    else.  *site* looks at what is beside the record (`hub.checkup`), *life* at the partners
+    (`hub.partner_life`).
     """
     limits = limits or Limits.of(hub.settings.bounds)
     door = Door(hub, Authenticator(hub, None), limits)
@@ -125,6 +128,7 @@ def create_operator_app(
         *Operating(hub).for_operator(),
         *Doctoring(hub, site).for_operator(),
         *Deciding(hub).for_operator(),
+        *Partnering(life, hub.parsed).for_operator(),
     ]
     return _application(hub, door, table, limits)
 

@@ -17,6 +17,7 @@ from hub.api.certified import proxied, refuse_uncertified
 from hub.api.facade import Hub
 from hub.domain.partner import Partner, Registry
 from hub.domain.signed import unsigned
+from hub.domain.suspension import refuse_suspended
 from hub.errors import Code, Fault, Forbidden, Misconfigured, Unauthorised
 from hub.logging import failure, log
 from hub.settings import Settings
@@ -158,6 +159,7 @@ class Authenticator:
 
     def _allowed(self, principal: Principal, operation: str | None) -> Principal:
         """Return *principal* if it may come to the door today, and do *operation*."""
+        refuse_suspended(principal.partner.suspended)
         day = self._hub.clock.now().date()
         if not principal.partner.connected(day):
             raise _not_accredited(

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from hub.domain.accreditation import CONNECTED, WORKING, Pilot, Protocol, Stage, protocol_for
 from hub.domain.certificates import Certified
 from hub.domain.signed import Verifier
+from hub.domain.suspension import Suspension
 
 OPERATIONS = frozenset(
     {"submit", "consent", "index", "notify", "read", "disclose", "vouch", "override"}
@@ -22,7 +23,7 @@ the child index, posting notifications, reading what was released to the partner
 disclosing without consent what a named person decided to disclose (N13), vouching for the
 organisation's practitioners, and seeing past a shield for one view (child protection only)."""
 
-Channel = Literal["webhook", "amqp", "pull", "index", "mllp", "mesh", "fhir", "sftp"]
+Channel = Literal["webhook", "amqp", "pull", "index", "mllp", "mesh", "fhir", "sftp", "adapter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ class Delivering:
     certificate the partner's address may show; all are absolute.  *retry* are the seconds before
     each attempt, where they are not the hub's own.  *mesh* is the partner's mailbox, if that is
     how it is reached.  *next_secret_file* signs webhooks as well, while one secret replaces the
-    other; *reach* says whether the address may lie inside a private network.
+    other; *reach* says whether the address may lie inside a private network;
+    *adapter* names the plug-in that carries, where the channel is none of the hub's own.
     """
 
     channel: Channel
@@ -94,6 +96,7 @@ class Delivering:
     reach: Literal["public", "private"] = "public"
     mesh: MeshRoute | None = None
     sftp: SftpPlace | None = None
+    adapter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,8 @@ class Partner:
     *vouches* is false the hub asks nothing about its practitioners; where it *chooses*, it names
     its episodes itself instead of asking the hub for references.  *acting* is the practitioner
     for whom its system makes the call at hand, if it said.  *answered_at* are the addresses at
-    which it lets FHIR messages be answered that it does not wait for.
+    which it lets FHIR messages be answered that it does not wait for.  *suspended* says that the
+    operator has stopped it for now.
     """
 
     name: str
@@ -129,6 +133,7 @@ class Partner:
     chooses: bool = False
     acting: str | None = None
     answered_at: tuple[str, ...] = ()
+    suspended: Suspension | None = None
 
     def connected(self, on: date) -> bool:
         """Return whether its system may come to the door that day: not merely applied, not

@@ -9,7 +9,7 @@ is shared.  Promises count from when the hub learnt.
 import asyncio
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -41,7 +41,7 @@ class CopiedRegister:
     name: str
     server: ConsentServer
     store: Store
-    recorder: Recorder
+    recorder: Callable[[], Recorder]
     clock: Clock
     handover: Handover
     partner: Partner
@@ -250,7 +250,7 @@ class CopiedRegister:
             message_id=str(uuid4()),
             now=now,
         )
-        outcome = self.recorder.record(
+        outcome = self.recorder().record(
             session, incoming, episode_id, {**record, COPIED_FROM: source}
         )
         if not isinstance(outcome, Accepted):
@@ -275,11 +275,14 @@ class External:
 def registers_of(
     external: Sequence[External],
     store: Store,
-    recorder: Recorder,
+    recorder: Callable[[], Recorder],
     clock: Clock,
     handover: Handover,
 ) -> Registers:
-    """Return the registers of a site; what no external one has is decided by our own."""
+    """Return the registers of a site; what no external one has is decided by our own.
+
+    *recorder* gives who records now: partners may be others by then.
+    """
     site: ConsentRegister = OWN
     by_authority: dict[str, ConsentRegister] = {}
     for one in external:

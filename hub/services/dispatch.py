@@ -146,6 +146,10 @@ class Dispatcher:
             delivery = replace(delivery, evidence={**(delivery.evidence or {}), "unknown": True})
             if self.backoff(delivery.attempts, None, partner.delivering.retry) is None:
                 return self._end(session, delivery, State.QUARANTINED, "ATTEMPTS", now)
+        if partner.suspended is not None:
+            home = case.head.home_authority
+            wait(session, delivery, partner, home, now, Code.SUSPENDED)
+            return None
         try:
             released = ask_gate(case, delivery, partner, self.registry, now)
         except Withheld as withheld:

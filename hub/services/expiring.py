@@ -24,7 +24,7 @@ def expiring(registry: Registry, today: date) -> Iterator[Finding]:
 def _of(name: str, partner: Partner, held: Credentials, today: date) -> Iterator[Finding]:
     where = {"partner": name}
     profile = f"partners/{name}.yaml"
-    then = "ecaf config check, and start the hub anew"
+    then = "ecaf config activate"
     until = max((key.expires_on for key in held.api_keys), default=None)
     for key in held.api_keys:
         if held.keys or key.expires_on < (until or today):

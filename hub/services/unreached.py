@@ -2,7 +2,7 @@
 
 A recall (N10) or correction (N14) must never vanish (`domain.md` 4.4: all later content is blocked
 until N10 is acknowledged, and it is not dropped after some retries).  Where its recipient's
-protocol has lapsed, where it was suspended, or where no connected system serves it any more, it
+protocol has lapsed, where it is suspended, or where no connected system serves it any more, it
 stays on its lane before everything else.  The recipient's administrator and the owner of its
 protocol hear of it at once, because somebody has to ask for the copies in other ways, and so does
 the data protection lead of the family's authority.
@@ -36,6 +36,7 @@ def unreached(
     at: datetime,
     episode_id: str,
     delivery_id: str | None = None,
+    code: Code = Code.ORG_NOT_ACCREDITED,
 ) -> Iterator[Alert]:
     """Yield who is told that *service* cannot be asked for its copies; nothing about other messages
     than recalls.  *about* is what makes it one occasion: the delivery, or the message behind it.
@@ -43,7 +44,7 @@ def unreached(
     if message_type not in RECALLS:
         return
     organisation = partner.organisation if partner else service.partition("/")[0]
-    reason = Code.ORG_NOT_ACCREDITED.value if partner else "NO_PARTNER"
+    reason = code.value if partner else "NO_PARTNER"
     for audience in (
         f"administrator:{organisation}",
         f"protocol-owner:{organisation}",

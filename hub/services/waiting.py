@@ -1,5 +1,6 @@
-"""Waiting for a register of consent, for somebody who may receive, or with a recall for an
-organisation to be accredited again: what cannot be released for now is neither sent nor ended.
+"""Waiting for a register of consent, for somebody who may receive, for the end of a suspension, or
+with a recall for an organisation to be accredited again: what cannot be released for now is neither
+sent nor ended.
 
 It keeps its place at the head of its lane, is counted as no attempt, and is tried again until its
 register vouches for its decisions, somebody eligible is there (`domain.md` 1.4), or the family says
@@ -53,7 +54,7 @@ def wait(
 ) -> None:
     """Leave *delivery* waiting for *code* to pass, and say so at once where it is a recall."""
     hold(session, delivery, now, code)
-    if code is not Code.ORG_NOT_ACCREDITED:
+    if code not in (Code.ORG_NOT_ACCREDITED, Code.SUSPENDED):
         return
     about = delivery.delivery_id
     for alert in unreached(
@@ -65,5 +66,6 @@ def wait(
         at=now,
         episode_id=delivery.episode_id,
         delivery_id=about,
+        code=code,
     ):
         session.add_alert(alert)

@@ -67,7 +67,7 @@ def why_not(
             "no connected partner serves this service, which is ORGANISATION/TYPE, such as "
             "HOU-A/HOUS",
             "give it as ecaf consent matrix shows it; or connect its partner: name the service in "
-            "partners/NAME.yaml (adapters/README.md), ecaf config check, start the hub anew",
+            "partners/NAME.yaml (adapters/README.md), ecaf config check, ecaf config activate",
         )
         return _answer(episode_id, service, stopped, None)
     mine = [one for one in session.deliveries(episode_id) if one.service == service]
@@ -186,7 +186,7 @@ def _no(
 def _accreditation(head: EpisodeHead, partner: Partner, no: Withheld, now: datetime) -> Cause:
     """Return which of the conditions of accreditation fails today."""
     on, profile = now.date(), f"partners/{partner.name}.yaml"
-    then = "ecaf config check, and start the hub anew"
+    then = "ecaf config activate"
     about: dict[str, Any] = {"organisation": partner.organisation}
     home = (head.facts or {}).get("receiving_authority", head.home_authority)
     protocol = protocol_for(partner.protocols, home)
@@ -288,7 +288,7 @@ def _handed_over(
             "KEY_EXPIRED",
             "it waits to be fetched, and every key of the partner has expired",
             f"ecaf keys init --partner {partner.name} shows how keys are made; "
-            f"partners/{partner.name}.yaml: credentials; start the hub anew",
+            f"partners/{partner.name}.yaml: credentials; ecaf config activate",
             {**about, "expired_on": str(max(key.expires_on for key in held))},
         )
     if not fetched:
@@ -318,6 +318,13 @@ def _pending(
 ) -> Cause:
     due = one.next_attempt_at
     about |= {"attempts": one.attempts, "next": None if due is None else at(due)}
+    if partner.suspended is not None:
+        return Cause(
+            "SUSPENDED",
+            f"the partner is suspended ({partner.suspended.reason}); what waits for it is kept",
+            f"ecaf partners resume {partner.name}",
+            {**about, "since": at(partner.suspended.since)},
+        )
     if one.reason in {Code.UNAVAILABLE.value, Code.OUTCOME_UNKNOWN.value, Code.TOPOLOGY.value}:
         last = [
             str(row.facts.get("said", ""))

@@ -21,6 +21,7 @@ from hub.api.app import create_app, create_operator_app
 from hub.domain.events import WIRE
 from hub.domain.partner import ApiKey, Coordinator, Credentials, Delivering, Registry
 from hub.hub import Hub
+from hub.partner_life import PartnerLife
 from hub.serving import consent_in_fhir
 from hub.settings import Listen, Settings
 from tests import builders as b
@@ -129,7 +130,7 @@ class Door:
             settings, registry, world.clock, world.store, world.digester, reader, reader, parse
         )
         self.app = create_app(self.hub, consent=partial(consent_in_fhir, self.hub))
-        self.operator = create_operator_app(self.hub)
+        self.operator = create_operator_app(self.hub, life=PartnerLife(self.hub))
         self.before = {"open": self._tables(), "other": self._tables()}
         asyncio.run(self._shield())
         self.before["shielded"] = self._tables()
@@ -298,6 +299,14 @@ BODIES: Final = {
         "reason": "TRY_AGAIN",
         "by": user or "op-1",
     },
+    "POST /admin/partners/{name}": lambda _ref, user: {
+        "action": "suspend",
+        "reason": "TEST",
+        "by": user or "op-1",
+    },
+    "POST /admin/partners/{name}/test": lambda _ref, _user: {},
+    "POST /admin/partners/{name}/remove": lambda _ref, _user: {},
+    "POST /admin/config/activate": lambda _ref, user: {"by": user or "op-1"},
     "POST /admin/replay": lambda ref, _user: {"query": {"episode": ref}, "as_it_was": True},
     "POST /admin/consent/preview": _decision,
 }  # fmt: skip

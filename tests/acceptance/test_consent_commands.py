@@ -15,6 +15,7 @@ from hub.api.app import create_operator_app
 from hub.checkup import site_of
 from hub.cli import app
 from hub.hub import Hub
+from hub.partner_life import PartnerLife
 from tests import builders
 from tests.acceptance.real_hub import real_hub
 from tests.acceptance.test_explain import SECRET, _delivered
@@ -111,7 +112,7 @@ async def answers(file: Path, *where: str) -> dict[str, Any]:
 @asynccontextmanager
 async def operator_socket(hub: Hub, place: Path) -> AsyncIterator[Path]:
     """Serve the operator's application of a running hub."""
-    app = create_operator_app(hub, site=site_of(hub))
+    app = create_operator_app(hub, site=site_of(hub), life=PartnerLife(hub))
     config = uvicorn.Config(app, uds=str(place), log_level="critical")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())

@@ -20,7 +20,7 @@ from adapters.partners.site import Site
 from hub.bootstrap import compose, topology, translator
 from hub.domain.partner import Partner
 from hub.hub import Hub
-from hub.reaching import destinations
+from hub.reaching import Carriers
 from hub.secrets import Secret
 from hub.serving import calm_collector
 from hub.settings import Settings
@@ -210,17 +210,15 @@ async def embedded(folder: Path, broker: str, database: str) -> AsyncIterator[Co
     hub = Hub(settings, registry, SystemClock(), store, vault, both, both, parse)
     async with _transport(broker) as transport:
         hub.transport = transport
-        carriers, closing = destinations(hub)
-        workers = Workers(
-            hub.dispatcher(carriers).deliver, store, hub.clock, hub.hints, concurrency=IN_FLIGHT
-        )
+        carriers = Carriers(hub)
+        carriers.adopt(carriers.prepare(registry))
+        workers = Workers(carriers.deliver, store, hub.clock, hub.hints, concurrency=IN_FLIGHT)
         workers.start()
         try:
             yield Course(InProcess(hub), transport)
         finally:
             await workers.stop()
-            for each in closing:
-                await each.close()
+            await carriers.close()
             await store.close()
 
 

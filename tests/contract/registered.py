@@ -54,7 +54,9 @@ class Registered(World):
         super().__init__(store=store, partners=partners)
         self.server = server
         external = [External("county", authorities, server, lease)] if server else []
-        self.registers = registers_of(external, self.store, self.recorder, self.clock, self.hints)
+        self.registers = registers_of(
+            external, self.store, lambda: self.recorder, self.clock, self.hints
+        )
         parts = (self.store, self.registry, self.translator, self.digester, self.clock)
         self.dispatcher = Dispatcher(
             *parts, self.doubles, self.hints, self.backoff, "w1", timedelta(seconds=60),

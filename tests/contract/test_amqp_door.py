@@ -15,6 +15,7 @@ from hub.errors import Code, Misconfigured, Unavailable
 from messaging.channel import Disposition
 from messaging.errors import ChannelFull, TransportError, TransportUnavailable, Unroutable
 from tests.contract.amqp_post import QUEUE, Post
+from tests.unit.services.world import suspended
 
 PATIENT = AmqpLimits(hold_seconds=60.0, least_seconds=0.001, most_seconds=0.01)
 
@@ -181,3 +182,17 @@ async def test_a_site_of_which_nobody_sends_opens_no_door(post: Post) -> None:
 
     async with amqp_door(post.hub, post.hub.settings, topology()) as intake:
         assert intake is None
+
+
+async def test_a_suspended_partners_queue_is_not_read(post: Post) -> None:
+    """What lies there stays there until the suspension ends; what was in hand is refused."""
+    await post.world.shared()
+    post.hub.registry = suspended(post.hub.registry, "EHM-A")
+    waiting = asyncio.create_task(post.door.ready(QUEUE))
+    done, _ = await asyncio.wait({waiting}, timeout=0.1)
+
+    assert done == set()
+    assert await post.take() is Disposition.ACK
+    assert post.answers()[0]["code"] == "E_SUSPENDED"
+    post.hub.registry = suspended(post.hub.registry)
+    await asyncio.wait_for(waiting, 60)

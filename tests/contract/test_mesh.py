@@ -12,7 +12,7 @@ from adapters.destinations.mesh import AGAIN, MeshDestination
 from hub.domain.exchange import State
 from hub.doors import mesh_door
 from hub.errors import Code, Unavailable
-from hub.reaching import destinations
+from hub.reaching import Carriers
 from hub.secrets import Secret
 from messaging.retry import SCHEDULE
 from tests import builders as b
@@ -26,7 +26,7 @@ from tests.contract.mesh_post import (
     opened,
 )
 from tests.servers.mesh import HUB, TRUST, MeshSandbox
-from tests.unit.services.world import World, appointment
+from tests.unit.services.world import World, appointment, suspended
 
 
 @pytest.fixture
@@ -110,6 +110,20 @@ async def test_a_message_is_recorded_answered_and_then_acknowledged(post: Post) 
     assert answer.json["status"] == "accepted"
     assert (answer.json["mesh_message_id"], answer.json["message"]) == (name, "EHM-77")
     assert answer.mex["localid"] == f"a.{name}"
+
+
+async def test_what_a_suspended_partner_sent_stays_in_the_mailbox(post: Post) -> None:
+    """It is neither refused nor acknowledged: it is taken when the suspension ends."""
+    post.hub.registry = suspended(post.hub.registry, "EHM-A")
+    name = post.send(b"{}", local_id="EHM-95")
+    await post.door.round()
+
+    assert post.sandbox.status(name) != "acknowledged"
+    assert (post.answers(), post.refusals()) == ([], [])
+    post.hub.registry = suspended(post.hub.registry)
+    post.door._aside.clear()
+    await post.door.round()
+    assert post.sandbox.status(name) == "acknowledged"
 
 
 async def test_the_same_message_again_is_answered_the_same(post: Post) -> None:
@@ -437,11 +451,11 @@ async def test_a_site_with_a_mailbox_looks_into_it(
         name = post.send(b"{}", local_id="EHM-90")
         mine = {"EHM-A": post.world.partners["EHM-A"]}
         post.hub.registry = replace(post.hub.registry, partners=mine)
-        carriers, closing = destinations(post.hub)
+        carriers = Carriers(post.hub)
+        made = carriers.prepare(post.hub.registry)
         async with mesh_door(post.hub, post.hub.settings), asyncio.timeout(60):
             while post.sandbox.status(name) != "acknowledged":  # noqa: ASYNC110  another process
                 await asyncio.sleep(0.1)
-        for one in closing:
-            await one.close()
+        await carriers.close()
 
-    assert isinstance(carriers["EHM-A"], MeshDestination)
+    assert isinstance(made["EHM-A"].destination, MeshDestination)

@@ -15,6 +15,7 @@ from hub.doors import sftp_doors
 from hub.errors import Code, Rejected, Unavailable
 from tests.contract.sftp_inward import Inward, appointed
 from tests.servers.sftp import SftpServer, sftp_server
+from tests.unit.services.world import suspended
 
 PARCEL = Parcel(
     delivery_id="0d6e9d5e-7f0c-4d7e-9d2e-0a4a3e5b1c11",
@@ -202,6 +203,17 @@ async def test_a_file_is_left_alone_until_it_stops_growing(inward: Inward) -> No
     assert inward.lies() == ["accepted/a.json"]
 
 
+async def test_a_suspended_partners_files_are_left_where_they_are(inward: Inward) -> None:
+    """They are taken when the suspension ends."""
+    await inward.world.shared()
+    inward.drop("a.json", appointed())
+    inward.hub.registry = suspended(inward.hub.registry, "EHM-A")
+    assert (await inward.looked(), inward.lies()) == (0, ["a.json"])
+
+    inward.hub.registry = suspended(inward.hub.registry)
+    assert (await inward.looked(), inward.lies()) == (1, ["accepted/a.json"])
+
+
 async def test_nothing_is_moved_before_it_is_recorded(
     inward: Inward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,4 +309,4 @@ async def test_a_server_that_is_away_is_waited_for(
 async def test_the_doors_of_a_site_are_opened_and_closed(inward: Inward) -> None:
     """Every partner that sends files has its folder looked into while the hub serves."""
     async with sftp_doors(inward.hub) as doors:
-        assert [(one.name, one.line.place.folder) for one in doors] == [("EHM-A", "/out")]
+        assert [(one.name, one.line.place.folder) for one in doors.doors] == [("EHM-A", "/out")]

@@ -26,7 +26,7 @@ from adapters.partners.keys import Keys, create_certificate, create_keys
 from adapters.trust import mutual
 from hub.bootstrap import translator
 from hub.domain.partner import MllpSender
-from hub.errors import Code, Unavailable
+from hub.errors import Code, Forbidden, Unavailable
 from tests.unit.hl7v2.messages import GOLDENS, golden
 from tests.unit.mllp.door import (
     CMS,
@@ -40,7 +40,7 @@ from tests.unit.mllp.door import (
     stored,
     visit,
 )
-from tests.unit.services.world import World
+from tests.unit.services.world import World, suspended
 
 
 async def test_a_visit_becomes_a_notice_to_the_lead(tmp_path: Path) -> None:
@@ -670,3 +670,17 @@ def test_nobody_is_let_in_by_an_empty_proof(peer: Peer, keys: Keys) -> None:
     senders = Senders(lambda: hub.registry, lambda: date(2026, 9, 1))
 
     assert not senders.knows(peer)
+
+
+def test_a_suspended_partner_is_refused_at_the_door(keys: Keys) -> None:
+    """It is known, and told that it is suspended."""
+    from adapters.doors.mllp_senders import Senders
+
+    one = sender("PAS", "RXX01", hosts=frozenset({"h"}))
+    hub = hub_of(World(), keys.ca_cert, {"HV-A": one})
+    registry = suspended(hub.registry, "HV-A")
+    senders = Senders(lambda: registry, lambda: date(2026, 9, 1))
+
+    with pytest.raises(Forbidden) as refused:
+        senders.who(Peer(plain=False, hosts=frozenset({"h"})), read_header(visit()))
+    assert refused.value.code is Code.SUSPENDED

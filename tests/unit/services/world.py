@@ -21,6 +21,7 @@ from hub.domain.accreditation import Protocol
 from hub.domain.carriage import Outcome, Parcel
 from hub.domain.exchange import Decision, Delivery, State
 from hub.domain.partner import Coordinator, Delivering, Partner, Registry, Service
+from hub.domain.suspension import Suspension
 from hub.ports import Destination, Store
 from hub.services.accept import Acceptor
 from hub.services.collect import Collector
@@ -467,3 +468,15 @@ def held(records: Iterable[Tree]) -> list[Decision]:
 
 
 UNDELIVERED = frozenset({State.PENDING, State.SENDING})
+
+
+def suspended(registry: Registry, *names: str) -> Registry:
+    """Return *registry* with these partners, and no others, suspended by the operator."""
+    since = Suspension("TEST", "staff-1", datetime(2026, 9, 1, tzinfo=UTC))
+    return replace(
+        registry,
+        partners={
+            name: replace(one, suspended=since if name in names else None)
+            for name, one in registry.partners.items()
+        },
+    )
