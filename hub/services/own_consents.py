@@ -16,12 +16,20 @@ SHARING: Final = frozenset({"SHARE", "NARROWED", "WIDENED"})
 """States of a record by which something may be shared."""
 
 
+class Scope(NamedTuple):
+    """A caller's part of one decision: what it includes and excludes, and its last day."""
+
+    includes: Sequence[Tree] = ()
+    excludes: Sequence[Tree] = ()
+    until: object = None
+
+
 class Own(NamedTuple):
-    """A caller's part of one decision, and what stood for the same person before it."""
+    """The same beside what stood for the person before it."""
 
     decision: Decision
-    includes: Sequence[Tree]
-    before: Sequence[Tree]
+    scope: Scope
+    before: Scope
     cited_as: str
     """The decision by which the part has stood unchanged; its own id where it changes something."""
 
@@ -40,8 +48,8 @@ def own_decisions(decisions: Iterable[Decision], services: Collection[str]) -> l
             {
                 "consent_decision_id": record.get("consent_decision_id"),
                 "episode_id": record.get("episode_id"),
-                "state": _became(own.before, own.includes) if state in SHARING else state,
-                "scope_includes": own.includes,
+                "state": _became(own.before, own.scope) if state in SHARING else state,
+                "scope_includes": own.scope.includes,
                 "signed_at": record.get("signed_at"),
                 "expires_at": record.get("expires_at"),
             }
@@ -59,33 +67,45 @@ def cited(
 
 def _parts(decisions: Iterable[Decision], services: Collection[str]) -> Iterator[Own]:
     """Yield the part of each decision that names one of *services*, oldest first."""
-    stood: dict[str, tuple[Sequence[Tree], object, str]] = {}
+    stood: dict[str, tuple[Scope, str]] = {}
     for decision in decisions:
         record, person = decision.record, decision.data_subject
-        before = stood.get(person, ((), None, ""))
-        mine = [one for one in record.get("scope_includes", ()) if one.get("service") in services]
-        cut = any(one.get("service") in services for one in record.get("scope_excludes", ()))
-        if record.get("state") not in SHARING or cut:
+        before, same = stood.get(person, (Scope(), ""))
+        scope = Scope(
+            [one for one in record.get("scope_includes", ()) if one.get("service") in services],
+            [one for one in record.get("scope_excludes", ()) if one.get("service") in services],
+            record.get("expires_at"),
+        )
+        if record.get("state") not in SHARING:
             stood.pop(person, None)
-            if mine:
-                yield Own(decision, mine, before[0], decision.decision_id)
-        elif mine:
-            last, same = record.get("expires_at"), before[2]
-            if not same or (mine, last) != before[:2]:
-                same = decision.decision_id
-            stood[person] = (mine, last, same)
-            yield Own(decision, mine, before[0], same)
+            same = decision.decision_id
+        elif scope.includes or scope.excludes:
+            same = same if same and scope == before else decision.decision_id
+            stood[person] = scope, same
+        if scope.includes:
+            yield Own(decision, scope, before, same)
 
 
-def _became(before: Iterable[Any], after: Iterable[Any]) -> str:
+def _became(before: Scope, after: Scope) -> str:
     """Return the state of the part alone.
 
-    >>> _became([], ["a"]), _became(["a", "b"], ["a"])
-    ('SHARE', 'NARROWED')
-    >>> _became(["a"], ["b", "a"]), _became(["a"], ["a"])
-    ('WIDENED', 'SHARE')
+    >>> one, two = Scope(["a"]), Scope(["a", "b"])
+    >>> _became(Scope(), two), _became(two, one), _became(one, two), _became(one, one)
+    ('SHARE', 'NARROWED', 'WIDENED', 'SHARE')
+    >>> _became(one, Scope(["a"], ["x"])), _became(Scope(["a"], ["x"]), one)
+    ('NARROWED', 'WIDENED')
     """
-    was, now = ({json.dumps(one, sort_keys=True) for one in part} for part in (before, after))
-    if was and now < was:
-        return "NARROWED"
-    return "WIDENED" if was and now > was else "SHARE"
+    if not before.includes:
+        return "SHARE"
+    more, fewer = _beyond(after, before), _beyond(before, after)
+    return "SHARE" if more == fewer else "WIDENED" if more else "NARROWED"
+
+
+def _beyond(one: Scope, other: Scope) -> bool:
+    """Return whether *one* opens something that *other* does not."""
+    included = _words(one.includes) - _words(other.includes)
+    return bool(included or _words(other.excludes) - _words(one.excludes))
+
+
+def _words(items: Iterable[Any]) -> set[str]:
+    return {json.dumps(one, sort_keys=True) for one in items}

@@ -208,7 +208,8 @@ def others_are_told() -> None:
             named = one.record.get("scope_includes", ())
             mine = [item for item in named if item["service"] in services]
             if mine:
-                yield own_consents.Own(one, mine, (), one.decision_id)
+                scope = own_consents.Scope(mine)
+                yield own_consents.Own(one, scope, own_consents.Scope(), one.decision_id)
 
     _put(own_consents, "_parts", parts)
 

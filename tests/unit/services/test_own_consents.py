@@ -25,14 +25,25 @@ async def known(world: World, who: str = "HOU-A") -> list[dict[str, Any]]:
     return [dict(one) for one in told["decisions"]]
 
 
-async def decided(world: World, state: str, services: Any, housing: tuple[str, ...]) -> None:
-    """Mia signs a whole new record: all of it for *services*, and these sections for housing."""
+async def decided(
+    world: World,
+    state: str,
+    services: Any,
+    housing: tuple[str, ...],
+    never: tuple[str, ...] = (),
+) -> None:
+    """Mia signs a whole new record: all of it for *services*, and these sections for housing, which
+    is *never* to see others.
+    """
     scope = [
         {"service": one, "section": "all", "sensitive": True, "action": "contribute"}
         for one in services
     ]
     scope += [{"service": "HOU-A/HOUS", "section": section} for section in housing]
-    await world.decide("SCH-A", world.decision(state=state, scope_includes=scope))
+    out = [{"service": "HOU-A/HOUS", "section": section} for section in never]
+    await world.decide(
+        "SCH-A", world.decision(state=state, scope_includes=scope, scope_excludes=out)
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,6 +102,16 @@ async def change(world: World, goal: str) -> None:
 def cited(world: World) -> set[str]:
     """The decisions that housing's last message names."""
     return set(world.last("HOU-A").message["message"]["consent_decision_id"])
+
+
+async def test_what_is_excluded_for_it_is_its_own_part_too(world: World) -> None:
+    """Something taken from housing by an exclusion is told; repeated beside others' news, not."""
+    await decided(world, "NARROWED", b.SERVICES[:3], HOUSING, never=("sec.plan",))
+    told = await known(world)
+    await decided(world, "NARROWED", b.SERVICES[:2], HOUSING, never=("sec.plan",))
+
+    assert told[-1]["state"] == "NARROWED"
+    assert await known(world) == told
 
 
 @pytest.mark.parametrize(
