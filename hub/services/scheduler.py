@@ -124,10 +124,11 @@ class Scheduler:
         """Run one round if it is this process's turn; return how many alerts are new.
 
         *whole*: go through every episode now, however many there are (an operator, or a scenario,
-        has asked for it).
+        has asked for it), whosever turn it is: a process that died has its own for minutes, and
+        what two find at once is recorded once.
         """
         async with self._busy:
-            if not await self.store.take_turn(TURN, self.owner, TURN_SECONDS):
+            if not await self.store.take_turn(TURN, self.owner, TURN_SECONDS) and not whole:
                 return 0
             now = self.clock.now()
             new = await self._ask([""], [d for d in self.duties if d.watch is None], now)

@@ -106,9 +106,9 @@ def cited(world: World) -> set[str]:
 
 async def test_what_is_excluded_for_it_is_its_own_part_too(world: World) -> None:
     """Something taken from housing by an exclusion is told; repeated beside others' news, not."""
-    await decided(world, "NARROWED", b.SERVICES[:3], HOUSING, never=("sec.plan",))
+    await decided(world, "NARROWED", b.SERVICES[:3], HOUSING, never=("sec.family",))
     told = await known(world)
-    await decided(world, "NARROWED", b.SERVICES[:2], HOUSING, never=("sec.plan",))
+    await decided(world, "NARROWED", b.SERVICES[:2], HOUSING, never=("sec.family",))
 
     assert told[-1]["state"] == "NARROWED"
     assert await known(world) == told

@@ -102,6 +102,16 @@ async def test_one_of_several_workers_has_the_turn() -> None:
     assert duty.asked == ["e1", "e3"]
 
 
+async def test_who_is_asked_for_a_whole_round_does_it_in_anybodys_turn() -> None:
+    """A process that died keeps its turn for minutes; what both find is one alert."""
+    duty = Watching(Watch.OPEN)
+    hub = await Hub((duty,)).fill()
+
+    assert await hub.scheduler("dead").round() == 2
+    assert await hub.scheduler("new").round(whole=True) == 0
+    assert duty.asked == ["e1", "e3", "e1", "e3"]
+
+
 async def test_a_duty_that_fails_harms_no_other() -> None:
     """Nothing of the failed unit is kept, and everybody else is asked all the same."""
     bad, good = Watching(Watch.OPEN, fails=lambda e: e == "e1"), Watching(Watch.OPEN, name="b")
