@@ -98,7 +98,8 @@ def known(
 ) -> None:
     """Show what a service had been given of an episode by a day: names of fields, never values.
 
-    A day without a time counts whole.  From the ledger of what left, and acknowledgements.
+    A day without a time counts whole.  From the ledger of what left, and acknowledgements; "as
+    recorded" is yes where the view made again has the digest that was written down before it left.
     """
     moment = at.replace(tzinfo=UTC)
     if at.hour == at.minute == 0:
@@ -113,13 +114,14 @@ def known(
     )
     if as_json:
         return
-    shown = table("given", "what", "delivery", "fields", "acknowledged")
+    shown = table("given", "what", "delivery", "fields", "as recorded", "acknowledged")
     for one in found["given"]:
         shown.add_row(
             day(one["at"]),
             one["what"],
             one["delivery_id"],
             str(one["fields"]),
+            {True: "yes", False: "NO", None: "-"}[one["same"]],
             f"{one['acknowledged'] or '-'} {day(one['acknowledged_at'])}".rstrip(),
         )
     show(shown)

@@ -125,7 +125,7 @@ class Hub(Running):
         self._discloser = Discloser(store, registry, clock, self._acceptor, self.registers)
         self.consent = ConsentLook(store, registry, clock, self.registers)
         self.operations = Operations(
-            store, registry, clock, lambda: renderer, self.hints, self.registers
+            store, registry, clock, lambda: renderer, self.hints, self.registers, digester
         )
         self.noticing.adopt(registry, reader)
         self._viewer = Viewer(store, renderer, digester, clock, registry, self.registers)

@@ -22,10 +22,12 @@ def at_rest(environ: Mapping[str, str], ask: Callable[[Operations], Awaitable[Tr
     registry = load_registry(settings.config_dir)
 
     async def asked() -> Tree:
-        store = SqlStore(settings.database_url.reveal(), FileVault(settings.vault_key_file))
+        vault = FileVault(settings.vault_key_file)
+        store = SqlStore(settings.database_url.reveal(), vault)
         try:
             parts = (store, registry, clock_of(settings))
-            return await ask(Operations(*parts, partial(rendering, settings), Hints()))
+            render = partial(rendering, settings)
+            return await ask(Operations(*parts, render, Hints(), digester=vault))
         finally:
             await store.close()
 

@@ -7,16 +7,27 @@ again from the version and the decisions of then.  No value is shown.
 from datetime import datetime
 from typing import Any
 
-from hub.domain.exchange import Delivery, Tree
+from hub.domain.exchange import Delivery, ReleasedRecord, Tree
 from hub.errors import Code, Missing
-from hub.ports import Session
+from hub.ports import Digester, Session
 from hub.services.access_report import gave, shown_then
 from hub.services.replay import names
 from hub.services.trace import at as printed
+from hub.services.views import CONTENT
 
 
-def known(session: Session, episode_id: str, service: str, at: datetime) -> Tree:
+def known(
+    session: Session,
+    episode_id: str,
+    service: str,
+    at: datetime,
+    digester: Digester | None = None,
+) -> Tree:
     """Return what *service* had been given by *at*, disclosure by disclosure and field by field.
+
+    With *digester*, each content that was sent says whether the view made again is, byte for byte,
+    the one whose digest was written down before it left (``same``); of what else there is in the
+    ledger, and of what was only looked at, nobody can tell, and ``same`` is null.
 
     Each field says when it was first and last given, and whether a receipt of it was acknowledged.
     A recall that was acknowledged by then is named: since that moment the copies are locked or
@@ -24,8 +35,8 @@ def known(session: Session, episode_id: str, service: str, at: datetime) -> Tree
     """
     if session.episode(episode_id) is None:
         raise Missing(Code.NOT_FOUND, "the hub holds no episode of this reference")
-    records = {one.delivery_id: one.released_at for one in session.given(episode_id, service)}
-    ledger = {name: when for name, when in records.items() if when <= at}
+    records = {one.delivery_id: one for one in session.given(episode_id, service)}
+    ledger = {name: one.released_at for name, one in records.items() if one.released_at <= at}
     later = records.keys() - ledger.keys()
     acknowledged = {
         row.delivery_id: (row.at, str(row.facts.get("acknowledged", row.code)))
@@ -43,7 +54,8 @@ def known(session: Session, episode_id: str, service: str, at: datetime) -> Tree
             continue
         told = one.row.delivery_id or ""
         content = session.version(episode_id, one.version)
-        paths = names(shown_then(one, content.tree, decisions)) if content else ()
+        view = shown_then(one, content.tree, decisions) if content else {}
+        paths = names(view)
         said = acknowledged.get(told)
         given.append(
             {
@@ -54,6 +66,7 @@ def known(session: Session, episode_id: str, service: str, at: datetime) -> Tree
                 "acknowledged": None if said is None else said[1],
                 "acknowledged_at": None if said is None else printed(said[0]),
                 "fields": len(paths),
+                "same": _same(digester, records.get(told), view),
                 "decisions": list(one.row.facts.get("decisions", ())),
             }
         )
@@ -75,6 +88,12 @@ def known(session: Session, episode_id: str, service: str, at: datetime) -> Tree
         "fields": [{"field": path, **fields[path]} for path in sorted(fields)],
         "recalled": recalls,
     }
+
+
+def _same(digester: Digester | None, record: ReleasedRecord | None, view: Tree) -> bool | None:
+    if digester is None or record is None or record.message_type not in CONTENT:
+        return None
+    return digester.digest_tree(view) == record.digest
 
 
 def _recalls(one: Delivery, service: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from hub.domain.exchange import Delivery, Tree
 from hub.domain.partner import Partner, Registry
 from hub.errors import Unavailable, Withheld
-from hub.ports import Clock, Handover, Needs, Renderer, Session, Store
+from hub.ports import Clock, Digester, Handover, Needs, Renderer, Session, Store
 from hub.services.alerts import Alerts
 from hub.services.audited import audited
 from hub.services.case import ask_gate, load_case
@@ -45,6 +45,7 @@ class Operations:
     renderer: Callable[[], Renderer]
     handover: Handover
     registers: Registers = OWN_ALONE
+    digester: Digester | None = None
 
     async def trace(self, message_id: str) -> Tree:
         """Return the whole way of one message (`hub.services.trace`)."""
@@ -131,7 +132,8 @@ class Operations:
 
     async def known(self, episode_id: str, service: str, at: datetime) -> Tree:
         """Return what a service had been given by a moment (`hub.services.known`)."""
-        return await self._run(lambda s: known(s, episode_id, service, at), episode_id)
+        seal = self.digester
+        return await self._run(lambda s: known(s, episode_id, service, at, seal), episode_id)
 
     async def replay(self, body: Mapping[str, Any]) -> Tree:
         """Return what a replay would send; with *confirm*, send that (`hub.services.replay`)."""

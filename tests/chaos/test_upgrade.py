@@ -5,6 +5,7 @@ version is this one with one more migration, in a tree of its own: it is run whi
 processes work, and then they are stopped in order and replaced one at a time.
 """
 
+import asyncio
 import os
 import shutil
 import sys
@@ -30,7 +31,9 @@ pytestmark = [
     pytest.mark.slow,
 ]
 Said = Callable[[str], None]
-EPISODES, UPDATES = 10, 8
+EPISODES, UPDATES = 2, 4
+SOME = 10
+"""Receipts between two steps: each step happens under load."""
 REST_SECONDS = 120.0
 API = ("-P", "-m", "hub.cli", "serve", "--role", "api")
 WORKER = ("-P", "-m", "hub.cli", "serve", "--role", "worker")
@@ -116,6 +119,16 @@ async def refused(old: HubProcess) -> None:
     await old.stop()
 
 
+async def load(run: Rig, enough: asyncio.Event) -> int:
+    """Let families' episodes come until *enough*; return how many bursts that were."""
+    bursts = 0
+    while not enough.is_set():
+        bursts += 1
+        async with run.burst(EPISODES, UPDATES):
+            pass
+    return bursts
+
+
 async def replace(old: HubProcess, new: HubProcess) -> None:
     """Stop one in order, and start what takes its place."""
     await old.stop()
@@ -146,23 +159,29 @@ async def test_an_upgrade_under_load_loses_nothing(
         olds = [one(this), one(this)]
         for old in olds:
             await old.start()
-        async with run.burst(EPISODES, UPDATES):
-            await run.moment("receipt", 10)
+        upgraded = asyncio.Event()
+        loading = asyncio.create_task(load(run, upgraded))
+        try:
+            await run.moment("receipt", SOME)
             await upgrade(run, following)
-            await run.moment("receipt", 10)
+            await run.moment("receipt", SOME)
             for old in olds:
                 await replace(old, one(following))
-                await run.moment("receipt", 10)
+                await run.moment("receipt", SOME)
             await run.hub.stop()
             run.hub.set("PYTHONPATH", following["PYTHONPATH"])
             await run.hub.start()
+            await run.moment("receipt", SOME)
+        finally:
+            upgraded.set()
+            bursts = await loading
         rested = await run.settle(REST_SECONDS)
         verdict = run.verdict()
         await refused(one(this))
         monkeypatch.setattr(migrate, "scripts", lambda: scripts_of(tmp_path / "next"))
         unrecorded = await run.undisclosed()
 
-    said(f"upgrade: {verdict}, rest after {rested:.1f} s, seed {seed}")
+    said(f"upgrade: {bursts} bursts, {verdict}, rest after {rested:.1f} s, seed {seed}")
     assert verdict.faults() == {}
     assert unrecorded == []
-    assert verdict.acknowledged == 2 * EPISODES * (3 + UPDATES)
+    assert verdict.acknowledged == bursts * 2 * EPISODES * (3 + UPDATES)

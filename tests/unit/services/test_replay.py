@@ -8,6 +8,7 @@ import pytest
 
 from hub.domain.exchange import State
 from hub.errors import Code, Conflict, InvalidContent, Missing, Rejected, Unavailable
+from hub.services.access_report import shown_then
 from hub.services.operating import Operations
 from tests.unit.services.world import Tree, World, includes, part
 
@@ -30,7 +31,7 @@ async def world() -> World:
 def operations(world: World) -> Operations:
     """Return what the operator asks of this world."""
     parts = (world.store, world.registry, world.clock)
-    return Operations(*parts, lambda: world.translator, world.hints)
+    return Operations(*parts, lambda: world.translator, world.hints, digester=world.digester)
 
 
 async def replay(world: World, **body: Any) -> Tree:
@@ -229,6 +230,7 @@ async def test_what_a_service_knew_on_a_day_is_rebuilt_from_the_ledger(world: Wo
     fields = {one["field"]: one for one in second["fields"]}
     level = fields["conclusions.need_level"]
     assert (level["first"][:10], level["last"][:10]) == ("2026-09-01", "2026-09-02")
+    assert [one["same"] for one in second["given"]] == [True, True]
     everything = {one["field"] for one in (await known(world, 2, "HV-A/HV"))["fields"]}
     assert fields.keys() < everything
 
@@ -252,6 +254,19 @@ async def test_an_acknowledgement_and_a_recall_are_named(world: World) -> None:
     assert [one["acknowledged"] for one in late["given"] if one["what"] == "N7"] == ["APPLIED"]
     assert early["recalled"] == []
     assert {one["code"] for one in late["recalled"]} == {"COPIES_LOCKED"}
+
+
+async def test_what_is_not_as_it_was_recorded_is_said(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A view made again otherwise than it left has another digest, and whoever asks is told."""
+
+    def otherwise(*told: Any) -> Tree:
+        return {**shown_then(*told), "episode_id": "another"}
+
+    monkeypatch.setattr("hub.services.known.shown_then", otherwise)
+
+    assert [one["same"] for one in (await known(world, 2))["given"]] == [False, False]
 
 
 async def test_a_look_at_the_record_counts(world: World) -> None:
