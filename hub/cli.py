@@ -68,7 +68,7 @@ app.command("import")(import_history)
 app.command(epilog="\b\nExample:\n  ecaf trace 0f6b… --site demo-out/hub")(trace)
 app.command("why-not", epilog="\b\nExample:\n  ecaf why-not 3f1c… HOU-A/HOUS")(why_not)
 app.add_typer(messages, name="messages")
-app.command()(lanes)
+app.command(epilog="\b\nExamples:\n  ecaf lanes\n  ecaf lanes --partner HOU-A")(lanes)
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(matches, name="matches")
 app.add_typer(queues, name="queues")
@@ -79,7 +79,7 @@ app.command(
     "  ecaf replay --partner HOU-A --state delivered --since 2026-09-01"
 )(replay)
 app.command(epilog="\b\nExample:\n  ecaf known HOU-A/HOUS 3f1c… --at 2026-03-03")(known)
-app.command()(top)
+app.command(epilog="\b\nExamples:\n  ecaf top\n  ecaf top --once --site demo-out/hub")(top)
 app.command(epilog="\b\nExamples:\n  ecaf doctor\n  ecaf doctor --site demo-out/hub --json")(doctor)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

@@ -9,6 +9,7 @@ import typer
 from hub.cli_asking import Json, Site, asked, day, say, show, table
 from hub.cli_errors import misused
 from hub.cli_operator import Socket
+from hub.domain.exchange import State
 from hub.services.search import PAGE
 
 messages: Final = typer.Typer(
@@ -27,8 +28,8 @@ def search(
     episode: Annotated[str | None, typer.Option(help="Of this episode.")] = None,
     partner: Annotated[str | None, typer.Option(help="To this partner.")] = None,
     service: Annotated[str | None, typer.Option(help="To this service.")] = None,
-    kind: Annotated[str | None, typer.Option("--type", help="A message type: N6.")] = None,
-    state: Annotated[str | None, typer.Option(help="pending, quarantined, delivered …")] = None,
+    kind: Annotated[str | None, typer.Option("--type", help="A message type: N1 to N16.")] = None,
+    state: Annotated[str | None, typer.Option(help=f"One of {', '.join(State)}.")] = None,
     reason: Annotated[str | None, typer.Option(help="A code: E_MAPPING.")] = None,
     since: Annotated[str | None, typer.Option(help="Made at this moment or later (UTC).")] = None,
     until: Annotated[str | None, typer.Option(help="Made before this moment (UTC).")] = None,

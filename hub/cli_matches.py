@@ -26,7 +26,7 @@ Ticket = Annotated[str | None, typer.Option(help="Where more is written: a refer
 CODES: Final = "; ".join(f"{a}: {', '.join(r)}" for a, r in REASONS.items() if r)
 
 
-@matches.command("list")
+@matches.command("list", epilog="\b\nThen:\n  ecaf matches show NOTICE")
 def matches_list(
     after: Annotated[str, typer.Option(help="`next` of the previous page.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = PAGE,

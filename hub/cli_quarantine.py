@@ -22,7 +22,7 @@ Second = Annotated[str, typer.Option(help="Who looked at it too: somebody else's
 Ticket = Annotated[str | None, typer.Option(help="Where more is written: a reference.")]
 
 
-@quarantine.command("list")
+@quarantine.command("list", epilog="\b\nExample:\n  ecaf quarantine list --partner HOU-A")
 def quarantine_list(
     partner: Annotated[str | None, typer.Option(help="Only of this partner.")] = None,
     after: Annotated[int, typer.Option(min=0, help="`next` of the previous page.")] = 0,

@@ -19,6 +19,8 @@ from hub.settings import Settings
 
 EXAMPLES = Path(__file__).parents[2] / "adapters/partners/examples"
 NAMES = ("SCH-A", "EHM-A", "HOU-A", "IDX")
+TESTING = Limits(refusal_seconds=0.0, client_per_second=100_000, client_searches_per_second=100_000)
+"""Thousands of questions, none of which waits for its step or is one too many."""
 CAF = "application/vnd.ecaf.message+json;version=1"
 
 
@@ -82,7 +84,7 @@ async def real_hub(
 ) -> AsyncIterator[RealHub]:
     """Run one while the block runs; *change* may alter its site before it starts.
 
-    Without *limits* its refusals do not wait for their step: tests ask for thousands of them.
+    Without *limits* they are those of `TESTING`.
     """
     keys = site(folder, issued)
     if change is not None:
@@ -96,7 +98,7 @@ async def real_hub(
         }
     )
     async with compose(settings) as hub:
-        app = create_app(hub, limits=limits or Limits(refusal_seconds=0.0))
+        app = create_app(hub, limits=limits or TESTING)
         async with (
             listening(app, settings, support_contact="support@hub.example") as served,
             httpx.AsyncClient(base_url=served[0].address, trust_env=False, timeout=30) as client,
