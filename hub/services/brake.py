@@ -17,7 +17,7 @@ from hub.errors import Code, Fault, Unavailable
 
 log = logging.getLogger("hub.brake")
 
-LOOK_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 15.0
 AGAIN_SECONDS: Final = 10.0
 TWICE: Final = 2
 """So often running must the database be slow: a single pause is a checkpoint."""
@@ -71,10 +71,10 @@ class Brake:
         self.why = why
 
     async def forever(self) -> None:
-        """Look again and again."""
+        """Look again and again, first when the start is over."""
         while True:
-            await self.look()
             await asyncio.sleep(LOOK_SECONDS)
+            await self.look()
 
     def check(self) -> None:
         """Raise `Unavailable` with ``E_BUSY`` while no content is taken."""
