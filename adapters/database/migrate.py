@@ -5,19 +5,27 @@ is simply run again.  On PostgreSQL two processes that start together take turns
 lock.
 """
 
+import time
 from pathlib import Path
+from typing import Final
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, event, text
+from psycopg.errors import DeadlockDetected, LockNotAvailable
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import OperationalError
 
 from adapters.database.engine import database, engine
-from hub.errors import Code, Fault, Misconfigured
+from hub.errors import Code, Fault, Misconfigured, Unavailable
 
 _TURN = 0x65434146  # "eCAF"
+WAIT_SECONDS: Final = 2
+"""How long a migration waits for a table, and everybody who comes after it."""
+AGAIN_SECONDS: Final = 0.25
+TRIES: Final = 20
 
 
 def scripts() -> ScriptDirectory:
@@ -30,7 +38,10 @@ def scripts() -> ScriptDirectory:
 def upgrade(url: str, revision: str = "head") -> None:
     """Bring the database at *url* to *revision*; does nothing if it is there already.
 
-    A SQLite file must not be in use: its store holds it alone.
+    A SQLite file must not be in use: its store holds it alone.  On PostgreSQL hubs may work
+    meanwhile: a migration that meets them is undone whole and tried again, and while it waits for
+    a table it holds nobody up for longer than `WAIT_SECONDS`.  Raises `Unavailable` where that did
+    not come to an end in `TRIES`.
     """
     made = engine(database(url))
     if made.dialect.name == "sqlite":
@@ -42,15 +53,34 @@ def upgrade(url: str, revision: str = "head") -> None:
     else:
         made = made.execution_options(isolation_level="READ COMMITTED")
     try:
-        with made.connect() as connection, connection.begin():
-            if made.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
+        for tried in range(1, TRIES + 1):
             try:
-                migrate(connection, revision)
-            except CommandError:
-                raise newer() from None
+                _once(made, revision)
+            except OperationalError as met:
+                if not isinstance(met.orig, DeadlockDetected | LockNotAvailable):
+                    raise
+                if tried == TRIES:
+                    fault = Fault(Code.STORE, "ECAF_DATABASE_URL", "run it again in a quieter hour")
+                    raise Unavailable(
+                        Code.STORE, "hubs at work kept the tables from the migration", [fault]
+                    ) from None
+                time.sleep(tried * AGAIN_SECONDS)
+            else:
+                return
     finally:
         made.dispose()
+
+
+def _once(made: Engine, revision: str) -> None:
+    with made.connect() as connection, connection.begin():
+        if made.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
+            # Whoever waits for a whole table lets nobody by: better give up, and come again.
+            connection.execute(text(f"SET LOCAL lock_timeout = '{WAIT_SECONDS}s'"))
+        try:
+            migrate(connection, revision)
+        except CommandError:
+            raise newer() from None
 
 
 def newer() -> Misconfigured:

@@ -15,6 +15,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from adapters.database import migrate as migrating
 from adapters.database.engine import database, engine
 from adapters.database.migrate import scripts, upgrade
 from adapters.database.store import SqlStore
@@ -223,3 +224,35 @@ def test_a_database_of_a_newer_version_is_refused(path: Path) -> None:
 
     with pytest.raises(Misconfigured, match="newer version than this hub"):
         upgrade(f"sqlite:///{path}")
+
+
+@pytest.mark.database
+def test_a_migration_waits_its_turn_among_hubs_at_work(
+    postgres: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that is in use is tried again, and later had; one that is never free is said."""
+    dsn = postgres.create()
+    url = sqlalchemy_url(dsn)
+    upgrade(url, "0004")
+    monkeypatch.setattr(migrating, "WAIT_SECONDS", 1)
+    monkeypatch.setattr(migrating, "TRIES", 2)
+    waits: list[float] = []
+    with psycopg.connect(dsn) as hub:
+        hub.execute("LOCK TABLE notice IN ACCESS SHARE MODE")
+        monkeypatch.setattr("adapters.database.migrate.time.sleep", waits.append)
+        with pytest.raises(Unavailable, match="kept the tables"):
+            upgrade(url)
+        before = list(waits)
+
+        def let_go(seconds: float) -> None:
+            waits.append(seconds)
+            hub.rollback()
+
+        hub.execute("LOCK TABLE notice IN ACCESS SHARE MODE")
+        monkeypatch.setattr("adapters.database.migrate.time.sleep", let_go)
+        upgrade(url)
+
+    assert len(before) == 1
+    assert len(waits) == 2
+    assert differences(url) == []
+    postgres.drop(dsn)
