@@ -4,12 +4,17 @@ Source: `reliability.md` 5.11 and P13.  Beyond a bound a connection is still tol
 with Retry-After; for those there is a little room, and who finds even that full is hung up on.
 """
 
+import gc
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Place = Literal["seated", "standing", "none"]
 
+SWEPT: Final = 1_024
+"""After so many have gone, what they left is cleared away: connections are cycles, and the
+collector of a hub that serves (`hub.serving.calm_collector`) looks so seldom that a crowd that
+comes and goes would fill the memory with its dead."""
 STANDING: Final = 4
 """One more for each so many that may sit: room to be told that there is none."""
 
@@ -22,6 +27,7 @@ class Crowd:
     most_per_address: int
     _from: Counter[str] = field(default_factory=Counter)
     _open: int = 0
+    _gone: int = 0
 
     @property
     def open(self) -> int:
@@ -48,3 +54,6 @@ class Crowd:
         self._from[address] -= 1
         if not self._from[address]:
             del self._from[address]
+        self._gone += 1
+        if self._gone % SWEPT == 0:
+            gc.collect()

@@ -14,7 +14,7 @@ import pytest
 
 from adapters.doors.mllp import DoorLimits
 from hub.api.app import create_app
-from hub.api.crowd import Crowd
+from hub.api.crowd import SWEPT, Crowd
 from hub.api.limits import Limits
 from hub.api.serving import listening
 from hub.api.turns import BURST_SECONDS, Turns
@@ -314,3 +314,15 @@ async def test_a_hub_that_takes_no_content_is_not_ready() -> None:
 
     assert (held["ready"], held["parts"]["intake"]) == (False, "backlog")
     assert (await running.readiness())["ready"] is True
+
+
+def test_what_a_crowd_leaves_is_cleared_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for so many that have gone; who stays costs nothing."""
+    swept: list[None] = []
+    monkeypatch.setattr("hub.api.crowd.gc.collect", lambda: swept.append(None))
+    hall = Crowd(10, 10)
+    for _ in range(2 * SWEPT + 5):
+        hall.enter("192.0.2.1")
+        hall.leave("192.0.2.1")
+
+    assert len(swept) == 2
