@@ -87,10 +87,8 @@ class Examiner:
         return self._reading(lambda: self._ask(statement, *parameters))
 
     def _reading(self, read: Callable[[], T]) -> T:
-        self._cursor.execute("BEGIN")
+        self._cursor.execute(SNAPSHOT if self._sql.postgresql else "BEGIN")
         try:
-            if self._sql.postgresql:
-                self._cursor.execute(SNAPSHOT)
             return read()
         finally:
             self._cursor.execute("ROLLBACK")

@@ -34,7 +34,7 @@ _READ = {
 }
 """What is read of a table; of the others all but what is sealed as content."""
 _SEALED = frozenset({"position", "content", "evidence", "paths"})
-SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 """What a page on PostgreSQL begins with."""
 
 

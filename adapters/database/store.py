@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adapters.database.backlog import backlog
 from adapters.database.engine import FileLock, check_postgresql, database, engine, unreachable
-from adapters.database.examining import SNAPSHOT, audited, dossiers
+from adapters.database.examining import audited, dossiers
 from adapters.database.keys import owner_of
 from adapters.database.migrate import upgrade
 from adapters.database.noticing import StoredNotices
@@ -156,13 +156,12 @@ class SqlStore(StoredNotices):
 
     async def examine(self, after: str, limit: int) -> Sequence[Dossier]:
         """Return the dossiers of up to *limit* episodes beyond *after*, all of one moment."""
-
-        def read(session: SqlSession) -> Sequence[Dossier]:
-            if self._sql.postgresql:
-                session.change(SNAPSHOT)
-            return dossiers(session.rows_of, self._sql, self._vault, after, limit)
-
-        return await self._submit(read, _NOTHING, alone=True)
+        return await self._submit(
+            lambda s: dossiers(s.rows_of, self._sql, self._vault, after, limit),
+            _NOTHING,
+            alone=True,
+            of_one_moment=True,
+        )
 
     async def audited(self, after: int, limit: int) -> Sequence[tuple[int, Audited]]:
         """Return rows of audit with their positions, in order, beyond position *after*."""
@@ -263,13 +262,21 @@ class SqlStore(StoredNotices):
         if self._lock is not None:
             self._lock.release()
 
-    async def _submit(self, unit: Callable[[SqlSession], T], needs: Needs, *, alone: bool) -> T:
+    async def _submit(
+        self,
+        unit: Callable[[SqlSession], T],
+        needs: Needs,
+        *,
+        alone: bool,
+        of_one_moment: bool = False,
+    ) -> T:
         if self._closed:
             raise Unavailable(Code.STORE, "the store is closed")
         if self._waiting.qsize() >= self._limit:
             raise Unavailable(Code.BUSY, "too much waits to be written")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.put(Job(unit, needs, future, alone=alone))
+        job = Job(unit, needs, future, alone=alone, of_one_moment=of_one_moment)
+        self._waiting.put(job)
         return await future
 
 

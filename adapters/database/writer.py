@@ -8,7 +8,8 @@ What can go wrong, and what becomes of it:
 
 - a unit raises: its writes are dropped, its exception goes to its caller, the others go on;
 - the database refuses the group's writes (a key that another process took, a deadlock): each unit
-  runs again, alone and asking before it writes, so that only who is in conflict hears of it;
+  runs again, alone and asking before it writes, so that only who is in conflict hears of it; and
+  who even then is in somebody's way, on PostgreSQL, has the next turn while nobody else writes;
 - the connection is lost before the commit was sent: nothing happened, the group runs again on a
   new one;
 - the commit itself raises: nobody knows; who wrote hears `Unavailable` with ``E_OUTCOME_UNKNOWN``
@@ -33,6 +34,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from adapters.database.engine import unreachable
+from adapters.database.examining import SNAPSHOT
 from adapters.database.keys import Keys, Lru, Remembered
 from adapters.database.rows import Opened, Purposes, Rows
 from adapters.database.session import SqlSession, Trees
@@ -43,6 +45,9 @@ from hub.ports import Needs
 
 _TRIES = 5
 _RECONNECTS = 3
+# Who writes holds this lock with everybody else; who met a conflict twice, by itself.
+_BEGIN = "BEGIN; SELECT pg_advisory_xact_lock_shared(1667325542, 0)"
+_BEGIN_BY_ITSELF = "BEGIN; SELECT pg_advisory_xact_lock(1667325542, 0)"
 _TREES, _TREE_BYTES, _KEYS, _ROWS = 2048, 16 << 20, 4096, 4096
 
 DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
@@ -51,7 +56,7 @@ DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
 class Job:
     """A unit that waits, whom to tell, and what came of it."""
 
-    __slots__ = ("alone", "error", "future", "needs", "result", "unit", "wrote")
+    __slots__ = ("alone", "error", "future", "needs", "of_one_moment", "result", "unit", "wrote")
 
     def __init__(
         self,
@@ -60,9 +65,14 @@ class Job:
         future: "asyncio.Future[Any]",
         *,
         alone: bool,
+        of_one_moment: bool = False,
     ) -> None:
-        """Take what to run; *alone* asks for a transaction of its own."""
-        self.unit, self.needs, self.future, self.alone = unit, needs, future, alone
+        """Take what to run; *alone* asks for a transaction of its own.
+
+        *of_one_moment*, which is alone too, only reads and sees nothing change meanwhile.
+        """
+        self.unit, self.needs, self.future = unit, needs, future
+        self.alone, self.of_one_moment = alone or of_one_moment, of_one_moment
         self.result: Any = None
         self.error: BaseException | None = None
         self.wrote = False
@@ -200,7 +210,7 @@ class Writer:
             time.sleep(0.02 * attempt)
             job.result = job.error = None
             try:
-                self._transact([job], careful=True)
+                self._transact([job], careful=True, by_itself=attempt > 0)
             except CommitFailed:
                 job.error = _unknown()
             except (ConnectionLost, *DRIVER_ERRORS) as caught:
@@ -213,7 +223,14 @@ class Writer:
             return
         job.error = unreachable(fault)
 
-    def _transact(self, jobs: Sequence[Job], *, careful: bool) -> None:
+    def _begin(self, jobs: Sequence[Job], *, by_itself: bool) -> str:
+        if not self._sql.postgresql:
+            return "BEGIN IMMEDIATE"
+        if jobs[0].of_one_moment:
+            return SNAPSHOT
+        return _BEGIN_BY_ITSELF if by_itself else _BEGIN
+
+    def _transact(self, jobs: Sequence[Job], *, careful: bool, by_itself: bool = False) -> None:
         """Run *jobs* in one transaction; unless it raises `CommitFailed`, nothing was half done."""
         try:
             cursor = self.cursor()
@@ -223,7 +240,7 @@ class Writer:
         rows = Rows(keys, self._purposes, self._opened)
         session = SqlSession(cursor, self._sql, keys, rows, self._trees, careful=careful)
         try:
-            cursor.execute("BEGIN" if self._sql.postgresql else "BEGIN IMMEDIATE")
+            cursor.execute(self._begin(jobs, by_itself=by_itself))
             session.prefetch(job.needs for job in jobs)
             for job in jobs:
                 session.begin()

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -455,6 +456,39 @@ async def test_two_episodes_that_read_each_other_do_not_deadlock(
     await store.close()
 
     assert sorted(ran) == ["e1"] * 15 + ["e2"] * 15
+
+
+@both_sql
+async def test_who_meets_others_again_and_again_has_a_turn_alone(
+    open_sql: Callable[..., SqlStore],
+) -> None:
+    """Units that nobody could foresee to meet, each holding what the next wants: all end well, and
+    none is run more than three times, for the last time nobody else writes.
+    """
+    ran: Counter[int] = Counter()
+    store = open_sql(connections=3, group=1)
+
+    def unit(number: int) -> Callable[[Session], None]:
+        def follow(s: Session) -> None:
+            ran[number] += 1
+            for step in range(3):
+                name = f"e{(number + step) % 3}"
+                here = s.episode(name)
+                assert here is not None
+                time.sleep(0.01)
+                s.put_episode(replace(here, version=here.version + 1))
+
+        return follow
+
+    await together(store, *(lambda s, n=n: s.put_episode(head(f"e{n}")) for n in range(3)))
+
+    outcomes = await together(store, *(unit(n) for n in range(6)))
+
+    assert outcomes == [None] * 6
+    counted = await store.run(lambda s: [s.episode(f"e{n}") for n in range(3)])
+    await store.close()
+    assert [here and here.version for here in counted] == [7] * 3
+    assert max(ran.values()) <= 3
 
 
 async def test_sequences_are_gapless_whoever_fails(store: Store) -> None:

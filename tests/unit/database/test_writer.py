@@ -345,9 +345,9 @@ async def test_a_group_that_was_in_the_way_of_another_goes_on_one_by_one(
     writer = store._writers[0]
     transact, groups = writer._transact, []
 
-    def met(jobs: Any, *, careful: bool) -> None:
+    def met(jobs: Any, *, careful: bool, by_itself: bool = False) -> None:
         if careful:
-            return transact(jobs, careful=True)
+            return transact(jobs, careful=True, by_itself=by_itself)
         groups.append(len(jobs))
         writer._cursor = Entangled(writer.cursor())
         monkeypatch.setattr(writer, "_rollback", lambda: False)
