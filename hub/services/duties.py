@@ -9,6 +9,7 @@ from hub.services.lapse import LapseDuty
 from hub.services.notice_duties import NoticeErasure
 from hub.services.people_duties import ExpiringPractitioners, VacantLeads
 from hub.services.recall_duties import RecallDuty
+from hub.services.review_duties import ReviewDuty
 from hub.services.scheduler import Duty
 from hub.services.transfer_duties import TransferDuty
 
@@ -23,5 +24,6 @@ def duties(registry: Registry) -> Sequence[Duty]:
         ExpiringPractitioners(),
         VacantLeads(registry),
         TransferDuty(),
+        ReviewDuty(),
         NoticeErasure(),
     )
