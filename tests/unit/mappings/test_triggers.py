@@ -1,4 +1,4 @@
-"""Why a CAF was begun, and that the family asked for it, in each format that holds an assessment."""
+"""Why a CAF was begun, and that the family asked for it, in each format of whole episodes."""
 
 import pytest
 

@@ -73,12 +73,17 @@ async def test_before_a_plan_there_is_nothing_to_review() -> None:
         ),
         # Held on its day, and no further one was named.
         (
-            {"reviews": [{**REVIEW, "next_review_date": "2026-12-03"}, b.review(review_date="2026-12-03")]},
+            {
+                "reviews": [
+                    {**REVIEW, "next_review_date": "2026-12-03"},
+                    b.review(review_date="2026-12-03"),
+                ]
+            },
             None,
         ),
     ],
     ids=["nothing agreed", "the plan's", "a later plan's", "held"],
-)  # fmt: skip
+)
 def test_the_day_is_the_last_that_was_given(tree: dict[str, Any], day: date | None) -> None:
     """Unless a review was held on it or later."""
     assert review_awaited(tree) == day
