@@ -8,7 +8,7 @@ closed; the rules of lanes are said here plainly, as a second opinion beside the
 import hmac
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -291,13 +291,15 @@ class MemoryStore(MemoryTurns, KeptNotices, Examined):
             session.undo()
             raise
 
-    async def due(self, now: datetime, limit: int) -> Sequence[str]:
+    async def due(self, now: datetime, limit: int, without: Collection[str] = ()) -> Sequence[str]:
         """Return ids of deliveries that may be attempted now, most urgent first."""
         real = datetime.now(UTC)
         found = [
             (d.priority, _since(d), d.delivery_id)
             for d in self._tables.deliveries.values()
-            if _attemptable(d, now, real) and not self._held(d)
+            if _attemptable(d, now, real)
+            and not self._held(d)
+            and not (d.partner in without and d.state is State.PENDING and d.priority >= 10)
         ]
         return tuple(name for _, _, name in sorted(found)[:limit])
 

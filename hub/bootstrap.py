@@ -293,7 +293,9 @@ def _ring(hub: Hub, stack: AsyncExitStack) -> None:
 async def _embedded(hub: Hub, stack: AsyncExitStack) -> None:
     carriers = _carriers(hub, stack)
     hub.workers = Workers(
-        carriers.deliver, hub.store, hub.clock, hub.hints, concurrency=CONCURRENCY
+        *(carriers.deliver, hub.store, hub.clock, hub.hints),
+        concurrency=CONCURRENCY,
+        full=hub.rooms.full,
     )
     hub.workers.start()
     stack.push_async_callback(hub.workers.stop)
@@ -306,6 +308,7 @@ def _carriers(hub: Hub, stack: AsyncExitStack) -> Carriers:
     carriers.adopt(carriers.prepare(hub.registry))
     if hub.activation is not None:
         hub.activation.carriers = carriers
+    hub.isolation = carriers.isolation
     return carriers
 
 
@@ -332,7 +335,7 @@ async def _with_broker(hub: Hub, stack: AsyncExitStack, url: Secret, role: Role)
     opening = asyncio.create_task(_open(transport))
     stack.callback(opening.cancel)
     await asyncio.wait({opening}, timeout=BROKER_SECONDS)
-    hub.source = HintSource(hub.hints, hub.store, hub.clock)
+    hub.source = HintSource(hub.hints, hub.store, hub.clock, hub.rooms.full)
     hub.relay = Relay(hub.source, MeasuredPublisher(transport.publisher, hub.metrics))
     hub.hints.on_offer = hub.relay.wake
     hub.relay.start()

@@ -12,6 +12,7 @@ from typing import Any, Final
 from hub.domain.exchange import Alert, Tree
 from hub.domain.partner import Partner, Registry
 from hub.errors import Code, Fault, Forbidden, InvalidContent, Malformed
+from hub.isolation import Rooms, unhindered
 from hub.logging import log
 from hub.measuring import measured
 from hub.metrics import Metrics
@@ -97,7 +98,7 @@ class Hub(Running):
         self.store = store
         self.digester = digester
         self._parse = parse
-        self.hints = Hints()
+        self.hints, self.rooms = Hints(), Rooms()
         self.metrics = Metrics()
         self._acceptor = Acceptor(store, digester, clock, self.hints, self.metrics)
         self.registers = registers_of(external, store, lambda: self._recorder, clock, self.hints)
@@ -357,13 +358,16 @@ class Hub(Running):
             renderer=self.renderer,
             digester=self.digester,
             clock=self.clock,
-            destinations=measured(destinations, self.registry, self.metrics),
+            destinations=unhindered(
+                measured(destinations, self.registry, self.metrics), self.rooms
+            ),
             handover=self.hints,
             backoff=backoff,
             worker=f"{socket.gethostname()}:{os.getpid()}",
             lease=timedelta(seconds=self.settings.lease_seconds),
             registers=self.registers,
             meter=self.metrics,
+            room=self.rooms,
         )
 
 

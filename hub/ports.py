@@ -221,9 +221,10 @@ class Store(NoticeStore, Protocol):
         """
         ...
 
-    async def due(self, now: datetime, limit: int) -> Sequence[str]:
+    async def due(self, now: datetime, limit: int, without: Collection[str] = ()) -> Sequence[str]:
         """Return ids of deliveries that may be attempted now: pending and due, or sending with a
         lease that ran out by the database's clock; heads of their lanes only, most urgent first.
+        Pending content for partners *without* is left out.
         """
         ...
 

@@ -25,6 +25,7 @@ from adapters.sftp.line import SftpLine
 from hub.domain.partner import Delivering, Partner, Registry
 from hub.errors import Code, Fault, Misconfigured
 from hub.hub import Hub
+from hub.isolation import Isolation
 from hub.ports import Destination
 from hub.secrets import read_secret
 from hub.services.dispatch import Dispatcher
@@ -57,12 +58,21 @@ class Carriers:
     """
 
     hub: Hub
+    isolation: Isolation = field(init=False)
     _reached: dict[str, Reached] = field(default_factory=dict)
     _mailbox: Mailbox | None = None
     _dispatcher: Dispatcher | None = None
     _leaving: set[asyncio.Task[None]] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        """No partner's deliveries stand in another's way."""
+        self.isolation = Isolation(self._attempt, self.hub.rooms, self.hub.hints)
+
     async def deliver(self, delivery_id: str) -> None:
+        """Attempt one delivery; return when it has ended, or sooner if it takes long."""
+        await self.isolation.deliver(delivery_id)
+
+    async def _attempt(self, delivery_id: str) -> None:
         """Attempt one delivery, with what is in force now."""
         if self._dispatcher is None:
             raise RuntimeError("adopt comes first")
@@ -103,7 +113,8 @@ class Carriers:
         return {name: breaker.open for name, breaker in found if breaker is not None}
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """End what is under way by itself, and let go of every connection."""
+        await self.isolation.stop()
         for task in list(self._leaving):
             task.cancel()
         if self._leaving:

@@ -6,7 +6,7 @@ P10).
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -27,11 +27,20 @@ before the second attempt, which would otherwise be late."""
 class HintSource:
     """What the relay carries: committed hints at once, and whatever the sweep finds due."""
 
-    def __init__(self, hints: Hints, store: Store, clock: Clock) -> None:
-        """Bridge *hints* and the sweep of *store*."""
+    def __init__(
+        self,
+        hints: Hints,
+        store: Store,
+        clock: Clock,
+        full: Callable[[], Collection[str]] = frozenset,
+    ) -> None:
+        """Bridge *hints* and the sweep of *store*, which passes over content for those partners
+        that are *full*: what waits for them would hide what waits for others.
+        """
         self._hints = hints
         self._store = store
         self._clock = clock
+        self._full = full
         self._published: dict[str, float] = {}
         self._swept = 0.0
         self.paused = False
@@ -49,7 +58,7 @@ class HintSource:
             self._published = {
                 known: at for known, at in self._published.items() if now - at < AGAIN_AFTER
             }
-            due = await self._store.due(self._clock.now(), limit)
+            due = await self._store.due(self._clock.now(), limit, self._full())
             known = self._published.keys() | set(ids)
             ids += [delivery_id for delivery_id in due if delivery_id not in known]
         return [

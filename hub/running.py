@@ -7,6 +7,7 @@ from typing import Any, Final
 from hub.activating import Activation
 from hub.domain.exchange import State, Tree
 from hub.errors import Unavailable
+from hub.isolation import Isolation, Rooms
 from hub.metrics import Metrics, Reading
 from hub.ports import Clock, Store
 from hub.relaying import HintSource
@@ -31,7 +32,9 @@ class Running:
     metrics: Metrics
     scheduler: Scheduler
     overdue: Overdue
+    rooms: Rooms
     workers: Workers | None = None
+    isolation: Isolation | None = None
     transport: Transport | None = None
     relay: Relay | None = None
     source: HintSource | None = None
@@ -58,7 +61,7 @@ class Running:
         """
         stopping = [
             one.stop(seconds)
-            for one in (self.workers, self.consumer, self.relay)
+            for one in (self.workers, self.isolation, self.consumer, self.relay)
             if one is not None
         ]
         await asyncio.gather(*stopping)
@@ -83,6 +86,7 @@ class Running:
         counts.update(await self.store.counts())
         due = await self.store.due(self.clock.now(), 1_000)
         busy = self.workers.busy if self.workers else 0
+        busy += self.isolation.busy if self.isolation else 0
         return {
             "deliveries": counts,
             "states": counts,

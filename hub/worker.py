@@ -8,7 +8,7 @@ the store finds whatever a lost hint, a crash or a wiped broker left behind (`re
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -74,13 +74,17 @@ class Workers:
         hints: Hints,
         *,
         concurrency: int,
+        full: Callable[[], Collection[str]] = frozenset,
     ) -> None:
-        """Prepare; `start` begins the work."""
+        """Prepare; `start` begins the work.  The sweep passes over content for those partners that
+        are *full*: what waits for them would hide what waits for others.
+        """
         self._deliver = deliver
         self._store = store
         self._clock = clock
         self._hints = hints
         self._concurrency = concurrency
+        self._full = full
         self._tasks: list[asyncio.Task[None]] = []
         self._busy: set[str] = set()
         self._running = asyncio.Event()
@@ -146,7 +150,7 @@ class Workers:
             await self._running.wait()
             try:
                 now: datetime = self._clock.now()
-                self._hints.offer(await self._store.due(now, SWEEP_LIMIT))
+                self._hints.offer(await self._store.due(now, SWEEP_LIMIT, self._full()))
             except Unavailable as fault:
                 log.warning("sweep failed", extra={"code": fault.code.value})
             except Exception:

@@ -235,6 +235,7 @@ class Statements:
                 ln.head_due.is_not(None),
                 ln.head_priority == bindparam("x"),
                 ln.head_due <= bindparam("now"),
+                ~self._among(ln.partner),
             )
             .order_by(ln.head_due),
             f" LIMIT {self._mark}",

@@ -27,7 +27,7 @@ from adapters.database.vault import Vault
 from adapters.database.writer import DRIVER_ERRORS, Job, Waiting, Writer
 from hub.domain.backlog import Backlog
 from hub.domain.dossier import Dossier
-from hub.domain.exchange import Alert, Audited, Delivery, Watch
+from hub.domain.exchange import Alert, Audited, Delivery, Priority, Watch
 from hub.domain.search import Search
 from hub.errors import Code, HubError, Misconfigured, Unavailable
 from hub.ports import Needs, Unit
@@ -105,10 +105,11 @@ class SqlStore(StoredNotices):
         """
         return await self._submit(unit, needs, alone=False)
 
-    async def due(self, now: datetime, limit: int) -> Sequence[str]:
+    async def due(self, now: datetime, limit: int, without: Collection[str] = ()) -> Sequence[str]:
         """Return ids of deliveries that may be attempted now, most urgent first."""
 
         def find(session: SqlSession) -> Sequence[str]:
+            nobody, left_out = self._sql.many([]), self._sql.many(sorted(without))
             found = session.rows_of(self._sql.lapsed, micros(session.clock()), limit)
             heads = [(priority, name) for name, priority in found]
             priority = -(1 << 30)
@@ -117,7 +118,8 @@ class SqlStore(StoredNotices):
                 if least is None:
                     break
                 priority = least
-                found = session.rows_of(self._sql.due, priority, micros(now), limit)
+                out = left_out if priority >= Priority.CONTENT else nobody
+                found = session.rows_of(self._sql.due, priority, micros(now), out, limit)
                 heads += [(priority, name) for (name,) in found]
             heads.sort(key=lambda head: head[0])
             return tuple(name for _, name in heads[:limit])

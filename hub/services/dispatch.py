@@ -26,6 +26,7 @@ from hub.services.metering import UNMEASURED, Meter
 from hub.services.registers import OWN_ALONE, Registers, Unsure
 from hub.services.released import Released
 from hub.services.review import undelivered
+from hub.services.room import BOUNDLESS, Room
 from hub.services.set_aside import set_aside
 from hub.services.settle import (
     NOTES,
@@ -97,6 +98,7 @@ class Dispatcher:
     lease: timedelta
     registers: Registers = OWN_ALONE
     meter: Meter = UNMEASURED
+    room: Room = BOUNDLESS
 
     async def deliver(self, delivery_id: str) -> None:
         """Attempt one delivery if it may go now; everything that happens to it is committed."""
@@ -214,7 +216,9 @@ class Dispatcher:
         ):
             return False
         lane = session.unsettled(delivery.episode_id, delivery.partner)
-        return not any(holds(other, delivery) for other in lane)
+        free = not any(holds(other, delivery) for other in lane)
+        urgent = delivery.priority < CONTENT_CLASS
+        return free and self.room.enter(delivery.partner, delivery.delivery_id, urgent=urgent)
 
     def _supersede(self, session: Session, delivery: Delivery, newest: int, now: datetime) -> Ended:
         """Consent changed since the first attempt: end this one, and let a new one say what may be

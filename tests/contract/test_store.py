@@ -659,6 +659,26 @@ async def test_a_delivery_waits_for_its_time(store: Store) -> None:
     assert await due(store, HOUR) == ["d1"]
 
 
+async def test_content_for_who_is_full_is_passed_over(store: Store) -> None:
+    """It does not hide what waits for others; what is urgent, or was begun, is not passed over."""
+    lapsed = NOW - 9**5 * HOUR
+    await store.run(
+        putting(
+            delivery("d1", 1, episode_id="e1", partner="FULL"),
+            delivery("d2", 1, episode_id="e2", partner="FULL"),
+            delivery("d3", 1, episode_id="e3", partner="FULL", priority=1, message_type="N10"),
+            delivery("d4", 1, episode_id="e4", partner="FULL", state=State.SENDING,
+                     lease_until=lapsed),
+            delivery("d5", 1, episode_id="e5", partner="GOOD", next_attempt_at=NOW),
+        )
+    )  # fmt: skip
+
+    assert sorted(await store.due(NOW, 100)) == ["d1", "d2", "d3", "d4", "d5"]
+    assert sorted(await store.due(NOW, 100, {"FULL"})) == ["d3", "d4", "d5"]
+    assert sorted(await store.due(NOW, 3, {"FULL"})) == ["d3", "d4", "d5"]
+    assert sorted(await store.due(NOW, 100, {"FULL", "GOOD"})) == ["d3", "d4"]
+
+
 async def test_the_urgent_overtakes_and_is_first(store: Store) -> None:
     """A withdrawal goes before waiting content of its lane, and before the content of any other."""
     await store.run(putting(delivery("d1", 1), delivery("d0", 1, partner="EHM-A")))
