@@ -18,8 +18,9 @@ from hub.domain.exchange import Decision, EpisodeHead, Involvement, Tree
 from hub.domain.partner import Partner
 from hub.errors import Code, Unavailable, Withheld
 from hub.services.admission import Earlier, Vouched, check_admitted, countless, nobody
-from hub.services.masking import Masked, masked, names_sensitive, sensitive_section
-from hub.services.permits import SECTION, SENSITIVE, Permits
+from hub.services.masking import Masked, masked, names_sensitive
+from hub.services.notice_rights import may_hear
+from hub.services.permits import Permits
 from hub.services.prune import prune
 from hub.services.released import Frozen, Released, _mint, freeze
 from hub.services.relevance import visible_facts
@@ -244,8 +245,7 @@ def _consented(case: Case, request: Request, coordinator: Tree | None) -> Releas
         raise Withheld(code, "no decision lets this service see anything of this episode")
     if request.message_type == "NOTICE":
         about, section = str(request.facts["subject_id"]), str(request.facts["section"])
-        needed = SENSITIVE if sensitive_section(section) else SECTION
-        if not rights(about).get(section, 0) & needed:
+        if not may_hear(rights.agreements, ask, about, section, request.focus):
             raise Withheld(
                 Code.CONSENT_SCOPE, "no decision lets this service be told of such a notice"
             )

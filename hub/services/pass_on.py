@@ -1,20 +1,28 @@
-"""Passing a notice on: to the one system that should have it, as far as the family agreed.
+"""Passing a notice on: to the lead professional's system, and to whom of the team the family named.
 
 Who is asked is decided here; whether anything is sent, and what of it, by the gate when the
-delivery starts (`domain.md` S1 step 7: to the lead professional's system, and to nobody else).
+delivery starts.  A member of the team is asked only where the family named the notice's section
+for it (`hub.services.notice_rights`), so of most notices nobody but the lead hears (`domain.md` S1
+step 7).  One from a sensitive service goes to the lead alone: who sent it would tell of that
+service (F6).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from hub.domain.exchange import Delivery, Notice, Tree
+from hub.domain.circumstances import circumstances
+from hub.domain.consent import Agreements, Ask
+from hub.domain.exchange import Delivery, EpisodeHead, Notice, Tree
 from hub.domain.partner import Partner, Registry
 from hub.ports import Session
 from hub.services.audit import row
 from hub.services.contact import ask_for_contact
-from hub.services.share import Occasion, Telling, tell
+from hub.services.gate import people, purpose_of
+from hub.services.masking import sensitive_service
+from hub.services.notice_rights import TEAM, may_hear
+from hub.services.share import Occasion, Telling, team, tell
 from hub.services.standing import responsible
 from hub.services.whose import Found
 
@@ -68,10 +76,32 @@ class PassOn:
         if service is None:
             return ()
         facts = _facts(partner, subject_id, body)
-        return tell(session, occasion, [Telling("NOTICE", facts=facts, to=(service,))], (), ())
+        tellings = [Telling("NOTICE", facts=facts, to=(service,))]
+        if not any(sensitive_service(ref) for ref in occasion.sender_services):
+            named = _named(session, head, subject_id, facts["section"], now)
+            others = tuple(ref for ref in named if ref != service)
+            tellings.append(Telling("NOTICE", TEAM, facts, to=others))
+        return tell(session, occasion, tellings, (), ())
 
 
-def _facts(partner: Partner, subject_id: str, body: Tree) -> Tree:
+def _named(
+    session: Session, head: EpisodeHead, subject_id: str, section: str, now: datetime
+) -> Sequence[str]:
+    """Return the services of the team that the family named for *section* of this child."""
+    content = session.version(head.episode_id, head.version)
+    if content is None:
+        return ()
+    decisions = session.decisions(head.episode_id)
+    agreements = Agreements(decisions, *people(content.tree), known=circumstances(content.tree))
+    purpose = purpose_of("NOTICE", head)
+    return [
+        service
+        for service in team(session.involvements(head.episode_id), now)
+        if may_hear(agreements, Ask(service, purpose, now), subject_id, section, TEAM)
+    ]
+
+
+def _facts(partner: Partner, subject_id: str, body: Tree) -> dict[str, Any]:
     return {
         "kind": body["kind"],
         "subject_id": subject_id,

@@ -18,11 +18,13 @@ from hub.domain.regions import LIVE, Facts, Lead, Regions, Role
 from hub.ports import Session
 from hub.services.audit import of_delivery, row
 from hub.services.lane import successor
+from hub.services.notice_rights import TEAM
 from hub.services.standing import service_of
 
 LEADS: Final = frozenset({Lead.ACTING, Lead.APPOINTED, Lead.HANDOVER_PENDING})
 LEADS_ONLY: Final = frozenset({"NOTICE", "N16"})
-"""What is sent to whoever leads, and not to a service for its own part."""
+"""What is sent to whoever leads, and not to a service for its own part (but a notice for a member
+of the team is)."""
 
 
 def lead_stands(
@@ -102,7 +104,8 @@ def hand_on(
     for waiting in session.unsettled(head.episode_id):
         if waiting.state is not State.PENDING or waiting.service != was.lead_service:
             continue
-        if moved and waiting.message_type in LEADS_ONLY and heir_of is not None:
+        leads = waiting.message_type in LEADS_ONLY and waiting.focus != TEAM
+        if moved and leads and heir_of is not None:
             ended = replace(waiting, state=State.SUPPRESSED, reason="LEAD_CHANGED", settled_at=now)
             session.put_delivery(ended)
             session.add_audit(
