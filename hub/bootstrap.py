@@ -48,6 +48,8 @@ from hub.services.copying import External
 from hub.services.polling import Poller, every
 from hub.services.ringing import Ringer
 from hub.settings import Settings
+from hub.telemetry import traces_to
+from hub.tracing import Traces
 from hub.worker import Workers
 from mappings.engine.catalogue import Format
 from mappings.formats.canonical_json import read_message
@@ -245,12 +247,15 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
         external, servers = consent_servers(settings, both)
         for server in servers:
             stack.push_async_callback(server.close)
-        hub = Hub(settings, registry, clock, store, vault, reader, both, parse, external)
+        traces = traces_to(settings.traces_url)
+        if traces is not None:
+            stack.push_async_callback(traces.close)
+        hub = Hub(settings, registry, clock, store, vault, reader, both, parse, external, traces)
         hub.activation = activation(hub)
         if settings.broker_url is not None:
-            await _with_broker(hub, stack, settings.broker_url, role)
+            await _with_broker(hub, stack, settings.broker_url, role, traces)
         else:
-            await _embedded(hub, stack)
+            await _embedded(hub, stack, traces)
         if role != "api":
             hub.noticing.matcher.start()
             stack.push_async_callback(hub.noticing.matcher.stop)
@@ -290,8 +295,8 @@ def _ring(hub: Hub, stack: AsyncExitStack) -> None:
     stack.callback(asyncio.create_task(ringer.forever()).cancel)
 
 
-async def _embedded(hub: Hub, stack: AsyncExitStack) -> None:
-    carriers = _carriers(hub, stack)
+async def _embedded(hub: Hub, stack: AsyncExitStack, traces: Traces | None) -> None:
+    carriers = _carriers(hub, stack, traces)
     hub.workers = Workers(
         *(carriers.deliver, hub.store, hub.clock, hub.hints),
         concurrency=CONCURRENCY,
@@ -301,9 +306,9 @@ async def _embedded(hub: Hub, stack: AsyncExitStack) -> None:
     stack.push_async_callback(hub.workers.stop)
 
 
-def _carriers(hub: Hub, stack: AsyncExitStack) -> Carriers:
+def _carriers(hub: Hub, stack: AsyncExitStack, traces: Traces | None) -> Carriers:
     """Return what carries this process's deliveries, closed with the *stack*."""
-    carriers = Carriers(hub)
+    carriers = Carriers(hub, traces)
     stack.push_async_callback(carriers.close)
     carriers.adopt(carriers.prepare(hub.registry))
     if hub.activation is not None:
@@ -312,7 +317,9 @@ def _carriers(hub: Hub, stack: AsyncExitStack) -> Carriers:
     return carriers
 
 
-async def _with_broker(hub: Hub, stack: AsyncExitStack, url: Secret, role: Role) -> None:
+async def _with_broker(
+    hub: Hub, stack: AsyncExitStack, url: Secret, role: Role, traces: Traces | None
+) -> None:
     own = [p.name for p in hub.registry.partners.values() if p.delivering.channel == "amqp"]
     queues = {queue_of(name): name for name in own}
 
@@ -342,7 +349,7 @@ async def _with_broker(hub: Hub, stack: AsyncExitStack, url: Secret, role: Role)
     stack.push_async_callback(hub.relay.stop)
     if role == "api":
         return
-    carriers = _carriers(hub, stack)
+    carriers = _carriers(hub, stack, traces)
 
     async def handle(envelope: Envelope) -> None:
         await carriers.deliver(envelope.body.decode("ascii"))

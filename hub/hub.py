@@ -56,6 +56,7 @@ from hub.services.see import Viewer
 from hub.services.synthetic import refuse_synthetic, refuse_synthetic_id
 from hub.services.vouch import Vouching
 from hub.settings import Settings
+from hub.tracing import TracedAcceptor, Traces
 from hub.worker import Hints
 from messaging.retry import SCHEDULE, next_delay
 
@@ -87,11 +88,12 @@ class Hub(Running):
         renderer: Renderer,
         parse: Callable[[bytes], Any],
         external: Sequence[External] = (),
+        traces: Traces | None = None,
     ) -> None:
         """Wire the services; the composition root starts what works in the background.
 
         *parse* is the strict reader of bare JSON, *external* the registers of consent that are
-        somebody else's.
+        somebody else's, *traces* where spans go.
         """
         self.settings = settings
         self.clock = clock
@@ -100,7 +102,8 @@ class Hub(Running):
         self._parse = parse
         self.hints, self.rooms = Hints(), Rooms()
         self.metrics = Metrics()
-        self._acceptor = Acceptor(store, digester, clock, self.hints, self.metrics)
+        parts_of = (store, digester, clock, self.hints, self.metrics)
+        self._acceptor = TracedAcceptor(*parts_of, traces) if traces else Acceptor(*parts_of)
         self.registers = registers_of(external, store, lambda: self._recorder, clock, self.hints)
         self._index = ChildIndex(store, digester, clock)
         parts = (store, registry, digester, clock, self.hints, reader, parse)

@@ -1,7 +1,7 @@
 """How each partner is reached: a destination for every profile, and what holds connections."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass
 from hashlib import sha256
@@ -28,7 +28,7 @@ from hub.hub import Hub
 from hub.isolation import Isolation
 from hub.ports import Destination
 from hub.secrets import read_secret
-from hub.services.dispatch import Dispatcher
+from hub.tracing import Traces, traced
 
 
 class Closing(Protocol):
@@ -51,17 +51,19 @@ class Reached:
 
 @dataclass
 class Carriers:
-    """The dispatcher of this process, over destinations that follow the profiles.
+    """The dispatcher of this process, over destinations that follow the profiles; where there are
+    *traces*, each attempt is told to them.
 
     `adopt` replaces both: what is under way ends with those that it began with, and a destination
     that is used no more is closed when it must have ended.
     """
 
     hub: Hub
+    traces: Traces | None = None
     isolation: Isolation = field(init=False)
     _reached: dict[str, Reached] = field(default_factory=dict)
     _mailbox: Mailbox | None = None
-    _dispatcher: Dispatcher | None = None
+    _deliver: Callable[[str], Awaitable[None]] | None = None
     _leaving: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -74,9 +76,9 @@ class Carriers:
 
     async def _attempt(self, delivery_id: str) -> None:
         """Attempt one delivery, with what is in force now."""
-        if self._dispatcher is None:
+        if self._deliver is None:
             raise RuntimeError("adopt comes first")
-        await self._dispatcher.deliver(delivery_id)
+        await self._deliver(delivery_id)
 
     def prepare(self, registry: Registry) -> Mapping[str, Reached]:
         """Return the destinations of *registry*: those that are here, new ones where a profile or
@@ -94,9 +96,8 @@ class Carriers:
         kept = {id(one) for one in made.values()}
         gone = [one for one in self._reached.values() if id(one) not in kept]
         self._reached = dict(made)
-        self._dispatcher = self.hub.dispatcher(
-            {name: one.destination for name, one in made.items()}
-        )
+        dispatcher = self.hub.dispatcher({name: one.destination for name, one in made.items()})
+        self._deliver = traced(dispatcher, self.traces, self.hub.store)
         for one in gone:
             if one.closing is not None:
                 leaving = asyncio.create_task(self._close_later(one.closing))

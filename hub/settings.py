@@ -45,6 +45,7 @@ NAMES: Final = (
     "ECAF_MLLP_KEY_FILE",
     "ECAF_MLLP_CA_FILE",
     "ECAF_MLLP_PLAIN",
+    "ECAF_TRACES_URL",
     *BOUND_NAMES,
 )
 # Read by the test suite itself (tests/README.md), never by the hub.
@@ -149,6 +150,7 @@ class Settings:
     listen_group: str | None = None
     client_certificates: bool = False
     bounds: Bounds = field(default_factory=Bounds)
+    traces_url: str | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -229,6 +231,7 @@ class _Reading:
             listen_group=self._by_socket("ECAF_LISTEN_GROUP", listen),
             client_certificates=self._proxied(listen),
             bounds=read_bounds(self._number),
+            traces_url=self._url("ECAF_TRACES_URL", ("http", "https")),
         )
         if self._faults:
             names = ", ".join(dict.fromkeys(fault.path for fault in self._faults))

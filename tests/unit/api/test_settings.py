@@ -102,7 +102,7 @@ def test_all_faults_come_at_once() -> None:
             "ECAF_MLLP_KEY_FILE": f"/{CANARY}",
             "ECAF_MLLP_CA_FILE": f"/{CANARY}",
         }
-        | dict.fromkeys(BOUND_NAMES, CANARY)
+        | dict.fromkeys([*BOUND_NAMES, "ECAF_TRACES_URL"], CANARY)
     )
 
     assert set(found) == set(NAMES) - {"ECAF_CLOCK_OFFSET_FILE"} | {"ECAF_LISTN"}
