@@ -139,10 +139,12 @@ class HubProcess:
         told: dict[str, Any] = answer.json()
         return told
 
-    async def operator(self, path: str) -> httpx.Response:
-        """Return what the operator's socket answers."""
+    async def operator(self, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
+        """Return what the operator's socket answers, to a question or to a *body*."""
         transport = httpx.AsyncHTTPTransport(uds=str(self._socket))
         async with httpx.AsyncClient(transport=transport, timeout=30) as client:
+            if body is not None:
+                return await client.post(f"http://operator{path}", json=body)
             return await client.get(f"http://operator{path}")
 
     async def rest(self, seconds: float) -> tuple[dict[str, int], float]:

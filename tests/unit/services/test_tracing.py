@@ -5,6 +5,7 @@ import re
 import sys
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -41,10 +42,10 @@ async def test_a_message_is_one_trace_through_everything(told: InMemorySpanExpor
     sent = world.deliveries(message_type="N6")
     await traces.close()
 
-    (trace, first) = ids_of(sent[0].causation_id)
-    found = [one for one in told.get_finished_spans() if context(one)[0] == trace]
+    (whole, first) = ids_of(sent[0].causation_id)
+    found = [one for one in told.get_finished_spans() if context(one)[0] == whole]
     (top,) = [one for one in found if one.name == "receive"]
-    assert context(top) == (trace, first)
+    assert context(top) == (whole, first)
     assert top.parent is None
     attempts = [one for one in found if one.name == "deliver"]
     assert len(attempts) == len(sent) > 1
@@ -60,6 +61,8 @@ async def test_a_message_is_one_trace_through_everything(told: InMemorySpanExpor
     assert not any(value in everything for value in VALUES)
     named = {name for one in told.get_finished_spans() for name in one.attributes or {}}
     assert named <= ALLOWED.keys()
+    # A provider for the whole process would have FastAPI tell it of requests, URLs and all.
+    assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def watched(traces: Spans) -> World:
