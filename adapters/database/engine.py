@@ -78,6 +78,7 @@ def engine(url: URL, statement_seconds: int = 30) -> Engine:
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,  # milliseconds in which nobody says that it arrived
             "options": f"-c statement_timeout={statement_seconds}s -c lock_timeout=20s"
             " -c timezone=UTC"
             " -c idle_in_transaction_session_timeout=60s"

@@ -18,6 +18,7 @@ from adapters.database.examining import audited, dossiers
 from adapters.database.keys import owner_of
 from adapters.database.migrate import upgrade
 from adapters.database.noticing import StoredNotices
+from adapters.database.patience import STATEMENTS
 from adapters.database.rows import micros
 from adapters.database.searching import search
 from adapters.database.session import SqlSession
@@ -55,13 +56,16 @@ class SqlStore(StoredNotices):
         group: int = 200,
         limit: int = 20_000,
         statement_seconds: int = 30,
+        patience: float | None = None,
     ) -> None:
         """Open; raises `Misconfigured` if the database is not fit, `Unavailable` if it is not
         there.
 
-        *connections* counts for PostgreSQL only.  More than *limit* waiting units are refused.
+        *connections* counts for PostgreSQL only, and so does *patience*, the seconds that a
+        transaction may take before its connection is given up (twice a statement's).  More than
+        *limit* waiting units are refused.
         """
-        where = database(url)
+        where, patience = database(url), patience or STATEMENTS * statement_seconds
         self._sql = statements(where.get_backend_name())
         self._lock = None if self._sql.postgresql else FileLock(where)
         self._limit = limit
@@ -74,7 +78,10 @@ class SqlStore(StoredNotices):
             made = engine(where, statement_seconds)
             for number in range(connections if self._sql.postgresql else 1):
                 writer = Writer(
-                    made, self._sql, vault, self._waiting, group=group, name=f"writer-{number}"
+                    *(made, self._sql, vault, self._waiting),
+                    group=group,
+                    name=f"writer-{number}",
+                    patience=patience,
                 )
                 self._writers.append(writer)
             cursor = self._writers[0].cursor()

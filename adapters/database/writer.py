@@ -36,6 +36,7 @@ from sqlalchemy.exc import DBAPIError
 from adapters.database.engine import unreachable
 from adapters.database.examining import SNAPSHOT
 from adapters.database.keys import Keys, Lru, Remembered
+from adapters.database.patience import Patience
 from adapters.database.rows import Opened, Purposes, Rows
 from adapters.database.session import SqlSession, Trees
 from adapters.database.statements import Statements
@@ -101,8 +102,12 @@ class Writer:
         *,
         group: int,
         name: str,
+        patience: float,
     ) -> None:
-        """Connect now, in the caller's thread, so that a wrong address is heard of at once."""
+        """Connect now, in the caller's thread, so that a wrong address is heard of at once.
+
+        *patience*: seconds for a transaction on PostgreSQL.
+        """
         self._engine, self._sql, self._vault = engine, statements, vault
         self._waiting, self._group = waiting, group
         self._purposes = Purposes(vault)
@@ -111,6 +116,7 @@ class Writer:
         self._opened: Opened = Lru(_ROWS, _ROWS)
         self._connection: Connection | None = None
         self._cursor: Any = None
+        self._patience = Patience(patience)
         self.cursor()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
 
@@ -123,11 +129,14 @@ class Writer:
 
     def start(self) -> None:
         """Begin to serve."""
+        if self._sql.postgresql:
+            self._patience.start()
         self._thread.start()
 
     def join(self) -> None:
         """Wait until all that was accepted is done; then let the connection go."""
         self._thread.join()
+        self._patience.stop()
         self.disconnect()
 
     def disconnect(self) -> None:
@@ -236,6 +245,13 @@ class Writer:
             cursor = self.cursor()
         except DBAPIError as fault:
             raise ConnectionLost from fault
+        self._patience.begin(cursor.connection, long=jobs[0].of_one_moment)
+        try:
+            self._in_one(cursor, jobs, careful=careful, by_itself=by_itself)
+        finally:
+            self._patience.end()
+
+    def _in_one(self, cursor: Any, jobs: Sequence[Job], *, careful: bool, by_itself: bool) -> None:
         keys = Keys(cursor, self._sql, self._vault, self._remembered)
         rows = Rows(keys, self._purposes, self._opened)
         session = SqlSession(cursor, self._sql, keys, rows, self._trees, careful=careful)
