@@ -18,7 +18,7 @@ from typing import Any, Final
 from hub.domain.carriage import Outcome, Parcel
 from hub.domain.exchange import State
 from hub.errors import Code, HubError, Unavailable
-from hub.ports import Store
+from hub.ports import Needs, Store
 from hub.services.content import sent_tree
 from hub.services.dispatch import Dispatcher
 from hub.services.pull import Pull
@@ -138,7 +138,9 @@ class Race:
         """Wait until nothing of an episode is on its way."""
         open_ = {State.PENDING, State.SENDING}
         for _ in range(400):
-            waiting = await self.store.run(lambda s: s.unsettled(episode))
+            waiting = await self.store.run(
+                lambda s: s.unsettled(episode), Needs(episodes=(episode,))
+            )
             if not [one for one in waiting if one.state in open_]:
                 return
             for one in waiting:  # content waits for the recall to be acknowledged
@@ -234,7 +236,7 @@ class Race:
 
     async def replay(self, episode: str, _number: int) -> Any:
         """What arrived before goes again, once an operator has looked at what it would be."""
-        sent = await self.store.run(lambda session: session.deliveries(episode))
+        sent = await self.store.run(lambda s: s.deliveries(episode), Needs(episodes=(episode,)))
         last = [d for d in sent if (d.partner, d.message_type) == ("HV-A", "N7")][-1]
         world = self.world
         parts = (self.store, world.registry, OWN_ALONE, world.clock, world.hints)
@@ -321,7 +323,7 @@ class Race:
 
     async def offer(self, episode: str) -> None:
         """Let the workers look at an episode again."""
-        waiting = await self.store.run(lambda s: s.unsettled(episode))
+        waiting = await self.store.run(lambda s: s.unsettled(episode), Needs(episodes=(episode,)))
         self.world.hints.offer([one.delivery_id for one in waiting])
 
     # The verdict
