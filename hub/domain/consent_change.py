@@ -60,7 +60,7 @@ def _sees(agreements: Agreements, person: str, name: str, ask: Ask) -> int:
     cell = (
         agreements.listed(person, ask) if name == LISTED else agreements.section(person, name, ask)
     )
-    return cell.permitted + (cell.permitted and cell.sensitive)
+    return cell.permitted + cell.sensitive  # nothing sensitive without the section
 
 
 def classify(
@@ -91,7 +91,7 @@ def classify(
         )
         if not stored_after:
             # A "no" after storing has lapsed takes it back all the same.
-            stored = stored_before or any(_stores(one.record) for one in earlier)
+            stored = any(_stores(one.record) for one in earlier)
             return Event.CONSENT_WITHDRAWN if stored else Event.CONSENT_REFUSED
         if not stored_before:
             return Event.CONSENT_GIVEN

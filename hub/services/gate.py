@@ -240,8 +240,7 @@ def _consented(case: Case, request: Request, coordinator: Tree | None) -> Releas
     rights = case.rights(ask)
     answers = [rights.agreements.listed(child, ask) for child in children]
     if not any(answer.permitted for answer in answers):
-        reasons = [answer.reason for answer in answers if answer.reason]
-        code = reasons[0] if reasons else Code.CONSENT_NONE
+        code = next((answer.reason for answer in answers if answer.reason), Code.CONSENT_NONE)
         raise Withheld(code, "no decision lets this service see anything of this episode")
     if request.message_type == "NOTICE":
         about, section = str(request.facts["subject_id"]), str(request.facts["section"])

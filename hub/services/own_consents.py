@@ -80,7 +80,7 @@ def _parts(decisions: Iterable[Decision], services: Collection[str]) -> Iterator
             stood.pop(person, None)
             same = decision.decision_id
         elif scope.includes or scope.excludes:
-            same = same if same and scope == before else decision.decision_id
+            same = same if scope == before else decision.decision_id
             stood[person] = scope, same
         if scope.includes:
             yield Own(decision, scope, before, same)

@@ -27,6 +27,11 @@ _GATE: Final = (
     "tests/property/test_shelter.py",
     "tests/property/test_gate.py",
 )
+_CHANGE: Final = (
+    "tests/unit/domain/test_consent.py",
+    "tests/unit/services/test_consents.py",
+    "tests/property/test_consent_model.py",
+)
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     **{
         f"hub.domain.{name}": _CONSENT
@@ -35,6 +40,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
             "circumstances", "competence", "entitlement",
         )
     },
+    "hub.domain.consent_change": _CHANGE,
     **{
         f"hub.services.{name}": _GATE
         for name in (
@@ -42,6 +48,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
             "shelter",
         )
     },
+    "hub.services.own_consents": ("tests/unit/services/test_own_consents.py",),
 }  # fmt: skip
 APART: Final = {
     "tests/unit/services/test_prune.py::test_the_code_is_the_same_whatever_the_hash_seed"

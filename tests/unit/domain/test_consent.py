@@ -467,9 +467,12 @@ def test_an_effect_names_who_gained_and_who_lost() -> None:
 
     assert change.gained == {EHM: {"listed", "sec.plan"}}
     assert change.lost == {SCH: {"sec.parenting"}, HOU: {"sec.env.housing"}}
+    assert effect(agreed(), before, [HOU], NOW).gained.keys() == {HOU}
 
 
 FIRST_SHARE = [record("STORE_ONLY"), SHARE_TWO]
+OVER = [record("STORE_ONLY", expires_at="2026-09-10T00:00:00Z")]
+NEVER = record("REFUSED", refusal_scope="WHOLE_CAF", store_decision="no")
 
 
 @pytest.mark.parametrize(
@@ -503,6 +506,12 @@ FIRST_SHARE = [record("STORE_ONLY"), SHARE_TWO]
             "consent.given",
         ),
         (FIRST_SHARE, adult("REFUSED", refusal_scope="WHOLE_CAF"), "consent.narrowed"),
+        (FIRST_SHARE[:1], record("STORE_ONLY"), "consent.given"),
+        (FIRST_SHARE[:1], record("NARROWED"), "consent.narrowed"),
+        (OVER, record("REFUSED", refusal_scope="WHOLE_CAF"), "consent.withdrawn"),
+        ([adult()], record("REFUSED", refusal_scope="WHOLE_CAF"), "consent.refused"),
+        ([NEVER], record("REFUSED", refusal_scope="WHOLE_CAF"), "consent.refused"),
+        (FIRST_SHARE[:1], record(purpose=["TRANSFER"]), "consent.given"),
         (
             FIRST_SHARE,
             record("REFUSED", purpose=["TRANSFER"], refusal_scope="AUTHORITY"),

@@ -201,11 +201,34 @@ def test_a_no_to_everything_is_one_however_it_is_worded(no: dict[str, Any]) -> N
         record("REFUSED", refusal_scope="AUTHORITY", scope_excludes=[item(HOU)]),
         record("REFUSED", purpose=["TRANSFER"]),
         record("NARROWED", informed=None, scope_excludes=[item(HOU)]),
+        record(
+            "WITHDRAWN",
+            withdrawal_type="SHARE_SERVICE",
+            informed=None,
+            scope_excludes=[item(HOU)],
+        ),
+        record("REFUSED", purpose=["TRANSFER"], expires_at=None),
     ],
 )
 def test_a_partial_no_leaves_the_rest(partly: dict[str, Any]) -> None:
-    """What it does not name goes on."""
+    """What it does not name goes on, also where it would not do for a yes."""
     assert agreed(SHARED, partly).section("ava", "sec.plan", FIRST).permitted
+
+
+@pytest.mark.parametrize(
+    "no",
+    [
+        record("WITHDRAWN", withdrawal_type="SHARE_SERVICE"),
+        record("WITHDRAWN", withdrawal_type="SHARE_SECTION"),
+        record("REFUSED", refusal_scope="SECTION"),
+        record("REFUSED", purpose=["TRANSFER"]),
+    ],
+)
+def test_a_no_gives_nothing_whatever_it_lists(no: dict[str, Any]) -> None:
+    """A withdrawal or refusal of a part opens nobody else's, though it names a service."""
+    listing = no | {"scope_excludes": [item(SCH)], "scope_includes": [item(HOU)]}
+
+    assert not agreed(SHARED, listing).listed("ava", Ask(HOU, "PLAN", NOW)).permitted
 
 
 def test_the_year_ends_on_the_same_day() -> None:

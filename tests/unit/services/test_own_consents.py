@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from hub.services.own_consents import own_decisions
 from mappings.commands import translator
 from tests import builders as b
+from tests.unit.domain.decisions import item, record, recorded
 from tests.unit.services import world as services_world
 from tests.unit.services.world import World, includes, part
 
@@ -147,3 +149,33 @@ async def test_who_keeps_the_record_reads_what_was_signed(world: World) -> None:
     *_, newest = await known(world, "SCH-A")
     assert newest["state"] == "NARROWED"
     assert newest["given_by_person"] == "c1"
+
+
+HOU = "HOU-A/HOUS"
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        (record(scope_includes=[item(HOU, "sec.plan")]), [("d1", "SHARE")]),
+        (
+            record(scope_includes=[dict(reversed(item(HOU, "sec.plan").items())), item(HOU)]),
+            [("d1", "SHARE"), ("d2", "WIDENED")],
+        ),
+        (
+            record("NARROWED", scope_excludes=[item(HOU, "sec.plan")]),
+            [("d1", "SHARE"), ("d3", "SHARE")],
+        ),
+    ],
+    ids=["repeated", "reworded", "excluded"],
+)
+def test_what_changes_nothing_is_not_told_and_what_was_taken_is_told_anew(
+    second: dict[str, Any], told: list[tuple[str, str]]
+) -> None:
+    """The order of a record's members says nothing; what an exclusion took, the next gives anew."""
+    first = record(scope_includes=[item(HOU, "sec.plan")])
+    records = [first, second] if "scope_excludes" not in second else [first, second, first]
+
+    shown = own_decisions(recorded(*records), {HOU})
+
+    assert [(one["consent_decision_id"], one["state"]) for one in shown] == told
