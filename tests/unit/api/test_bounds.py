@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,13 +20,14 @@ from hub.api.limits import Limits
 from hub.api.serving import listening
 from hub.api.turns import BURST_SECONDS, Turns
 from hub.bounds import BOUNDS, Bounds, Described, table
+from hub.domain.partner import OPERATIONS
 from hub.doors import limits_of
 from hub.errors import Code, Misconfigured, Unavailable
 from hub.running import Running
 from hub.services.brake import Brake, Pull
 from hub.settings import Settings
 from tests.architecture.tree import ROOT
-from tests.unit.api.small_hub import small_hub
+from tests.unit.api.small_hub import partner, small_hub
 
 
 @pytest.fixture
@@ -135,6 +137,13 @@ def test_callers_of_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(them._buckets) <= 3
 
 
+@pytest.fixture
+def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the door nothing is given back while a test runs, however long the machine takes."""
+    monkeypatch.setattr("hub.api.door.Turns", partial(Turns, monotonic=lambda: 0.0))
+
+
+@pytest.mark.usefixtures("no_time_passes")
 async def test_too_many_requests_are_429() -> None:
     """At the door: a code, when to come again, and the next caller is served."""
     hub = small_hub()
@@ -155,6 +164,31 @@ async def test_too_many_requests_are_429() -> None:
     assert other.status_code != 429
 
 
+@pytest.mark.usefixtures("no_time_passes")
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/index/check", "application/json"),
+        ("/fhir/Patient/$match", "application/fhir+json"),
+        ("/episodes/e1/override", "application/json"),
+    ],
+)
+async def test_questions_about_people_are_counted_as_searches(path: str, kind: str) -> None:
+    """Whatever they ask: the index, a match in FHIR, a look past a shield; the answer is a code."""
+    hub = small_hub(partner("EHM-A", operations=OPERATIONS))
+    limits = replace(Limits(), client_per_second=100, client_searches_per_second=1)
+    transport = httpx.ASGITransport(create_app(hub, limits=limits), client=("127.0.0.1", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://hub") as door:
+        headers = {"authorization": f"Bearer {hub.keys['EHM-A'].reveal()}", "content-type": kind}
+        answers = [await door.post(path, headers=headers, content=b"{}") for _ in range(11)]
+
+    assert 429 not in {one.status_code for one in answers[:10]}
+    assert answers[10].status_code == 429
+    assert "E_RATE" in answers[10].text
+    assert int(answers[10].headers["retry-after"]) >= 1
+
+
+@pytest.mark.usefixtures("no_time_passes")
 async def test_strangers_share_by_address() -> None:
     """Whose proof must be looked at first is counted by where it comes from."""
     hub = small_hub()
