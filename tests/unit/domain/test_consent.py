@@ -34,6 +34,7 @@ def why(agreements: Agreements, service: str = SCH, at: Any = NOW, person: str =
     return agreements.listed(person, Ask(service, "PLAN", at)).reason
 
 
+OVER_BY = "2026-09-10"
 SHARE_TWO = record(scope_includes=[item(HOU, "sec.env.housing"), item(HOU, "sec.plan"), item(SCH)])
 
 
@@ -468,6 +469,19 @@ def test_an_effect_names_who_gained_and_who_lost() -> None:
     assert change.gained == {EHM: {"listed", "sec.plan"}}
     assert change.lost == {SCH: {"sec.parenting"}, HOU: {"sec.env.housing"}}
     assert effect(agreed(), before, [HOU], NOW).gained.keys() == {HOU}
+
+
+@pytest.mark.parametrize(
+    ("every", "one", "rest"), [({"to": OVER_BY}, {}, False), ({}, {"to": OVER_BY}, True)]
+)
+def test_in_one_decision_the_best_that_is_said_of_a_section_counts(
+    every: dict[str, Any], one: dict[str, Any], *, rest: bool
+) -> None:
+    """Where either "all" or a section's own item has run out, the other still gives it."""
+    family = agreed(record(scope_includes=[item(SCH, **every), item(SCH, "sec.plan", **one)]))
+
+    assert family.section("ava", "sec.plan", Ask(SCH, "PLAN", NOW)).permitted
+    assert family.section("ava", "sec.family", Ask(SCH, "PLAN", NOW)).permitted is rest
 
 
 FIRST_SHARE = [record("STORE_ONLY"), SHARE_TWO]

@@ -42,6 +42,13 @@ def test_who_asks_while_somebody_listens_changes_nothing_for_them() -> None:
     assert heard == [(first, *every) for first in every]
 
 
+def test_a_question_that_was_answered_still_decides_nothing() -> None:
+    """Whoever names it as what they replace is heard, and it is not."""
+    decisions = recorded(record("ASKED"), record(supersedes="d1"))
+
+    assert ids(Hearing(decisions, adult=False)) == ["d2"]
+
+
 @pytest.mark.parametrize(
     ("givers", "differ"),
     [
