@@ -48,6 +48,10 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
             "shelter",
         )
     },
+    "hub.services.notice_rights": (
+        "tests/unit/services/test_gate.py",
+        "tests/unit/services/test_notice_kinds.py",
+    ),
     "hub.services.own_consents": ("tests/unit/services/test_own_consents.py",),
 }  # fmt: skip
 APART: Final = {
