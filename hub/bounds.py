@@ -67,7 +67,7 @@ class Bounds:
     )
     mllp_connections: int = _bound(1_024, 4, 65_536, "connections", "the MLLP door, in all", _CLOSE)
     mllp_connections_read: int = _bound(
-        256, 2, 4_096, "connections", "the MLLP door, read at once", "the others wait unread"
+        256, 2, 4_096, "connections", "the MLLP door, answered at once", "the others wait unread"
     )
     mllp_connections_per_address: int = _bound(
         64, 2, 65_536, "connections", "the MLLP door, from one address", _CLOSE

@@ -62,11 +62,12 @@ class Intake(Protocol):
 class DoorLimits:
     """Bounds of the door: bytes, seconds, and numbers of things at once (`reliability.md` 5.11).
 
-    So many *connections* may have a message begun at once; up to *waiting* in all are held open, of
-    which who never said anything goes first to make room, and up to *per_address* from one place.
-    *strangers* bounds a message of who is not known yet.  *large* messages (of more than 64 KiB)
-    are read and worked on at once at most, so that many cannot fill the memory.  A connection that
-    has sent something may rest for *rest_seconds*, any other for *idle_seconds*.
+    So many *connections* may have a whole message answered at once; up to *waiting* in all are held
+    open, of which who never said anything goes first to make room, and up to *per_address* from one
+    place.  *strangers* bounds a message of who is not known yet.  *large* messages (of more than
+    64 KiB) are read and worked on at once at most; one below waits for its sender in nobody's way,
+    and *waiting* times 128 KiB is the most that half messages can fill.  A connection that has sent
+    something may rest for *rest_seconds*, any other for *idle_seconds*.
     """
 
     frame: FrameLimits = field(default_factory=FrameLimits)
@@ -207,7 +208,8 @@ class MllpDoor:
     async def _converse(self, line: _Line) -> None:
         """Read, work and answer until one side has enough.
 
-        Who says nothing takes no seat: a thousand silent connections keep nobody waiting.
+        Who says nothing, or half of something, takes no seat: hundreds of such connections keep
+        nobody waiting.
         """
         while not self._stopping.is_set():
             rest = self._limits.rest_seconds if line.used else self._limits.idle_seconds
@@ -219,16 +221,21 @@ class MllpDoor:
             if not data:
                 return
             line.heard = True
-            # Beyond the number of messages that are read, others wait without being read on.
-            async with self._seats:
-                if not await self._attend(line, data):
+            events: Sequence[Event] | None = line.framer.feed(data, time.monotonic())
+            while events is not None:
+                if events and not await self._attend(line, events):
                     return
+                if line.framer.deadline is None:
+                    break
+                events = await self._events(line)
+            else:
+                return
 
-    async def _attend(self, line: _Line, data: bytes) -> bool:
-        """Take what began with *data* to its end; ``False`` where the connection must end."""
-        events: Sequence[Event] | None = line.framer.feed(data, time.monotonic())
-        while events is not None:
-            before = time.monotonic()
+    async def _attend(self, line: _Line, events: Sequence[Event]) -> bool:
+        """Answer what has come whole; ``False`` where the connection must end."""
+        before = time.monotonic()
+        # Beyond the number that are answered, others wait without being read on.
+        async with self._seats:
             for event in events:
                 line.busy = True
                 more = await self._take(line, event)
@@ -237,14 +244,11 @@ class MllpDoor:
                     line.busy = False
                     return False
                 line.busy = False
-            # What has begun behind these waited for them, not for its sender.
-            line.framer.extend(time.monotonic() - before)
-            if line.framer.held <= _CHUNK:
-                self._release(line)
-            if line.framer.deadline is None:
-                return True
-            events = await self._events(line)
-        return False
+        # What has begun behind these waited for them, not for its sender.
+        line.framer.extend(time.monotonic() - before)
+        if line.framer.held <= _CHUNK:
+            self._release(line)
+        return True
 
     async def _events(self, line: _Line) -> Sequence[Event] | None:
         """Return what came next of a message that was begun; ``None`` where nothing more will."""

@@ -214,7 +214,8 @@ async def test_a_crowd_finds_a_hub_that_stays_small(bad: int, seconds: float, sa
     )
     assert peak <= CEILING
     assert school.accepted > 0
-    assert hospital.taken > 0
+    # Half messages take no seats: with seats held by them it was 4 in these 75 seconds.
+    assert hospital.taken > 20
     assert sum(summary["deliveries"].values()) >= school.owed
     assert summary["deliveries"]["quarantined"] == 0
     assert status == 0, "it had to be killed"

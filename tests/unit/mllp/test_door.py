@@ -389,22 +389,46 @@ async def test_waiting_behind_another_message_costs_no_time(
 
 
 async def test_beyond_the_seats_others_wait(tmp_path: Path) -> None:
-    """A message too many that was begun is neither read nor refused until one of them ends."""
-    async with opened(tmp_path, limits=DoorLimits(connections=2)) as door:
-        first, second, third = [await door.line() for _ in range(3)]
-        halves = [framed(visit(name)) for name in ("1", "2")]
-        await first.send(halves[0][:50])
-        await second.send(halves[1][:50])
-        async with asyncio.timeout(30):
-            while not door.door._seats.locked():  # noqa: ASYNC110 - the door has no event for it
-                await asyncio.sleep(0.01)
-        await third.send(framed(visit("3")))
-        waiting = asyncio.create_task(third.ack(60))
+    """A whole message too many is neither worked on nor refused until one of them ends."""
+    world = World()
+    async with opened(tmp_path, world, limits=DoorLimits(connections=1)) as door:
+        run, inside, go = world.store.run, asyncio.Semaphore(0), asyncio.Event()
+
+        async def slow(*args: Any) -> Any:
+            inside.release()
+            await go.wait()
+            return await run(*args)
+
+        world.store.run = slow
+        first, second = await door.line(), await door.line()
+        await first.send(framed(visit("1")))
+        await inside.acquire()
+        await second.send(framed(visit("2")))
+        waiting = asyncio.create_task(second.ack(60))
         await asyncio.sleep(0.2)
+        assert inside.locked()
         assert not waiting.done()
-        await first.send(halves[0][50:])
-        mine, ack = await first.ack(), await waiting
+        go.set()
+        mine, ack = await first.ack(60), await waiting
         assert [one.code for one in (mine, ack) if one] == ["AA", "AA"]
+
+
+async def test_half_a_message_takes_no_seat(tmp_path: Path) -> None:
+    """Connections that wait for their own senders keep no honest one waiting, and go on."""
+    async with opened(tmp_path, limits=DoorLimits(connections=1)) as door:
+        wires = [await door.line() for _ in range(5)]
+        halves = [framed(visit(f"H{number}")) for number in range(5)]
+        for wire, half in zip(wires, halves, strict=True):
+            await wire.send(half[:50])
+        async with asyncio.timeout(30):
+            lines = door.door._lines
+            while sum(one.framer.held > 0 for one in lines.values()) < 5:  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.01)
+        assert (await door.say(visit("WHOLE"))).code == "AA"
+        for wire, half in zip(wires, halves, strict=True):
+            await wire.send(half[50:])
+        acks = [await wire.ack(60) for wire in wires]
+        assert [ack.code for ack in acks if ack] == ["AA"] * 5
 
 
 async def test_who_says_nothing_takes_no_seat(tmp_path: Path) -> None:
