@@ -26,6 +26,8 @@ CONFIGURED: Final = (
     "hub.yaml", "partners", "suspended", "rotations", "catalogue", "codes", "overlays", "forms",
 )  # fmt: skip
 """What a running hub takes; the other files of a site are read at its start."""
+AT_START: Final = ("mesh.yaml", "consent.yaml", "notify.yaml")
+"""What a hub reads at its start only."""
 SECONDS: Final = 1.0
 """How often the folder of suspensions is looked at."""
 
@@ -83,12 +85,14 @@ class Activation:
 
     *load* reads and checks the folder, *stopped* only who is suspended, *names* only their names.
     *checks* may refuse a registry (`Misconfigured`); *followers* are told of each new one.
+    *waiting* names the files that have changed since the start and are taken by a start only.
     """
 
     hub: Adopting
     load: Callable[[], Loaded]
     stopped: Callable[[], Mapping[str, Suspension]]
     names: Callable[[], frozenset[str]]
+    waiting: Callable[[], Sequence[str]] = tuple
     carriers: Carrying | None = None
     checks: list[Callable[[Registry], None]] = field(default_factory=list)
     followers: list[Callable[[Registry], Awaitable[None]]] = field(default_factory=list)
@@ -115,7 +119,8 @@ class Activation:
             await self.hub.store.run(lambda session: session.add_audit(told), Needs())
             await self._adopt(new, loaded.reader, loaded.renderer, made)
             log.info("config.activated", count=len(new.partners))
-            return {"digest": loaded.digest, "partners": len(new.partners), **changed}
+            body = {"digest": loaded.digest, "partners": len(new.partners), **changed}
+            return {**body, "needs_restart": list(await asyncio.to_thread(self.waiting))}
 
     async def suspensions(self) -> None:
         """Take who is suspended now, and nothing else of the folder."""
@@ -177,6 +182,17 @@ class Activation:
         handover: Handover = self.hub.hints
         for name in resumed:
             await wake(self.hub.store, name, self.hub.clock, handover)
+
+
+def unlike_the_start(folder: Path) -> Callable[[], Sequence[str]]:
+    """Return what names, whenever it is asked, the files of `AT_START` that are not as now."""
+
+    def now() -> Mapping[str, bytes | None]:
+        found = {name: folder / name for name in AT_START}
+        return {name: at.read_bytes() if at.is_file() else None for name, at in found.items()}
+
+    began = now()
+    return lambda: [name for name, held in now().items() if held != began[name]]
 
 
 def digest_of(folder: Path) -> str:

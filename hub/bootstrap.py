@@ -31,7 +31,7 @@ from adapters.notifications.govuk_notify import GovUkNotify, load_notify
 from adapters.partners.profiles import load_registry
 from adapters.partners.suspensions import read_suspensions, suspended
 from adapters.tokens import TokenDesk
-from hub.activating import Activation, Loaded, digest_of
+from hub.activating import Activation, Loaded, digest_of, unlike_the_start
 from hub.domain.exchange import Tree
 from hub.domain.partner import Registry
 from hub.errors import Code, Fault, Misconfigured, Unavailable
@@ -199,6 +199,7 @@ def activation(hub: Hub) -> Activation:
         partial(load, hub.settings, hub.clock),
         lambda: read_suspensions(folder, Problems()),
         partial(suspended, folder),
+        unlike_the_start(folder),
     )
 
 

@@ -209,7 +209,8 @@ def activate(by: By, socket: Socket = None, as_json: Json = False) -> None:
 
     The whole folder is checked first; where anything is wrong, everything stays as it was and every
     fault is shown.  What is under way ends with what it began with.  Audited with who and a digest.
-    Of several processes, each is told on its own socket.
+    What is read at a start only and has changed is named.  Of several processes, each is told on
+    its own socket; a worker's is ECAF_OPERATOR_SOCKET and `.worker`.
     """
     raw = orjson.dumps({"by": by})
     done = ask("POST", "/admin/config/activate", socket, body=raw, as_json=as_json)
@@ -220,3 +221,5 @@ def activate(by: By, socket: Socket = None, as_json: Json = False) -> None:
         if done[what]:
             say(f"{what}: {', '.join(done[what])}")
     say(f"{done['partners']} partners at work; digest {done['digest'][:16]}")
+    for name in done["needs_restart"]:
+        say(f"{name} has changed and is NOT taken: it is read at a start only, restart the hub")

@@ -3,12 +3,12 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from adapters.doors import mesh, sftp
-from adapters.doors.amqp import AmqpDoor
+from adapters.doors.amqp import AmqpDoor, AmqpLimits
 from adapters.doors.mesh import MeshDoor
 from adapters.doors.mllp import DoorLimits, Intake, MllpDoor
 from adapters.doors.sftp import SftpDoor
@@ -186,54 +186,79 @@ async def sftp_doors(hub: sftp.Intake, largest: int = sftp.LARGEST) -> AsyncIter
         await doors.close()
 
 
-def refuse_other_queues(known: Registry, registry: Registry) -> None:
-    """Raise `Misconfigured` where *registry* has other senders by AMQP than the hub began with:
-    their queues are read from the start on.
-    """
+def refuse_without_broker(settings: Settings, registry: Registry) -> None:
+    """Raise `Misconfigured` where partners send by a broker and the site has none."""
     faults = [
-        Fault(Code.CONFIGURATION, f"partners/{name}.yaml: credentials.amqp", "start the hub anew")
-        for name in sorted(known.credentials.keys() | registry.credentials.keys())
-        if _by_queue(known, name) != _by_queue(registry, name)
+        Fault(Code.CONFIGURATION, f"partners/{name}.yaml: credentials.amqp", "needs a broker")
+        for name in _by_queue(registry)
     ]
-    if faults:
-        raise Misconfigured(Code.CONFIGURATION, "queues are read from the start on", faults)
+    if faults and settings.broker_url is None:
+        raise Misconfigured(Code.CONFIGURATION, "profiles need ECAF_BROKER_URL", faults)
 
 
-def _by_queue(registry: Registry, name: str) -> bool:
-    held = registry.credentials.get(name)
-    return held is not None and held.amqp is not None and held.amqp.sends
+def _by_queue(registry: Registry) -> Sequence[str]:
+    """Return the partners that send by the broker."""
+    return [
+        name
+        for name, held in sorted(registry.credentials.items())
+        if held.amqp is not None and held.amqp.sends
+    ]
+
+
+@dataclass
+class AmqpDoors:
+    """The queues of all partners that send by the broker; `follow` goes with the profiles."""
+
+    hub: Hub
+    settings: Settings
+    topology: Topology
+    intake: RabbitIntake | None = None
+    read: Sequence[str] = ()
+
+    async def follow(self, registry: Registry) -> None:
+        """Read the queues of the partners that *registry* lets send, and no others.
+
+        What is in hand of the others' is let go and comes again; raises `Misconfigured` where
+        there is no broker.
+        """
+        sending = _by_queue(registry)
+        if sending == list(self.read):
+            return
+        refuse_without_broker(self.settings, registry)
+        await self.close()
+        if not sending or self.settings.broker_url is None or self.hub.transport is None:
+            return
+        named = {name: self.topology.inbound(name) for name in sending}
+        door = AmqpDoor(
+            self.hub,
+            self.hub.transport.publisher,
+            {own.queue: (name, own.replies) for name, own in named.items()},
+            canonical=self.settings.canonical_url,
+            limits=AmqpLimits(largest=self.settings.bounds.body_bytes),
+        )
+        url = self.settings.broker_url.reveal()
+        self.intake = RabbitIntake(url, door.queues, door.take, door.ready)
+        self.intake.start()
+        self.read = sending
+        log.info("amqp.open", count=len(sending))
+
+    async def close(self) -> None:
+        """Read nothing more."""
+        if self.intake is not None:
+            await self.intake.stop()
+            log.info("amqp.closed")
+        self.intake, self.read = None, ()
 
 
 @asynccontextmanager
-async def amqp_door(
-    hub: Hub, settings: Settings, topology: Topology
-) -> AsyncIterator[RabbitIntake | None]:
+async def amqp_door(hub: Hub, settings: Settings, topology: Topology) -> AsyncIterator[AmqpDoors]:
     """Read the queues of all partners that send by the broker, while the block runs.
 
     Raises `Misconfigured` where there is no broker; that it is away is no reason not to start.
     """
-    sending = [
-        name
-        for name, held in sorted(hub.registry.credentials.items())
-        if held.amqp is not None and held.amqp.sends
-    ]
-    if not sending:
-        yield None
-        return
-    if settings.broker_url is None or hub.transport is None:
-        faults = [
-            Fault(Code.CONFIGURATION, f"partners/{name}.yaml: credentials.amqp", "needs a broker")
-            for name in sending
-        ]
-        raise Misconfigured(Code.CONFIGURATION, "profiles need ECAF_BROKER_URL", faults)
-    named = {name: topology.inbound(name) for name in sending}
-    senders = {own.queue: (name, own.replies) for name, own in named.items()}
-    door = AmqpDoor(hub, hub.transport.publisher, senders, canonical=settings.canonical_url)
-    intake = RabbitIntake(settings.broker_url.reveal(), door.queues, door.take, door.ready)
-    intake.start()
-    log.info("amqp.open", count=len(sending))
+    doors = AmqpDoors(hub, settings, topology)
     try:
-        yield intake
+        await doors.follow(hub.registry)
+        yield doors
     finally:
-        await intake.stop()
-        log.info("amqp.closed")
+        await doors.close()

@@ -174,9 +174,12 @@ def _line(one: Partner, held: Credentials, day: date) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class PartnerLife:
-    """What the operator's socket answers about the partners of a running hub."""
+    """What the operator's socket answers about the partners of a running hub; *hears*: whether
+    partners' own words come to this process (not to a worker by itself).
+    """
 
     hub: Hub
+    hears: bool = True
 
     async def listed(self) -> Tree:
         """Return every partner, as this process finds it."""
@@ -210,7 +213,7 @@ class PartnerLife:
         if body.keys() - {"wait"} or not isinstance(wait, int | float) or not 0 <= wait <= LONGEST:
             fault = Fault(Code.FORMAT, "/wait", f"seconds, at most {LONGEST:g}")
             raise InvalidContent(Code.FORMAT, "say how long to wait, or nothing", (fault,))
-        return await probe(self.hub, name, float(wait))
+        return await probe(self.hub, name, float(wait), hears=self.hears)
 
     async def activate(self, body: Mapping[str, Any]) -> Tree:
         """Take what is in the folder; raises `Misconfigured` with every fault."""

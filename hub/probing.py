@@ -15,7 +15,7 @@ from adapters.outward import Way
 from hub.domain.carriage import Outcome, Parcel
 from hub.domain.exchange import Tree
 from hub.domain.partner import Partner
-from hub.errors import Code, HubError, Missing, Unavailable
+from hub.errors import Code, Conflict, Fault, HubError, Missing, Unavailable
 from hub.hub import Hub
 from hub.ports import Needs, Rendered
 from hub.services.audit import row
@@ -72,15 +72,18 @@ def _since(began: float) -> float:
     return round((time.perf_counter() - began) * 1000, 1)
 
 
-async def probe(hub: Hub, name: str, wait: float = WAIT_SECONDS) -> Tree:
-    """Send one synthetic message to *name* and return what each hop did.
+async def probe(hub: Hub, name: str, wait: float = WAIT_SECONDS, *, hears: bool = True) -> Tree:
+    """Send one synthetic message to *name* and return what each hop did; *hears*: whether the word
+    of its system would come to this process.
 
-    Raises `Missing` where there is no such partner, or this process sends nothing.
+    Raises `Missing` where there is no such partner, `Conflict` where this process sends nothing.
     """
     partner = hub.registry.partners.get(name)
-    carriers = None if hub.activation is None else hub.activation.carriers
-    if partner is None or carriers is None:
-        raise Missing(Code.NOT_FOUND, "no partner that this process sends to has this name")
+    if partner is None:
+        raise Missing(Code.NOT_FOUND, "no partner has this name: ecaf partners list")
+    if hub.activation is None or hub.activation.carriers is None:
+        fault = Fault(Code.STATE, "--socket", "a worker's: ECAF_OPERATOR_SOCKET and .worker")
+        raise Conflict(Code.STATE, "this process sends nothing: ask a worker", (fault,))
     now, delivery_id = hub.clock.now(), new_id()
     service = partner.services[0].ref if partner.services else name
     message = message_to(service, hub.registry.hub, delivery_id, now)
@@ -110,7 +113,7 @@ async def probe(hub: Hub, name: str, wait: float = WAIT_SECONDS) -> Tree:
         one = Probe(delivery_id, name, service, episode_id, made_at, rendered)
         hub.probes.begin(one)
         try:
-            await _send(hub, partner, one, hops, wait)
+            await _send(hub, partner, one, hops, wait if hears else None)
         finally:
             hub.probes.end(one)
     elif hops.failed is None:
@@ -153,8 +156,10 @@ async def _connect(partner: Partner) -> tuple[str, None]:
     return f"port {port} answers", None
 
 
-async def _send(hub: Hub, partner: Partner, one: Probe, hops: Hops, wait: float) -> None:
-    """Carry it as a delivery would be carried, and wait for the partner's own word."""
+async def _send(hub: Hub, partner: Partner, one: Probe, hops: Hops, wait: float | None) -> None:
+    """Carry it as a delivery would be carried, and *wait* for the partner's own word, if that
+    comes here.
+    """
     delivering = partner.delivering
     thin = delivering.body == "thin" or delivering.channel == "pull"
     carriers = hub.activation.carriers if hub.activation is not None else None
@@ -189,6 +194,11 @@ async def _send(hub: Hub, partner: Partner, one: Probe, hops: Hops, wait: float)
     if thin and not partner.accredited(hub.clock.now().date()):
         says = "at the stage test nothing may be fetched: test again at pilot"
         hops.note("acknowledged by its system", "not needed", says)
+        return
+
+    if wait is None:
+        says = "its word would come to a process of the role api, which sends nothing"
+        hops.note("acknowledged by its system", "not known", says)
         return
 
     async def word() -> tuple[str, None]:

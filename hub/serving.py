@@ -22,7 +22,7 @@ from adapters.tokens import TokenDesk
 from hub.api.app import create_app, create_metrics_app, create_operator_app
 from hub.api.auth import Recogniser, refuse_unsafe_start
 from hub.api.problem import missing
-from hub.api.serving import listening, measured
+from hub.api.serving import listening, measured, operated
 from hub.bootstrap import CONSENT, Role, compose, token_desk, topology
 from hub.bounds import CLOSING_SECONDS
 from hub.checkup import site_of
@@ -31,8 +31,8 @@ from hub.doors import (
     amqp_door,
     mesh_door,
     mllp_door,
-    refuse_other_queues,
     refuse_unfit_senders,
+    refuse_without_broker,
     refuse_without_mesh,
     sftp_doors,
 )
@@ -118,22 +118,27 @@ async def _serve(settings: Settings, role: Role) -> None:
                 partial(refuse_unsafe_start, settings),
                 partial(refuse_unfit_senders, settings),
                 partial(refuse_without_mesh, load_mesh(settings.config_dir)),
-                partial(refuse_other_queues, hub.registry),
+                partial(refuse_without_broker, settings),
             ]
         if role != "api":
             await working.enter_async_context(mesh_door(hub, settings))
             folders = await working.enter_async_context(sftp_doors(hub, settings.bounds.body_bytes))
             if hub.activation is not None:
                 hub.activation.followers.append(folders.follow)
-            await working.enter_async_context(amqp_door(hub, settings, topology()))
+            queues = await working.enter_async_context(amqp_door(hub, settings, topology()))
+            if hub.activation is not None:
+                hub.activation.followers.append(queues.follow)
         contact = hub.registry.support_contact
         await working.enter_async_context(
             measured(create_metrics_app(hub), settings, support_contact=contact)
         )
         if role == "worker":
-            log.info("worker.started")
-            await stop.wait()
-            await hub.drain(seconds)
+            life = PartnerLife(hub, hears=False)
+            operator = create_operator_app(hub, site=site_of(hub), life=life)
+            async with operated(operator, settings, support_contact=contact):
+                log.info("worker.started")
+                await stop.wait()
+                await hub.drain(seconds)
             return
         desk = token_desk(hub)
         courier = Courier()

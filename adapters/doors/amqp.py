@@ -63,11 +63,14 @@ class Intake(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AmqpLimits:
-    """*times* handed out before, a message is set aside.  While the hub cannot record or answer, a
-    message is held for *hold_seconds* (less than the broker's ``consumer_timeout``), trying again
-    after *least_seconds*, then twice as long up to *most_seconds*.
+    """*largest*: bytes of one message.  *times* handed out before, it is set aside.
+
+    While the hub cannot record or answer, a message is held for *hold_seconds* (less than the
+    broker's ``consumer_timeout``), trying again after *least_seconds*, then twice as long up to
+    *most_seconds*.
     """
 
+    largest: int = LARGEST
     times: int = 10
     hold_seconds: float = 1200.0
     least_seconds: float = 0.5
@@ -195,8 +198,9 @@ class AmqpDoor:
             raise _malformed(Code.ENCODING, "content_encoding", "send it as it is, unpacked")
         if not arrival.content_type:
             raise _malformed(Code.CONTENT_TYPE, "content_type", "say what the message is")
-        if len(arrival.body) > LARGEST:
-            raise _malformed(Code.TOO_LARGE, "", f"send at most {LARGEST} bytes")
+        if len(arrival.body) > self._limits.largest:
+            remedy = f"send at most {self._limits.largest} bytes"
+            raise _malformed(Code.TOO_LARGE, "", remedy)
         return replace(partner, acting=sender.acting), key
 
     async def _given_up(self, arrival: Arrival) -> Disposition:

@@ -250,3 +250,32 @@ async def _serving(
         await asyncio.gather(*tasks, return_exceptions=True)
         for bound, address in sockets:
             _release(bound, address)
+
+
+WORKERS: Final = ".worker"
+"""What the name of a worker's socket ends in, so that both roles may have one environment."""
+
+
+@contextlib.asynccontextmanager
+async def operated(
+    operator: FastAPI, settings: Settings, *, support_contact: str
+) -> AsyncIterator[Sequence[Served]]:
+    """Serve *operator* alone, at ``ECAF_OPERATOR_SOCKET`` and ``.worker``, while the block runs.
+
+    Nothing where the setting is not there, and nothing where another worker of this environment
+    has the place: it works all the same, and says so.
+    """
+    if settings.operator_socket is None:
+        yield ()
+        return
+    place = settings.operator_socket.with_name(settings.operator_socket.name + WORKERS)
+    try:
+        bound = _unix_socket(place)
+    except Misconfigured:
+        log.warning("operator.taken")
+        yield ()
+        return
+    own = bounded(support_contact, canonical_url=settings.canonical_url)
+    config = _config(operator, own, None, settings.bounds)
+    async with _serving([config], [(bound, f"unix:{place}")]) as served:
+        yield served

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from hub.domain.exchange import Delivery, Tree
 from hub.domain.partner import Partner, Registry
-from hub.errors import Unavailable, Withheld
+from hub.errors import Code, Missing, Unavailable, Withheld
 from hub.ports import Clock, Digester, Handover, Needs, Renderer, Session, Store
 from hub.services.alerts import Alerts
 from hub.services.audited import audited
@@ -62,8 +62,13 @@ class Operations:
         return await self._run(unit, episode_id)
 
     async def lanes(self, partner: str | None = None, limit: int = STANDING) -> Tree:
-        """Return the lanes that stand longest (`hub.services.lanes`)."""
-        return await lanes(self.store, partner, limit)
+        """Return the lanes that stand longest (`hub.services.lanes`); of who is no partner any
+        more what is left, and of who never was one `Missing`.
+        """
+        found = await lanes(self.store, partner, limit)
+        if partner is not None and partner not in self.registry.partners and not found["lanes"]:
+            raise Missing(Code.NOT_FOUND, "no partner has this name: ecaf partners list")
+        return found
 
     async def search(self, given: Mapping[str, str], after: int = 0, limit: int = PAGE) -> Tree:
         """Return one page of deliveries (`hub.services.search`)."""

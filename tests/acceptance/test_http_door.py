@@ -18,7 +18,7 @@ import uvloop
 from adapters.partners.keys import create_keys
 from hub.api.app import create_app, create_operator_app
 from hub.api.limits import Limits
-from hub.api.serving import listening
+from hub.api.serving import listening, operated
 from hub.errors import Misconfigured
 from hub.settings import Listen
 from tests.unit.api.small_hub import CAF, SmallHub, small_hub
@@ -272,6 +272,30 @@ async def test_a_mismatched_certificate_does_not_start(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="TLS"):
         async with listening(create_app(hub), hub.settings, support_contact="s"):
             pass
+
+
+async def test_a_worker_has_an_operators_socket_of_its_own(tmp_path: Path) -> None:
+    """Beside that of the role api, in one environment; a second worker goes without, and works."""
+    hub = small_hub()
+    hub.settings = replace(hub.settings, operator_socket=tmp_path / "operator.sock")
+    app = create_operator_app(hub)
+
+    async with (
+        operated(app, hub.settings, support_contact="s") as served,
+        operated(app, hub.settings, support_contact="s") as second,
+    ):
+        modes = modes_in(tmp_path)
+        transport = httpx.AsyncHTTPTransport(uds=served[0].address.removeprefix("unix:"))
+        async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
+            found = (await client.get("/admin/summary")).status_code
+    async with operated(
+        app, replace(hub.settings, operator_socket=None), support_contact="s"
+    ) as no:
+        assert not no
+
+    assert (found, modes, len(second)) == (200, ["0o600"], 0)
+    assert served[0].address == f"unix:{tmp_path}/operator.sock.worker"
+    assert not modes_in(tmp_path)
 
 
 async def test_unix_sockets_are_private_and_leave_nothing(tmp_path: Path) -> None:

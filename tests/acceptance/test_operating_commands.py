@@ -32,7 +32,7 @@ async def test_a_running_hub_and_a_store_at_rest_answer_alike(tmp_path: Path) ->
     assert {name: one.output for name, one in rest.items()} == {
         name: one.output for name, one in running.items()
     }
-    refused = {"unknown", "why", "wrong", "aside", "act", "everything", "ack"}
+    refused = {"unknown", "why", "nobody", "wrong", "aside", "act", "everything", "ack"}
     assert {name for name, one in rest.items() if one.exit_code} == refused
     assert "NOT_ACKNOWLEDGED" in rest["why"].output
     assert [one["delivery_id"] for one in json.loads(rest["search"].output)["deliveries"]] == [
@@ -40,6 +40,7 @@ async def test_a_running_hub_and_a_store_at_rest_answer_alike(tmp_path: Path) ->
     ]
     (lane,) = json.loads(rest["lanes"].output)["lanes"]
     assert (lane["depth"], lane["head"]["delivery_id"]) == (1, delivery)
+    assert "E_NOT_FOUND: no partner has this name" in rest["nobody"].output
     assert "ecaf trace" in rest["sent"].output
     assert "quarantined" in rest["wrong"].output
     (traced,) = json.loads(rest["trace"].output)["deliveries"]
@@ -80,6 +81,7 @@ async def answers(delivery: str, *where: str) -> dict[str, Any]:
         "sent": ("messages", "search", "--from", "SCH-A", "--key", "episode.opened"),
         "wrong": ("messages", "search", "--state", "lost"),
         "lanes": ("lanes", "--partner", "HOU-A", "--json"),
+        "nobody": ("lanes", "--partner", "NOBODY"),
         "standing": ("lanes",),
         "quarantine": ("quarantine", "list"),
         "aside": ("quarantine", "show", delivery),

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from hub.cli import app
 from hub.domain.search import Search
+from hub.errors import Conflict, Missing
+from hub.partner_life import PartnerLife
 from tests.acceptance.real_hub import RealHub, real_hub
 from tests.acceptance.test_consent_commands import operator_socket
 from tests.acceptance.test_explain import _consents, _delivered, _family
@@ -113,6 +115,7 @@ async def test_activation_takes_all_or_nothing_and_what_was_under_way_goes_on(
         broken = await told("config", "activate", *where)
         kept = one.hub.registry
         profile.write_text(text.replace("submit, ", ""))
+        (site / "notify.yaml").write_text("read: at the start only\n")
         done = await told("config", "activate", "--json", *where)
         headers = {"authorization": f"Bearer {one.keys['HOU-A']}"}
         ack = await one.client.post(
@@ -125,12 +128,16 @@ async def test_activation_takes_all_or_nothing_and_what_was_under_way_goes_on(
         renamed.write_text(renamed.read_text().replace("hub: Hub", "hub: Other"))
         other = await told("config", "activate", *where)
         rows = [row for _, row in await one.hub.store.audited(0, 500)]
+        renamed.write_text(renamed.read_text().replace("hub: Other", "hub: Hub"))
+        again = await told("config", "activate", *where)
 
     assert added.exit_code == 0, added.output
     assert (broken.exit_code, kept) == (1, before)
     assert re.search(r"partners/HOU-A\.yaml:\d+:\d+", broken.output), broken.output
     answer = json.loads(done.output)
     assert (answer["added"], answer["changed"], answer["removed"]) == (["NEW-A"], ["HOU-A"], [])
+    assert answer["needs_restart"] == ["notify.yaml"]
+    assert "notify.yaml has changed and is NOT taken" in again.output, again.output
     assert ack.status_code == 200, ack.text
     assert (refused.status_code, refused.json()["code"]) == (403, "E_FORBIDDEN")
     assert (other.exit_code, "hub.yaml: hub" in other.output) == (1, True), other.output
@@ -157,3 +164,20 @@ async def test_a_suspension_at_rest_holds_at_the_next_start(tmp_path: Path) -> N
     assert "/reason" in wrong.output
     assert "/by" in wrong.output
     assert "SUSPENDED TEST by staff-1" in listed.output
+
+
+async def test_where_roles_are_split_a_worker_is_asked_and_says_what_it_cannot_hear(
+    tmp_path: Path,
+) -> None:
+    """A partner's own word comes to the role api, which sends nothing and says who does."""
+    async with real_hub(tmp_path / "site") as one:
+        tested = await PartnerLife(one.hub, hears=False).test("HOU-A", {})
+        assert one.hub.activation is not None
+        one.hub.activation.carriers = None
+        with pytest.raises(Conflict, match="ask a worker") as sent_on:
+            await PartnerLife(one.hub).test("HOU-A", {})
+        with pytest.raises(Missing):
+            await PartnerLife(one.hub).test("NOBODY", {})
+
+    assert (tested["passed"], tested["hops"][-1]["state"]) == (True, "not known")
+    assert ".worker" in sent_on.value.faults[0].remedy

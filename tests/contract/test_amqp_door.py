@@ -12,6 +12,7 @@ from adapters.doors.amqp import UNREAD, AmqpLimits
 from hub.bootstrap import topology
 from hub.doors import amqp_door
 from hub.errors import Code, Misconfigured, Unavailable
+from hub.secrets import Secret
 from messaging.channel import Disposition
 from messaging.errors import ChannelFull, TransportError, TransportUnavailable, Unroutable
 from tests.contract.amqp_post import QUEUE, Post
@@ -180,8 +181,40 @@ async def test_a_site_of_which_nobody_sends_opens_no_door(post: Post) -> None:
     """As before."""
     post.hub.registry = replace(post.hub.registry, credentials={})
 
-    async with amqp_door(post.hub, post.hub.settings, topology()) as intake:
-        assert intake is None
+    async with amqp_door(post.hub, post.hub.settings, topology()) as doors:
+        assert doors.intake is None
+
+
+async def test_the_door_follows_who_may_send(post: Post) -> None:
+    """From the profiles that are activated, without a restart; nobody left, nothing is read."""
+    everybody = post.hub.registry
+    nobody = replace(everybody, credentials={})
+    one = replace(everybody, credentials={"HOU-A": everybody.credentials["HOU-A"]})
+    # Nobody listens there: a broker that is away is no reason not to follow.
+    away = replace(post.hub.settings, broker_url=Secret("amqp://hub:x@127.0.0.1:1/"))
+    post.hub.transport = post.transport
+    post.hub.registry = nobody
+    seen = []
+    async with amqp_door(post.hub, away, topology()) as doors:
+        for registry in (nobody, one, everybody, everybody, nobody):
+            await doors.follow(registry)
+            seen.append((doors.read, doors.intake))
+        await doors.follow(everybody)
+
+    both = ["EHM-A", "HOU-A"]
+    assert [list(read) for read, _ in seen] == [[], ["HOU-A"], both, both, []]
+    assert seen[2][1] is seen[3][1], "what has not changed goes on"
+    assert (doors.read, doors.intake) == ((), None)
+
+
+async def test_a_sites_own_bound_holds_here_as_well(tmp_path: Path) -> None:
+    """A message of more bytes than the site takes is refused by its code."""
+    post = await Post(tmp_path, limits=AmqpLimits(largest=10)).open()
+
+    assert await post.take() is Disposition.ACK
+
+    (answer,) = post.answers()
+    assert (answer["code"], "10 bytes" in str(answer)) == ("E_TOO_LARGE", True)
 
 
 async def test_a_suspended_partners_queue_is_not_read(post: Post) -> None:

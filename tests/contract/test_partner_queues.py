@@ -4,6 +4,8 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -269,10 +271,14 @@ async def test_a_composed_hub_takes_in_what_a_partner_sends(broker: Broker) -> N
     connection = await aio_pika.connect(broker.url(ME))
     async with (
         compose(settings) as hub,
-        amqp_door(hub, settings, topology()),
+        AsyncExitStack() as stack,
         connection,
         asyncio.timeout(120),
     ):
+        everybody, hub.registry = hub.registry, replace(hub.registry, credentials={})
+        doors = await stack.enter_async_context(amqp_door(hub, settings, topology()))
+        hub.registry = everybody
+        await doors.follow(everybody)  # as an activation does it
         channel = await connection.channel()
         exchange = await channel.get_exchange(f"caf.from.{ME}", ensure=False)
         message = aio_pika.Message(
