@@ -20,6 +20,7 @@ from adapters.memory_alerts import MemoryTurns
 from adapters.memory_examined import Examined
 from adapters.memory_notices import KeptNotices, MemoryNotices
 from adapters.memory_people import MemoryPeople
+from adapters.memory_waits import KeptWaits
 from hub.domain.backlog import Backlog, backlog_of
 from hub.domain.exchange import (
     HOLDING,
@@ -271,7 +272,7 @@ class MemorySession(MemoryPeople, MemoryNotices):
         self._set(self._t.subjects, (episode_id, subject_id), frozenset(tokens))
 
 
-class MemoryStore(MemoryTurns, KeptNotices, Examined):
+class MemoryStore(MemoryTurns, KeptNotices, KeptWaits, Examined):
     """`hub.ports.Store` on dictionaries, for one event loop."""
 
     def __init__(self) -> None:

@@ -44,8 +44,10 @@ from hub.reaching import Carriers, unserved
 from hub.relaying import WORK, HintSource, Refill
 from hub.secrets import Secret, read_secret
 from hub.services.brake import Brake, Pull
+from hub.services.clock_watch import ClockWatch
 from hub.services.copying import External
 from hub.services.polling import Poller, every
+from hub.services.purging import purging
 from hub.services.ringing import Ringer
 from hub.settings import Settings
 from hub.telemetry import traces_to
@@ -268,8 +270,9 @@ async def compose(settings: Settings, role: Role = "all") -> AsyncIterator[Hub]:
                 polling = asyncio.create_task(Poller(store, hub.registers, every(leases)).forever())
                 stack.callback(polling.cancel)
         hub.brake = brake_of(hub)
-        beside = (_purging(hub), _reading(taken), hub.brake.forever(), hub.activation.watch())
-        for work in beside:
+        watch = ClockWatch(clock, store, believing=settings.clock_offset_file is not None)
+        beside = (purging(store, watch), _reading(taken), watch.forever())
+        for work in (*beside, hub.brake.forever(), hub.activation.watch()):
             stack.callback(asyncio.create_task(work).cancel)
         yield hub
 
@@ -388,13 +391,3 @@ async def _start_consuming(consumer: Consumer) -> None:
             await asyncio.sleep(1.0)
         else:
             return
-
-
-async def _purging(hub: Hub) -> None:
-    """Destroy what is past its time, once a minute."""
-    while True:
-        await asyncio.sleep(60.0)
-        try:
-            await hub.store.purge(hub.clock.now())
-        except Unavailable as fault:
-            log.warning("purge.failed", code=fault.code.value)

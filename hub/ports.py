@@ -27,6 +27,7 @@ from hub.domain.register import Asked, Holding
 from hub.domain.search import Search
 from hub.errors import Fault
 from hub.ports_notices import NoticeSession, NoticeStore
+from hub.ports_waits import WaitStore
 
 T = TypeVar("T")
 
@@ -210,7 +211,7 @@ class Needs:
     hidden: bool = False
 
 
-class Store(NoticeStore, Protocol):
+class Store(NoticeStore, WaitStore, Protocol):
     """The record: commits units of work in groups, durably, before it answers."""
 
     async def run(self, unit: Unit[T], needs: Needs = ...) -> T:

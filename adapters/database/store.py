@@ -25,6 +25,7 @@ from adapters.database.session import SqlSession
 from adapters.database.soundness import unsound
 from adapters.database.statements import Statements, statements
 from adapters.database.vault import Vault
+from adapters.database.waiting import StoredWaits
 from adapters.database.writer import DRIVER_ERRORS, Job, Waiting, Writer
 from hub.domain.backlog import Backlog
 from hub.domain.dossier import Dossier
@@ -44,7 +45,7 @@ SENT_AGAIN = timedelta(days=34)
 _NOTHING = Needs()
 
 
-class SqlStore(StoredNotices):
+class SqlStore(StoredNotices, StoredWaits):
     """`hub.ports.Store` on the database at *url*; migrated, checked and locked when it is made."""
 
     def __init__(

@@ -99,6 +99,14 @@ class Involvement:
     since: datetime
     until: datetime | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it stands now.  Beginning and end are written as they happen, so what has no end
+        is open and what has one is over, whatever a clock says that has been set back since: it
+        must neither shut what was opened nor open again what was ended (`reliability.md` P15, P26).
+        """
+        return self.until is None
+
 
 class Priority(IntEnum):
     """Which class overtakes which on a lane (`domain.md` 1.5, ordering): lower goes first."""

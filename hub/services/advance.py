@@ -103,7 +103,7 @@ def left_behind(
     gone = set(team.facts.get("left", ())) if team else set()
     kept = []
     for held in involvements:
-        if held.service in gone and held.until is None:
+        if held.service in gone and held.is_open:
             ended = replace(held, until=now)
             session.put_involvement(ended)
             kept.append(ended)
@@ -125,10 +125,10 @@ def joining(
     """
     made = []
     held = {i.service for i in involvements}
-    ended = {i.service for i in involvements if i.until is not None and i.until < now}
+    ended = {i.service for i in involvements if not i.is_open and i.until != now}
     newcomer = move.detail.get("service") if move.event == "participant.joined" else None
     held -= ended & {head.lead_service, newcomer}
-    held |= {i.service for i in involvements if i.until is None}
+    held |= {i.service for i in involvements if i.is_open}
     for service in (head.assessor_service, head.lead_service, newcomer):
         partner = registry.by_service(service) if service else None
         if service and partner and service not in held:

@@ -103,7 +103,7 @@ def _tests(case: Case, request: Request, stopped: str | None) -> tuple[Check, ..
         ),
         (
             "the service has an open relationship to the episode",
-            related(case.involvements, request.service, request.at),
+            related(case.involvements, request.service),
             Code.NO_RELATIONSHIP,
         ),
         ("nobody is shielded in full", case.shield != "full", Code.SHIELDED),

@@ -245,7 +245,7 @@ class Recorder:
     def _may_record(incoming: Incoming, found: Standing) -> None:
         if found.head is None:
             return
-        held = roles(incoming.partner, found.head, found.tree, found.involvements, incoming.now)
+        held = roles(incoming.partner, found.head, found.tree, found.involvements)
         if not held:
             raise hidden()
         if not held & RECORDERS:
@@ -340,8 +340,8 @@ class Recorder:
 
         Who has left does not come back by a decision that only says again what was agreed before.
         """
-        left = {inv.service for inv in held if inv.until is not None and inv.until <= now}
-        open_now = {inv.service for inv in held if inv.until is None or now < inv.until}
+        left = {inv.service for inv in held if not inv.is_open}
+        open_now = {inv.service for inv in held if inv.is_open}
         open_now |= left - change.gained.keys()
         if record.get("share_decision") != "yes":
             return tuple(held)

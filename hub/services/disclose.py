@@ -225,7 +225,6 @@ class Discloser:
             head,
             content.tree if content else None,
             session.involvements(episode_id) if head else (),
-            incoming.now,
         )
         if head is None or content is None or not held & WRITES_ALL:
             fault = Fault(Code.REQUIRED, "/episode", "send the sections that you disclose")

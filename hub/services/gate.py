@@ -149,12 +149,9 @@ def agreements_of(case: Case) -> Agreements:
     return Agreements(case.decisions, *people(case.tree), known=circumstances(case.trees[-1]))
 
 
-def related(involvements: Sequence[Involvement], service: str, at: datetime) -> bool:
+def related(involvements: Sequence[Involvement], service: str) -> bool:
     """Return whether *service* has an open relationship to the episode."""
-    return any(
-        held.service == service and held.since <= at and (held.until is None or at < held.until)
-        for held in involvements
-    )
+    return any(held.service == service and held.is_open for held in involvements)
 
 
 def _check_process(process: str, message_type: str) -> None:
@@ -185,7 +182,7 @@ def release(case: Case, request: Request, *, coordinator: Tree | None = None) ->
         return _told(case, request)
     if request.message_type == "N12":
         return _asked(case, request)
-    if not related(case.involvements, request.service, request.at):
+    if not related(case.involvements, request.service):
         raise Withheld(Code.NO_RELATIONSHIP, "the service has no open relationship to this episode")
     if case.shield == "full" and not request.lifted:
         raise Withheld(Code.SHIELDED, "somebody in this episode is shielded")

@@ -53,7 +53,7 @@ class Lookup:
             now = self.clock.now()
             check_user(session, partner, partner.acting, "receive", now)
             found = standing(session, episode_id, partner, LOOKS, self.registry)
-            held = roles(partner, found.head, found.tree, found.involvements, now)
+            held = roles(partner, found.head, found.tree, found.involvements)
             held = held or brokering(partner, found.head, LOOKS, self.registry)
             if found.head is None or not held:
                 return None
@@ -82,7 +82,7 @@ class Lookup:
             now = self.clock.now()
             check_user(session, partner, partner.acting, "receive", now)
             found = standing(session, episode_id, partner, LOOKS, self.registry)
-            held = roles(partner, found.head, found.tree, found.involvements, now)
+            held = roles(partner, found.head, found.tree, found.involvements)
             held = held or brokering(partner, found.head, LOOKS, self.registry)
             if found.head is None or not held:
                 return None
@@ -106,7 +106,7 @@ class Lookup:
             now = self.clock.now()
             check_user(session, partner, partner.acting, "receive", now)
             found = standing(session, episode_id, partner)
-            held = roles(partner, found.head, found.tree, found.involvements, now)
+            held = roles(partner, found.head, found.tree, found.involvements)
             if found.head is None or not held:
                 return None
             check_covered(session, partner, found.head, found.head.home_authority, now)

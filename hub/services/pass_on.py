@@ -96,7 +96,7 @@ def _named(
     purpose = purpose_of("NOTICE", head)
     return [
         service
-        for service in team(session.involvements(head.episode_id), now)
+        for service in team(session.involvements(head.episode_id))
         if may_hear(agreements, Ask(service, purpose, now), subject_id, section, TEAM)
     ]
 

@@ -61,7 +61,7 @@ def _follows(session: Session, incoming: Incoming, named: str, after: Tree) -> b
     content = session.version(named, head.version)
     if content is None:
         return False
-    held = roles(partner, head, content.tree, involvements, incoming.now)
+    held = roles(partner, head, content.tree, involvements)
     if shield_of(content.tree) == "full" and not held & WRITES_ALL:
         return False
     children = content.tree.get("subjects", ())

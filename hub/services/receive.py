@@ -82,7 +82,7 @@ class Receiver:
         episode_id = str(sent["episode_id"])
         event = message.get("event")
         found = standing(session, episode_id, incoming.partner, event, self.registry)
-        held = roles(incoming.partner, found.head, found.tree, found.involvements, incoming.now)
+        held = roles(incoming.partner, found.head, found.tree, found.involvements)
         held |= (reports := deciding(incoming.partner, found.head, event))
         if not held:
             held = brokering(incoming.partner, found.head, event, self.registry)

@@ -149,7 +149,7 @@ class Viewer:
         head = session.episode(episode_id)
         involvements = session.involvements(episode_id)
         # Before anything of it is opened: who has no relationship reads what is read of no episode.
-        here = head if head is not None and related(involvements, service, now) else None
+        here = head if head is not None and related(involvements, service) else None
         content = session.version(episode_id, here.version) if here and here.version else None
         if here is None or content is None:
             session.add_audit(
@@ -265,7 +265,7 @@ def _view(case: Case, request: Request, person: str | None, known: Tree | None) 
     """Return the caller's view, or what *person* of the family may read of it."""
     if person is None:
         return release(case, request, coordinator=known)
-    held = roles(request.partner, case.head, case.tree, case.involvements, request.at)
+    held = roles(request.partner, case.head, case.tree, case.involvements)
     released = release(case, request, coordinator=known)
     if not held & KEEPERS:
         raise Forbidden(Code.FORBIDDEN, "copies for the family come from who keeps the record")

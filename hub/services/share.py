@@ -65,13 +65,9 @@ class Occasion:
     registry: Registry
 
 
-def team(involvements: Iterable[Involvement], at: datetime) -> tuple[str, ...]:
+def team(involvements: Iterable[Involvement]) -> tuple[str, ...]:
     """Return the services with an open relationship, each once, in order of joining."""
-    return tuple(
-        dict.fromkeys(
-            held.service for held in involvements if held.until is None or at < held.until
-        )
-    )
+    return tuple(dict.fromkeys(held.service for held in involvements if held.is_open))
 
 
 def tell(
@@ -88,7 +84,7 @@ def tell(
     can say so.
     """
     made = []
-    members = team(involvements, occasion.now)
+    members = team(involvements)
     for telling in tellings:
         if telling.to is not None:
             recipients: Sequence[str] = telling.to

@@ -5,7 +5,6 @@ leads, who is on the team, who was asked for a service (`domain.md` 5.2, 5.3).
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Final
 
 from hub.domain.dictionary import Leaf
@@ -72,7 +71,6 @@ def roles(
     head: EpisodeHead | None,
     tree: Tree | None,
     involvements: Sequence[Involvement],
-    at: datetime,
 ) -> frozenset[str]:
     """Return every role that *partner* has in the episode now; empty for a stranger."""
     if head is None:
@@ -95,10 +93,7 @@ def roles(
         employs(partner, acting_lead(services)) or held & {"assessor", "originator"}
     ):
         held.add("lead")
-    if any(
-        partner.serves(held_by.service) and (held_by.until is None or at < held_by.until)
-        for held_by in involvements
-    ):
+    if any(partner.serves(held_by.service) and held_by.is_open for held_by in involvements):
         held.add("participant")
     if facts.get("receiving") == partner.name:
         held.add("receiving_authority")

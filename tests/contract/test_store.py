@@ -679,6 +679,24 @@ async def test_content_for_who_is_full_is_passed_over(store: Store) -> None:
     assert sorted(await store.due(NOW, 100, {"FULL", "GOOD"})) == ["d3", "d4"]
 
 
+async def test_waits_are_drawn_back_with_a_clock_that_was_ahead(store: Store) -> None:
+    """What waits beyond a moment goes that much sooner, never before now; the rest stays."""
+    ahead, later = NOW + 5 * HOUR, NOW + 5 * HOUR + timedelta(minutes=30)
+    await store.run(putting(delivery("d1", 1, next_attempt_at=later)))
+    await store.run(putting(delivery("d2", 1, episode_id="e2", next_attempt_at=NOW + HOUR)))
+    await store.run(putting(delivery("d3", 1, episode_id="e3", next_attempt_at=NOW)))
+    done = delivery("d4", 1, episode_id="e4", next_attempt_at=ahead, state=State.DELIVERED)
+    await store.run(putting(done))
+
+    assert await store.sooner(NOW, NOW + 2 * HOUR, 5 * HOUR) == 1
+    assert await due(store) == ["d3"]
+    assert sorted(await due(store, timedelta(minutes=30))) == ["d1", "d3"]
+    assert await store.sooner(NOW, NOW, 5 * HOUR) == 2
+    assert sorted(await due(store)) == ["d1", "d2", "d3"]
+    found = await store.run(lambda s: [s.delivery(name) for name in ("d1", "d2", "d3", "d4")])
+    assert [one.next_attempt_at for one in found if one] == [NOW, NOW, NOW, ahead]
+
+
 async def test_the_urgent_overtakes_and_is_first(store: Store) -> None:
     """A withdrawal goes before waiting content of its lane, and before the content of any other."""
     await store.run(putting(delivery("d1", 1), delivery("d0", 1, partner="EHM-A")))
