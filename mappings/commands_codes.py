@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -46,8 +47,17 @@ def translator(site: Path | None) -> Translator:
     try:
         return whole_translator(site)
     except Misconfigured as wrong:
-        typer.echo(f"the site does not load yet: {len(wrong.faults)} faults", err=True)
+        typer.echo(
+            f"the site does not load yet ({len(wrong.faults)} faults, which `ecaf config check`"
+            " tells): looked at without it",
+            err=True,
+        )
         return whole_translator()
+
+
+def _once(site: Path | None) -> Callable[[], Translator]:
+    """Return what gives the site's translator, made when first asked for: said and loaded once."""
+    return cache(lambda: translator(site))
 
 
 def list_command(*, site: Path | None = None, as_json: bool = False) -> int:
@@ -86,7 +96,7 @@ def export_command(
 ) -> int:
     """Print the table *name* as its CSV, or (*as_map*) as a ConceptMap."""
     try:
-        rows, lists = _table(name, partner, format_name, site)
+        rows, lists = _table(name, partner, format_name, site, translator(site))
     except HubError as error:
         return refused(error, as_json=as_map)
     if as_map:
@@ -112,14 +122,19 @@ def import_command(
     as_json: bool = False,
 ) -> int:
     """Write the rows of *file* as the table *name*, after showing what changes by it."""
+    known = _once(site)
     try:
-        target = _target(name, partner, format_name, to, site)
+        target = _target(name, partner, format_name, to, site, known)
         rows = _imported(file)
         text = table_text(rows)
         checked = parse_rows(text, str(file))
         table_of(name, str(file), checked, {} if "${" not in text else _Any())
-        before = read_rows(target) if target.exists() else _base(name, partner, format_name, site)
-        _warn(name, checked, site)
+        before = (
+            read_rows(target)
+            if target.exists()
+            else _base(name, partner, format_name, site, known())
+        )
+        _warn(name, checked, known())
         if not dry_run:
             save(target, text.encode())
     except HubError as error:
@@ -158,7 +173,14 @@ def _faulty(errors: Sequence[PositionedError]) -> InvalidContent:
     return InvalidContent(Code.FORMAT, f"{len(errors)} faults in the table", faults)
 
 
-def _target(name: str, partner: str, format_name: str, to: Path | None, site: Path | None) -> Path:
+def _target(
+    name: str,
+    partner: str,
+    format_name: str,
+    to: Path | None,
+    site: Path | None,
+    known: Callable[[], Translator],
+) -> Path:
     """Return the file that an import writes."""
     if not NAME.fullmatch(name):
         raise Misconfigured(
@@ -174,7 +196,7 @@ def _target(name: str, partner: str, format_name: str, to: Path | None, site: Pa
     if bool(partner) != bool(format_name):
         raise Misconfigured(Code.CONFIGURATION, "--partner and --format go together")
     if partner:
-        translator(site).mapping(format_name)  # raises, with what there is
+        known().mapping(format_name)  # raises, with what there is
         return site / "overlays" / partner / format_name / "codes" / f"{name}.csv"
     return site / "codes" / f"{name}.csv"
 
@@ -185,8 +207,9 @@ def _imported(file: Path) -> list[CodeRow]:
         try:
             cells = rows_of(parse(text.encode()))
         except NotAConceptMap as wrong:
-            fault = Fault(Code.FORMAT, wrong.path or "/", str(wrong))
-            raise InvalidContent(Code.FORMAT, f"{file}: {wrong}", [fault]) from None
+            fault = Fault(Code.FORMAT, wrong.path or "/", wrong.message)
+            told = f"{file} holds no ConceptMap that can be imported"
+            raise InvalidContent(Code.FORMAT, told, [fault]) from None
         here = Place(str(file), 1, 1)
         return [CodeRow(caf, way, wire, note, here) for caf, way, wire, note in cells]
     return list(_spreadsheet(text, str(file)))
@@ -205,7 +228,9 @@ def _spreadsheet(text: str, file: str) -> Iterable[CodeRow]:
     place = Place(file, 1, 1, first)
     if columns["caf"] is None or columns["wire"] is None:
         raise PositionedError(
-            place, f"the first line names the columns: {','.join(HEADER)}, or source,target"
+            place,
+            f"the first line names the columns: {','.join(HEADER)}; our code and their code, or"
+            " source and target, will do",
         )
     strange = [name for name in head if not any(name in names for names in COLUMNS.values())]
     if strange:
@@ -245,10 +270,10 @@ def _changes(
 
 
 def _table(
-    name: str, partner: str, format_name: str, site: Path | None
+    name: str, partner: str, format_name: str, site: Path | None, known: Translator
 ) -> tuple[Sequence[CodeRow], Sequence[str]]:
     """Return the rows of a table as they are written, and the code lists that it is used for."""
-    catalogue = translator(site).catalogue
+    catalogue = known.catalogue
     lists = sorted(
         {
             leaf
@@ -281,9 +306,11 @@ def _rows(shelf: Shelf, name: str) -> Sequence[CodeRow]:
     return read_rows(*found)
 
 
-def _base(name: str, partner: str, format_name: str, site: Path | None) -> Sequence[CodeRow]:
-    shelf = translator(site).catalogue.shelf
-    return () if shelf.find(name) is None else _table(name, partner, format_name, site)[0]
+def _base(
+    name: str, partner: str, format_name: str, site: Path | None, known: Translator
+) -> Sequence[CodeRow]:
+    found = known.catalogue.shelf.find(name)
+    return () if found is None else _table(name, partner, format_name, site, known)[0]
 
 
 def _uses(one: Format) -> dict[str, list[str]]:
@@ -296,14 +323,14 @@ def _uses(one: Format) -> dict[str, list[str]]:
     return found
 
 
-def _warn(name: str, rows: Sequence[CodeRow], site: Path | None) -> None:
+def _warn(name: str, rows: Sequence[CodeRow], known: Translator) -> None:
     """Say which codes of the lists that the table is used for have no row."""
     said = {row.caf for row in rows if row.way in "=>"}
     if any(row.passes for row in rows):
         return
     lists = {
         held
-        for one in translator(site).catalogue.formats.values()
+        for one in known.catalogue.formats.values()
         for held in _uses(one).get(name, ())
         if held in list_ids()
     }

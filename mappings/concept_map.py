@@ -78,12 +78,13 @@ def _target(row: CodeRow, base: str) -> dict[str, Any]:
 
 
 class NotAConceptMap(ValueError):
-    """A JSON value that is no R4 ConceptMap; *path* says where."""
+    """A JSON value that is no R4 ConceptMap; *path* says where, *message* what."""
 
     def __init__(self, path: str, message: str) -> None:
         """Keep where and what."""
         super().__init__(f"{path}: {message}" if path else message)
         self.path = path
+        self.message = message
 
 
 def rows_of(value: Any) -> list[tuple[str, str, str, str]]:

@@ -380,6 +380,24 @@ def test_a_partners_table_goes_into_its_overlay(
     assert capfdbinary.readouterr().out.startswith(b"caf,way,wire,note\nM,=,male,\n")
 
 
+def test_a_table_that_an_overlay_waits_for_is_imported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A site that does not load for the want of a table gets it; what is wrong is said once."""
+    overlay(
+        tmp_path,
+        "rules:\n  - field: episode.subjects[].gender\n"
+        "    by: [{caf: gender, wire: gender, codes: gender-sch-a}]\n",
+    )
+    file = write(tmp_path, "sheet.csv", "source,target\nM,male\nF,female\nU,unknown\nI,other\n")
+    where: Any = {"partner": "SCH-A", "format_name": EPISODE, "site": tmp_path}
+    assert import_command("gender-sch-a", file, **where) == 0
+    assert capsys.readouterr().err.count("the site does not load yet (1 faults") == 1
+    translator.cache_clear()
+    assert export_command("gender-sch-a", **where) == 0
+    assert "does not load" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
