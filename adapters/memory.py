@@ -352,9 +352,10 @@ class MemoryStore(MemoryTurns, KeptNotices, KeptWaits, Examined):
         ]
         return tuple(name for _, name in sorted(found))
 
-    async def counts(self) -> Mapping[str, int]:
+    async def counts(self, among: Collection[State] | None = None) -> Mapping[str, int]:
         """Return the number of deliveries by state."""
-        return Counter(d.state.value for d in self._tables.deliveries.values())
+        every = self._tables.deliveries.values()
+        return Counter(d.state.value for d in every if among is None or d.state in among)
 
     async def backlog(self) -> Backlog:
         """Return what has not ended, counted by partner, class and state."""

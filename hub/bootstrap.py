@@ -32,7 +32,7 @@ from adapters.partners.profiles import load_registry
 from adapters.partners.suspensions import read_suspensions, suspended
 from adapters.tokens import TokenDesk
 from hub.activating import Activation, Loaded, digest_of, unlike_the_start
-from hub.domain.exchange import Tree
+from hub.domain.exchange import UNSETTLED, Tree
 from hub.domain.partner import Registry
 from hub.errors import Code, Fault, Misconfigured, Unavailable
 from hub.hub import Hub
@@ -284,7 +284,7 @@ def brake_of(hub: Hub) -> Brake:
     if url.startswith("sqlite"):
         folder = Path(url.partition("///")[2]).absolute().parent
     at = Pull(bounds.backlog, bounds.disk_bytes, bounds.database_milliseconds / 1000)
-    return Brake(hub.store.counts, lambda: disk_usage(folder).free, at)
+    return Brake(partial(hub.store.counts, UNSETTLED), lambda: disk_usage(folder).free, at)
 
 
 def _ring(hub: Hub, stack: AsyncExitStack) -> None:

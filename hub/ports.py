@@ -18,6 +18,7 @@ from hub.domain.exchange import (
     IndexEntry,
     Involvement,
     ReleasedRecord,
+    State,
     Tree,
     Version,
     Watch,
@@ -253,8 +254,11 @@ class Store(NoticeStore, WaitStore, Protocol):
         """Return rows of audit with their positions, in order, beyond position *after*."""
         ...
 
-    async def counts(self) -> Mapping[str, int]:
-        """Return the number of deliveries by state (for the conservation law)."""
+    async def counts(self, among: Collection[State] | None = None) -> Mapping[str, int]:
+        """Return the number of deliveries by state; *among*: of these states alone, which costs
+        what there is of these. All of them cost what there ever was, so ended ones may be told as
+        they were a while ago once there are many (`adapters.database.tally`).
+        """
         ...
 
     async def backlog(self) -> Backlog:

@@ -46,7 +46,7 @@ class Running:
         """Return whether the hub can accept, by part; a missing broker delays, and is said."""
         parts = {"store": "up", "broker": "none"}
         try:
-            await asyncio.wait_for(self.store.counts(), 2.0)
+            await asyncio.wait_for(self.store.counts((State.SENDING,)), 2.0)
         except (Unavailable, TimeoutError):
             parts["store"] = "down"
         if self.transport is not None:

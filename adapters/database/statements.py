@@ -261,7 +261,6 @@ class Statements:
             .where(unsettled, d.created_at < bindparam("x"))
             .order_by(d.created_at)
         )
-        self.counts = self._text(select(d.state, func.count()).group_by(d.state))
         self.clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
     def _watching(self) -> None:

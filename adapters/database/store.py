@@ -24,12 +24,13 @@ from adapters.database.searching import search
 from adapters.database.session import SqlSession
 from adapters.database.soundness import unsound
 from adapters.database.statements import Statements, statements
+from adapters.database.tally import Tally
 from adapters.database.vault import Vault
 from adapters.database.waiting import StoredWaits
 from adapters.database.writer import DRIVER_ERRORS, Job, Waiting, Writer
 from hub.domain.backlog import Backlog
 from hub.domain.dossier import Dossier
-from hub.domain.exchange import Alert, Audited, Delivery, Priority, Watch
+from hub.domain.exchange import Alert, Audited, Delivery, Priority, State, Watch
 from hub.domain.search import Search
 from hub.errors import Code, HubError, Misconfigured, Unavailable
 from hub.ports import Needs, Unit
@@ -72,6 +73,7 @@ class SqlStore(StoredNotices, StoredWaits):
         self._limit = limit
         self._vault = vault
         self._waiting: Waiting = Waiting()
+        self._tally = Tally()
         self._closed = False
         self._writers: list[Writer] = []
         try:
@@ -158,10 +160,10 @@ class SqlStore(StoredNotices, StoredWaits):
             alone=False,
         )
 
-    async def counts(self) -> Mapping[str, int]:
-        """Return the number of deliveries by state."""
+    async def counts(self, among: Collection[State] | None = None) -> Mapping[str, int]:
+        """Return the number of deliveries by state (`tally`)."""
         return await self._submit(
-            lambda s: dict(s.rows_of(self._sql.counts)), _NOTHING, alone=False
+            lambda s: self._tally.counts(s, self._sql, among), _NOTHING, alone=False
         )
 
     async def examine(self, after: str, limit: int) -> Sequence[Dossier]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
 
 from adapters.doors.amqp_replies import SOUND, reply
+from hub.domain.exchange import State
 from hub.domain.partner import AmqpUser, Partner, Registry
 from hub.domain.suspension import refuse_suspended
 from hub.errors import Code, Fault, Forbidden, HubError, Malformed, Unauthorised, Unavailable
@@ -116,7 +117,7 @@ class AmqpDoor:
                 await asyncio.sleep(self._limits.least_seconds)
                 continue
             try:
-                await self._hub.store.counts()
+                await self._hub.store.counts((State.SENDING,))
                 if queue in self._owed:
                     await self._publisher.publish(self._owed[queue])
                     del self._owed[queue]

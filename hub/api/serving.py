@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from hub.api.crowd import Crowd
-from hub.api.protocol import BoundedHttp, bounded
+from hub.api.protocol import HEAD_SECONDS, BoundedHttp, bounded
 from hub.bounds import CLOSING_SECONDS, Bounds
 from hub.errors import Code, Fault, Misconfigured
 from hub.logging import log, watch
@@ -35,8 +35,37 @@ class Served:
 
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling: whoever composed the process decides when it
-    stops.
+    stops.  A TLS handshake has *handshake_seconds* to end: asyncio gives it a minute, and uvicorn
+    no word in that.
     """
+
+    def __init__(self, config: uvicorn.Config, handshake_seconds: float) -> None:
+        super().__init__(config)
+        self._handshake_seconds = handshake_seconds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on *sockets*, which are bound (uvicorn's own start, and the patience)."""
+        config, loop = self.config, asyncio.get_running_loop()
+
+        def protocol() -> asyncio.Protocol:
+            made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+            return made
+
+        await self.lifespan.startup()
+        patience = self._handshake_seconds if config.ssl is not None else None
+        self.servers = [
+            await loop.create_server(
+                protocol,
+                sock=bound,
+                ssl=config.ssl,
+                backlog=config.backlog,
+                ssl_handshake_timeout=patience,
+            )
+            for bound in sockets or ()
+        ]
+        self.started = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -205,7 +234,7 @@ async def listening(
         own = bounded(support_contact, canonical_url=url, head_seconds=seconds)
         configs.append(_config(operator, own, None, bounds))
     sockets = _sockets(settings, operator=operator is not None)
-    async with _serving(configs, sockets) as served:
+    async with _serving(configs, sockets, seconds) as served:
         log.info("door.open", count=len(served))
         yield served
     log.info("door.closed", count=len(served))
@@ -229,11 +258,13 @@ async def measured(
 
 @contextlib.asynccontextmanager
 async def _serving(
-    configs: Sequence[uvicorn.Config], sockets: Sequence[tuple[socket.socket, str]]
+    configs: Sequence[uvicorn.Config],
+    sockets: Sequence[tuple[socket.socket, str]],
+    handshake_seconds: float = HEAD_SECONDS,
 ) -> AsyncIterator[Sequence[Served]]:
     watch(asyncio.get_running_loop())
     served = [
-        Served(_Server(config), address)
+        Served(_Server(config, handshake_seconds), address)
         for config, (_, address) in zip(configs, sockets, strict=False)
     ]
     tasks = [

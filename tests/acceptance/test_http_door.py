@@ -263,6 +263,30 @@ async def test_tls_and_keys_from_the_first_start(tmp_path: Path) -> None:
     assert answer.json() == {"alive": True}
 
 
+async def test_who_begins_no_handshake_is_hung_up_on(tmp_path: Path) -> None:
+    """Over TLS, too, nobody holds a connection by saying nothing, or half a greeting."""
+    keys = create_keys(tmp_path)
+    hub = small_hub()
+    hub.settings = replace(
+        hub.settings, tls_cert_file=keys.server_cert, tls_key_file=keys.server_key
+    )
+    trust = ssl.create_default_context(cafile=str(keys.ca_cert))
+
+    async with listening(
+        create_app(hub), hub.settings, support_contact="s", head_seconds=1.0
+    ) as served:
+        address = served[0].address
+        port = int(address.rpartition(":")[2])
+        for said in (b"", b"\x16\x03\x01\x02\x00\x01"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(said)
+            # Less than the minute that asyncio would give it.
+            assert await asyncio.wait_for(reader.read(), 30) == b""
+            await hang_up(writer)
+        async with httpx.AsyncClient(verify=trust, trust_env=False) as client:
+            assert (await client.get(f"{address}/healthz")).status_code == 200
+
+
 async def test_a_mismatched_certificate_does_not_start(tmp_path: Path) -> None:
     """A wrong pair of files is the operator's to mend, before anything listens."""
     keys = create_keys(tmp_path)
