@@ -102,7 +102,7 @@ class Statements:
             else pysqlite.dialect(paramstyle="qmark")
         )
         self._insert: Any = postgresql_insert if self.postgresql else sqlite_insert
-        self._mark = "%s" if self.postgresql else "?"
+        self._mark, self._plus = ("%s", "") if self.postgresql else ("?", "+")
         self._writes()
         self._reads()
         self._changes()
@@ -172,7 +172,8 @@ class Statements:
         self.deliveries_of = self._of_episodes(t.delivery, d.position)
         unsettled = text("state IN ('pending', 'sending', 'handed_over')")
         self.unsettled_of = self._text(
-            select(t.delivery).where(self._among(d.episode_id), text(t.OPEN))
+            # By the episode: without the + SQLite reads what is open of all, by their state.
+            select(t.delivery).where(self._among(d.episode_id), text(self._plus + t.OPEN))
         )
         r = t.released.c
         newest = (

@@ -2,7 +2,7 @@
 
 What has not ended is counted by the index on the state, whenever it is asked for.  What has ended
 stays ended, and every delivery of every year is among it: counting ten million of them would hold
-up the one writer of a SQLite file for a second, each time a collector asks.  So once there are
+up the one writer of a SQLite file for seconds, each time a collector asks.  So once there are
 many, ended ones are told as they were at the last count, which is the older the dearer it is.
 """
 
@@ -22,8 +22,8 @@ from hub.domain.exchange import HOLDING, State
 FEW: Final = 200_000
 """So many ended deliveries are counted anew each time."""
 A_SECOND: Final = 20_000
-"""Beyond that a count is good for a second for each so many: counting takes a two-hundredth of the
-time at most, by 200 ns a row."""
+"""Beyond that a count is good for a second for each so many: at some 300 ns a row, counting takes a
+hundredth of the time at most."""
 ENDED: Final = frozenset(one.value for one in frozenset(State) - HOLDING)
 
 

@@ -1,14 +1,16 @@
-"""Counting deliveries: what is open at once and by the index, what has ended once in a while."""
+"""Counting deliveries, and finding those of one episode: not at the price of all there are."""
 
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
 from adapters.database import tally
 from adapters.database.statements import statements
 from adapters.database.store import SqlStore
+from adapters.database.tables import metadata
 from hub.domain.exchange import UNSETTLED, State
 from tests.contract.records import delivery, head
 from tests.contract.test_store import putting
@@ -58,7 +60,21 @@ async def test_what_is_open_is_found_by_the_index(store: SqlStore, path: Path) -
     ((statement, parameters),) = asked
     await store.close()
 
-    with sqlite3.connect(path) as database:
-        plan = str(database.execute("EXPLAIN QUERY PLAN " + statement, parameters).fetchall())
+    database = sqlite3.connect(path)
+    plan = str(database.execute("EXPLAIN QUERY PLAN " + statement, parameters).fetchall())
     database.close()
     assert "SEARCH delivery USING COVERING INDEX ix_delivery_state" in plan
+
+
+def test_what_is_open_in_one_episode_is_found_by_the_episode(path: Path) -> None:
+    """Each group of deliveries asks this: it must not read what is open of all others."""
+    sql = statements("sqlite")
+    made = create_engine(f"sqlite:///{path}")
+    metadata.create_all(made)
+    made.dispose()
+
+    database = sqlite3.connect(path)
+    asked = "EXPLAIN QUERY PLAN " + sql.unsettled_of
+    plan = str(database.execute(asked, (sql.many(["e1"]),)).fetchall())
+    database.close()
+    assert "SEARCH delivery USING INDEX ix_delivery_episode_id" in plan
