@@ -345,17 +345,15 @@ class MemoryStore(MemoryTurns, KeptNotices, KeptWaits, Examined):
 
     async def stuck(self, older_than: datetime) -> Sequence[str]:
         """Return ids of unsettled deliveries created before *older_than*, oldest first."""
-        found = [
-            (d.created_at, d.delivery_id)
-            for d in self._tables.deliveries.values()
-            if d.state in UNSETTLED and d.created_at < older_than
-        ]
+        every = self._tables.deliveries.values()
+        open_ = [d for d in every if d.state in UNSETTLED and d.created_at < older_than]
+        found = [(d.created_at, d.delivery_id) for d in open_]
         return tuple(name for _, name in sorted(found))
 
     async def counts(self, among: Collection[State] | None = None) -> Mapping[str, int]:
         """Return the number of deliveries by state."""
-        every = self._tables.deliveries.values()
-        return Counter(d.state.value for d in every if among is None or d.state in among)
+        states = (one.state for one in self._tables.deliveries.values())
+        return Counter(state.value for state in states if among is None or state in among)
 
     async def backlog(self) -> Backlog:
         """Return what has not ended, counted by partner, class and state."""

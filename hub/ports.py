@@ -255,9 +255,8 @@ class Store(NoticeStore, WaitStore, Protocol):
         ...
 
     async def counts(self, among: Collection[State] | None = None) -> Mapping[str, int]:
-        """Return the number of deliveries by state; *among*: of these states alone, which costs
-        what there is of these. All of them cost what there ever was, so ended ones may be told as
-        they were a while ago once there are many (`adapters.database.tally`).
+        """Return the number of deliveries by state; *among*: of these alone, which costs what
+        there is of these.  Where many have ended, their number may be a while old.
         """
         ...
 
