@@ -124,9 +124,10 @@ def certify(
 ) -> None:
     """Replay a partner's samples and compare the hub's answers, by structure; for CI.
 
-    partners/NAME/samples/CASE/ holds request.json (or .fhir.json, .xml, .hl7) as its system sends
-    it, and answer.json as the hub is to answer; "*" there is anything.  They go in order through
-    the partner's mappings into a hub in memory that sends nothing.  Exit 1 where one differs.
+    partners/NAME/samples/CASE/ holds request.json (or .fhir.json, .cloudevent.json, .xml, .hl7) as
+    its system sends it, and answer.json as the hub is to answer; "*" there is anything.  They go in
+    order through the partner's mappings into a hub in memory that sends nothing; FHIR, CloudEvents
+    and HL7 v2 at their own doors, so that acknowledgements are compared.  Exit 1 where one differs.
     """
     from hub.certifying import certify as replay
 

@@ -11,7 +11,11 @@ from typer.testing import CliRunner
 from adapters.partners.site import init_site
 from hub.cli import app
 from hub.partnering import add
+from tests import builders
 from tests.acceptance.test_explain import _consents, _family
+from tests.unit.fhir.test_rules import bundle as in_fhir
+from tests.unit.fhir.wholes import decision
+from tests.unit.mllp.door import visit
 
 
 @pytest.fixture
@@ -66,6 +70,106 @@ def test_samples_are_replayed_and_differences_have_their_path(site: Path) -> Non
     assert (again.exit_code, json.loads(again.output)["passed"]) == (0, True)
     assert (differs.exit_code, "/status: 200 expected, 202 found" in differs.output) == (1, True)
     assert (broken.exit_code, "02-opened/answer.json" in broken.output) == (1, True)
+
+
+VISIT = visit().replace(b"PAS|RXX01", b"TIE|TIE-A")
+CASES = Path(__file__).resolve().parents[3] / "mappings/catalogue/caf-xml/1/cases"
+
+
+def first_decision() -> dict[str, Any]:
+    """Return a decision about a family of which the hub knows nothing yet."""
+    said = decision()
+    del said["consent_decision"]["supersedes"]
+    return said
+
+
+EVENT = {
+    "specversion": "1.0",
+    "id": "e-1",
+    "source": "/sims",
+    "type": "example.school.attendance",
+    "data": builders.notification(),
+}
+
+
+@pytest.mark.parametrize(
+    ("like", "ending", "good", "wrong", "taken", "refused"),
+    [
+        pytest.param(
+            "case-management",
+            ".fhir.json",
+            orjson.dumps(in_fhir(first_decision())),
+            orjson.dumps(in_fhir(decision())),
+            {"status": 200, "code": "ok"},
+            {"status": 200, "code": "fatal-error"},
+            marks=pytest.mark.slow,
+        ),
+        (
+            "trust-engine",
+            ".hl7",
+            VISIT.replace(b"\r", b"\n"),
+            VISIT.replace(b"|P|2.4|", b"|T|2.4|").replace(b"RXX0001", b"RXX0002"),
+            {"MSH-9": "ACK^A04^ACK", "MSA-1": "AA", "MSA-2": "RXX0001"},
+            {"MSA-1": "AR", "MSA-2": "RXX0002", "ERR": ["E_CONTENT_TYPE"]},
+        ),
+        pytest.param(
+            "school",
+            ".cloudevent.json",
+            orjson.dumps(EVENT),
+            orjson.dumps({**EVENT, "specversion": "2.0"}),
+            {"status": 202},
+            {"status": 422, "code": "E_FORMAT"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "minimal",
+            ".xml",
+            (CASES / "consent-decision/expected.xml").read_bytes(),
+            b"<caf",
+            {"status": 201},
+            {"status": 400, "code": "E_SYNTAX"},
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_each_format_is_replayed_at_its_own_door(
+    tmp_path: Path,
+    like: str,
+    ending: str,
+    good: bytes,
+    wrong: bytes,
+    taken: dict[str, Any],
+    refused: dict[str, Any],
+) -> None:
+    """What its system would hear: an acknowledgement Bundle, an ACK, a receipt, an error's code."""
+    folder = tmp_path / "site"
+    init_site(folder, hub_name="Hub", host="hub.example", partners={})
+    add(folder, "TIE-A", like)
+    for name, raw in (("1-good", good), ("2-wrong", wrong)):
+        case = folder / f"partners/TIE-A/samples/{name}"
+        case.mkdir()
+        (case / f"request{ending}").write_bytes(raw)
+    written = told(folder, "TIE-A", "--write")
+    again = told(folder, "TIE-A", "--json")
+
+    assert written.exit_code == 0, written.output
+    assert (again.exit_code, json.loads(again.output)["passed"]) == (0, True)
+    found = [one["answer"] for one in json.loads(again.output)["samples"]]
+    good_one, wrong_one = map(heard, found)
+    assert taken.items() <= good_one.items(), found
+    assert refused.items() <= wrong_one.items(), found
+
+
+def heard(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return what an answer says at its top: of FHIR the response's code, of MLLP the one ACK."""
+    if "acks" in answer:
+        (ack,) = answer["acks"]
+        return dict(ack)
+    body = answer.get("body", {})
+    code = body.get("code") or answer.get("code")
+    if body.get("resourceType") == "Bundle":
+        code = body["entry"][0]["resource"]["response"]["code"]
+    return {"status": answer["status"], "code": code}
 
 
 def test_what_cannot_be_replayed_is_said(site: Path) -> None:
