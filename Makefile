@@ -2,7 +2,7 @@
 # if it is missing or the lock has changed (scripts/setup).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup check fix test demo demo-protocols bench bench-mappings chaos conformance mutation requirements golden wheel lock clean
+.PHONY: help setup check fix test demo demo-protocols bench bench-growth bench-mappings chaos conformance mutation requirements golden wheel lock clean
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -42,6 +42,9 @@ demo-protocols: setup ## The same family, each system on a protocol of its own: 
 bench: setup ## Measure beside the peers, in one run (tests/bench/README.md)
 	@scripts/test-servers
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-growth: setup ## What a message costs when store, partners or index are large (ARGS="--stored 1000000")
+	$(BIN)/python -m tests.bench.growth $(ARGS)
 
 bench-mappings: setup ## What mappings cost, beside hand-made work (ARGS=--peers for others' mappings)
 	$(BIN)/python -m tests.bench.mappings $(ARGS)
