@@ -67,6 +67,7 @@ class Forked(Process):
         *,
         points: Path | None = None,
         flaw: str | None = None,
+        role: str = "all",
     ) -> None:
         """Prepare; nothing runs.
 
@@ -75,7 +76,7 @@ class Forked(Process):
         """
         super().__init__((), environ, log)
         self._zygote = zygote
-        self._flaw = flaw
+        self._flaw, self._role = flaw, role
         self._pid: int | None = None
         self._handle: int | None = None
         self._points = points
@@ -90,6 +91,7 @@ class Forked(Process):
             "points": None if self._points is None else str(self._points),
             "deadly": self.deadly,
             "flaw": self._flaw,
+            "role": self._role,
         }
         self.deadly = None
         self._pid = await self._zygote.fork(order)

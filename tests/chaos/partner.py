@@ -62,6 +62,8 @@ class Partner:
         """Episodes that it will be told to let go of, and as of which version of their sender."""
         self.clear: list[str] = []
         """What it was sent outside of bodies: addresses, headers, routing keys; thin notices."""
+        self.slowly = 0.0
+        """Seconds until it answers who calls it, once it has written down what it got."""
         self.away = asyncio.Event()
         """Set: does not read its queue or its inbox."""
 
@@ -147,6 +149,7 @@ class Partner:
             self._receive(delivery, kind, request.body, "webhook", wrong)
             if kind == RECALL:
                 self._recalled.put_nowait(delivery)
+        await asyncio.sleep(self.slowly)
         # First attempts only: a second failure in a row would wait longer than a test should.
         first = "ecaf-possible-duplicate" not in request.headers
         return Answer(cut=first and self._random.random() < self._drops)

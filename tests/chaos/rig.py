@@ -144,6 +144,14 @@ class Rig:
             )
             assert done, f"nothing acknowledged: {self.hub.tail()}"
 
+    async def another(self) -> Forked:
+        """Start one more worker on the same store and broker; whoever asks ends it."""
+        assert self._zygote is not None
+        log = self.folder / "worker.log"
+        worker = Forked(self._zygote, self.hub.environ, log, role="worker")
+        await worker.start()
+        return worker
+
     async def kill_and_restart(self) -> None:
         """Kill -9, and start on the same store."""
         await self.hub.kill()

@@ -49,7 +49,7 @@ _TABLE = re.compile(r"\b(?:INTO|FROM|UPDATE|TABLE|INDEX|ON)\s+\"?(\w+)", re.IGNO
 class Order(TypedDict):
     """One hub: its environment, the file of its output, and that of the points that it reaches, if
     they are counted; the point at which it dies, if it does, and which promise it breaks
-    (`sabotaged_hub`), if any.
+    (`sabotaged_hub`), if any; its role.
     """
 
     environ: dict[str, str]
@@ -57,6 +57,7 @@ class Order(TypedDict):
     points: str | None
     deadly: tuple[str, int] | None
     flaw: str | None
+    role: str
 
 
 class Points:
@@ -216,7 +217,7 @@ def become(order: Order) -> None:
     deadly = order["deadly"]
     if order["points"] is not None:
         install(Points(order["points"], None if deadly is None else (deadly[0], deadly[1])))
-    serving.run(order["environ"], "all")
+    serving.run(order["environ"], order["role"])
 
 
 def main() -> None:
