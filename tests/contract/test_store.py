@@ -134,19 +134,34 @@ def open_sql(
     return lambda **options: SqlStore(url, vault, **options)
 
 
+def empty(
+    request: pytest.FixtureRequest, sqlite_url: str, vault: FileVault, connections: int
+) -> Store:
+    """Return the store that the test's parameter names."""
+    if request.param == "memory":
+        return MemoryStore()
+    if request.param == "sqlite":
+        return SqlStore(sqlite_url, vault)
+    url = sqlalchemy_url(request.getfixturevalue("postgres_dsn"))
+    return SqlStore(url, vault, connections=connections)
+
+
 @pytest.fixture(params=["memory", "sqlite", POSTGRES])
 async def store(
     request: pytest.FixtureRequest, sqlite_url: str, vault: FileVault
 ) -> AsyncIterator[Store]:
     """An empty store."""
-    opened: Store
-    if request.param == "memory":
-        opened = MemoryStore()
-    elif request.param == "sqlite":
-        opened = SqlStore(sqlite_url, vault)
-    else:
-        dsn = request.getfixturevalue("postgres_dsn")
-        opened = SqlStore(sqlalchemy_url(dsn), vault, connections=2)
+    opened = empty(request, sqlite_url, vault, connections=2)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", POSTGRES])
+async def one_writer(
+    request: pytest.FixtureRequest, sqlite_url: str, vault: FileVault
+) -> AsyncIterator[Store]:
+    """An empty store with one connection: with more of them, units take turns in any order."""
+    opened = empty(request, sqlite_url, vault, connections=1)
     yield opened
     await opened.close()
 
@@ -271,8 +286,9 @@ async def test_a_unit_sees_its_own_writes(store: Store) -> None:
     ]  # fmt: skip
 
 
-async def test_a_later_unit_of_the_same_moment_sees_an_earlier_one(store: Store) -> None:
+async def test_a_later_unit_of_the_same_moment_sees_an_earlier_one(one_writer: Store) -> None:
     """Units that arrive together run one after the other, each on what the one before it left."""
+    store = one_writer
     units = [
         lambda s, n=n: (
             s.put_episode(head(version=n + 1, facts=None))
