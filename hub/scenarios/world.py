@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -68,7 +69,7 @@ class World:
         self.doubles: dict[str, Process] = {}
         self.hub: Process | None = None
         self.proxy: Proxy | None = None
-        self.paused = False
+        self.paused = self.unread = False
         self.now = scenario.starts_at
         self._moved_at = time.monotonic()
         socket = httpx.AsyncHTTPTransport(uds=str(self._socket), verify=_NOBODY, retries=1)
@@ -261,6 +262,7 @@ class World:
             )
         except (OSError, sqlite3.Error) as trouble:
             raise Trouble(f"the consent store: {trouble}") from None
+        self.unread = away
         if alone:
             await self.start_hub()
         return "the table of decisions is " + ("gone" if away else "back")
@@ -279,13 +281,20 @@ class World:
         return self.now + timedelta(seconds=time.monotonic() - self._moved_at)
 
     async def move_to(self, moment: datetime) -> None:
-        """Move the clock forward, and let the hub look at what has become due."""
+        """Move the clock forward, and let the hub look at what has become due; it says that it
+        cannot while no decision can be read, and looks again of itself.
+        """
         if moment < self.time():
             raise Trouble(f"the clock cannot go back to {moment:%Y-%m-%d %H:%M}")
         self.now = moment
         self._write_clock()
         if self.hub is not None and self.hub.alive:
-            await self.operator("POST", "/admin/schedule")
+            try:
+                await self.operator("POST", "/admin/schedule")
+            except httpx.HTTPStatusError as refused:
+                busy = refused.response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+                if not (self.unread and busy):
+                    raise
 
     # The doubles ---------------------------------------------------------------------------
 
