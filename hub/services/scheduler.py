@@ -30,7 +30,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from hub.domain.exchange import Alert, Watch
-from hub.errors import Unavailable
+from hub.errors import Code, Unavailable
 from hub.ports import Clock, Handover, Needs, Session, Store
 
 log = logging.getLogger("hub.services.scheduler")
@@ -173,9 +173,10 @@ class Scheduler:
         )
         new = 0
         for (_, duty), answer in zip(asked, answers, strict=True):
-            if isinstance(answer, Unavailable):
+            if isinstance(answer, Unavailable) and answer.code != Code.VAULT:
                 raise answer
-            if isinstance(answer, BaseException):  # ours; the others' due is not lost by it
+            if isinstance(answer, BaseException):
+                # Ours, or a row of this one that was altered: the others' due is not lost by it.
                 log.error("duty failed", exc_info=answer, extra={"code": duty.name})
                 continue
             count, offers = answer

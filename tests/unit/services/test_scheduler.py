@@ -28,13 +28,14 @@ class Watching:
     watch: Watch | None
     name: str = "test"
     fails: Callable[[str], bool] = lambda _episode: False
+    fault: Exception = field(default_factory=ValueError)
     asked: list[str] = field(default_factory=list)
 
     def due(self, session: Session, episode_id: str, now: datetime) -> Due:
         self.asked.append(episode_id)
         if self.fails(episode_id):
             session.put_delivery(delivery("half", episode_id=episode_id))
-            raise ValueError(episode_id)
+            raise self.fault
         audience = "operator"
         return Due([alert("test.due", audience, now.date(), at=now, episode_id=episode_id)], ["d1"])
 
@@ -112,9 +113,13 @@ async def test_who_is_asked_for_a_whole_round_does_it_in_anybodys_turn() -> None
     assert duty.asked == ["e1", "e3", "e1", "e3"]
 
 
-async def test_a_duty_that_fails_harms_no_other() -> None:
-    """Nothing of the failed unit is kept, and everybody else is asked all the same."""
-    bad, good = Watching(Watch.OPEN, fails=lambda e: e == "e1"), Watching(Watch.OPEN, name="b")
+@pytest.mark.parametrize("fault", [ValueError("ours"), Unavailable(Code.VAULT, "altered")], ids=str)
+async def test_a_duty_that_fails_harms_no_other(fault: Exception) -> None:
+    """Nothing of the failed unit is kept, and everybody else is asked all the same: also where a
+    row of one family was altered and cannot be read any more.
+    """
+    bad = Watching(Watch.OPEN, fails=lambda episode: episode == "e1", fault=fault)
+    good = Watching(Watch.OPEN, name="b")
     hub = await Hub((bad, good)).fill()
 
     assert await hub.scheduler().round() == 2
