@@ -9,6 +9,7 @@ from tests import builders
 from tests.acceptance.real_hub import CAF, RealHub, real_hub
 from tests.acceptance.wrong_inputs import CANARY, WRONG_INPUTS, Wrong
 from tests.acceptance.wrong_pulls import wrong_pulls
+from tests.frugal import frugal
 
 pytestmark = pytest.mark.acceptance
 AT_THE_DOOR = {
@@ -53,7 +54,8 @@ async def test_every_wrong_input_is_told_its_code_at_the_door(tmp_path: Path) ->
     async with real_hub(tmp_path / "site") as one:
         for number, wrong in enumerate(WRONG_INPUTS):
             raw = await _prepared(one, wrong, number)
-            answer = await one.post("SCH-A", "/messages", raw, f"wrong-{number}", CAF)
+            with frugal():
+                answer = await one.post("SCH-A", "/messages", raw, f"wrong-{number}", CAF)
             told = answer.json()
             places = {(fault["code"], fault["path"]) for fault in told.get("errors", ())}
             expected = AT_THE_DOOR.get(wrong.name, (wrong.code, wrong.path))
@@ -90,9 +92,10 @@ async def test_every_wrong_way_to_fetch_is_told_its_code(tmp_path: Path) -> None
             }
             if wrong.method == "GET" and not wrong.body:
                 del headers["content-type"], headers["idempotency-key"]
-            answer = await one.client.request(
-                wrong.method, wrong.path, content=wrong.body, headers=headers
-            )
+            with frugal():
+                answer = await one.client.request(
+                    wrong.method, wrong.path, content=wrong.body, headers=headers
+                )
             told = answer.json()
             good = (
                 400 <= answer.status_code < 500

@@ -1,6 +1,5 @@
 """Hostile and malformed bytes at the MLLP door: a coded answer each, no hang, no silent close."""
 
-import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.mllp.framer import FrameLimits, framed
+from tests.frugal import frugal
 from tests.unit.mllp.door import QUICK, Ack, opened, referral, stored, visit
 
 VT, FS, CR = b"\x0b", b"\x1c", b"\r"
@@ -184,14 +184,14 @@ WITHIN = [
 @pytest.mark.parametrize("one", [*FRAMES, *WITHIN], ids=lambda one: one.name)
 async def test_a_coded_answer(one: Case, tmp_path: Path) -> None:
     """Answered with a code, at once, in bounded time and memory; nothing is kept."""
-    before, started = time.process_time(), time.monotonic()
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.monotonic()
     async with opened(tmp_path, limits=HURRIED if one.reason == "E_TIMEOUT" else PATIENT) as door:
         wire = await door.line()
-        await wire.send(*one.sent)
-        if one.end:
-            wire.writer.write_eof()
-        ack = await wire.ack()
+        with frugal():
+            await wire.send(*one.sent)
+            if one.end:
+                wire.writer.write_eof()
+            ack = await wire.ack()
         assert ack is not None, "closed in silence"
         assert (ack.code, ack.reason) == (one.code, one.reason)
         assert ack.errors
@@ -205,9 +205,7 @@ async def test_a_coded_answer(one: Case, tmp_path: Path) -> None:
             assert (await door.say(visit("RXX7777"))).code == "AA", "the door still serves"
             assert len(stored(door.world)) == (1 if one.closes else 2)
 
-    assert time.process_time() - before < 10
     assert time.monotonic() - started < 30
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 256 * 1024
 
 
 def test_there_are_enough() -> None:
