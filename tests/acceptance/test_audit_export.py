@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,9 @@ async def test_the_audit_leaves_as_audit_events(tmp_path: Path) -> None:
     assert {agent["who"]["display"] for agent in disclosed[0]["agent"]} == {"Hub", "HOU-A/HOUS"}
     assert {e["type"]["code"] for e in disclosed[0]["entity"]} == {"1", "2", "Consent"}
     for told in (rest.output, whole.output, wrong.output):
-        for value in (SECRET, "Ava", "Mia", "ZZ99", "999"):
-            assert value not in told.replace("2999", "")
+        for value in (SECRET, "Ava", "Mia", "ZZ99"):
+            assert value not in told
+        assert not re.search(r"\b999\d{7}\b", told)  # ids of chance have 999 in them, now and then
 
 
 def profile(event: dict[str, Any]) -> str:

@@ -79,6 +79,7 @@ class Race:
     failing: set[str] = field(default_factory=set)
     hanging: set[str] = field(default_factory=set)
     rounds: dict[str, str] = field(default_factory=dict)
+    raced: set[str] = field(default_factory=set)
     late: int = 0
 
     def __post_init__(self) -> None:
@@ -189,6 +190,7 @@ class Race:
 
         await asyncio.gather(out(), back())
         await self.rest(episode)
+        self.raced.add(kind)
 
     async def shared_again(self, episode: str, number: int) -> None:
         """Agree anew, and let what that gives arrive; that belongs to no race."""
