@@ -47,7 +47,12 @@ _PR_SET_DUMPABLE: Final = 4
 
 
 def run(environ: Mapping[str, str], role: str) -> None:
-    """Serve until SIGTERM or SIGINT; raises `Misconfigured` before anything is accepted."""
+    """Serve until SIGTERM or SIGINT; raises `Misconfigured` before anything is accepted.
+
+    Until the hub is composed either signal ends the process at once: nothing has been accepted, and
+    a database that says nothing must not keep who wants to stop it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     settings = Settings.from_environ(environ)
     configure(settings.log_level)
     leave_no_dump()
@@ -109,9 +114,9 @@ async def _serve(settings: Settings, role: Role) -> None:
     stop = asyncio.Event()
     seconds = float(settings.bounds.stop_seconds - CLOSING_SECONDS)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     async with compose(settings, role) as hub, AsyncExitStack() as working:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
         calm_collector()
         if hub.activation is not None:
             hub.activation.checks += [

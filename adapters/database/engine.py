@@ -25,6 +25,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
+from adapters.database.patience import STATEMENTS, Patience, connected
 from hub.errors import Code, Fault, Misconfigured, Unavailable
 
 _OLDEST_SQLITE = (3, 35, 0)  # upserts of several rows, row values, json_each
@@ -59,14 +60,15 @@ def database(url: str) -> URL:
     raise _misconfigured("the database must be sqlite:// or postgresql://")
 
 
-def engine(url: URL, statement_seconds: int = 30) -> Engine:
+def engine(url: URL, statement_seconds: int = 30, patience: Patience | None = None) -> Engine:
     """Return an engine whose transactions are begun and ended by us alone, in so many words.
 
-    *statement_seconds* bounds one statement, on PostgreSQL; SQLite has one process, which waits for
-    nobody.
+    *statement_seconds* bounds one statement, on PostgreSQL, and *patience* (twice as long) what is
+    waited for an answer; SQLite has one process, which waits for nobody.
     """
     if url.get_backend_name() == "sqlite":
         return _sqlite(url)
+    waits = patience or Patience(STATEMENTS * statement_seconds)
     made = create_engine(
         url,
         poolclass=NullPool,
@@ -87,6 +89,11 @@ def engine(url: URL, statement_seconds: int = 30) -> Engine:
             " -c enable_seqscan=off -c jit=off",
         },
     )
+
+    @event.listens_for(made, "do_connect")
+    def connect(_dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
+        # So that the very first questions, which SQLAlchemy asks, are waited for no longer.
+        return connected(waits, *args, **kwargs)
 
     @event.listens_for(made, "connect")
     def prepare(connection: Any, _record: Any) -> None:

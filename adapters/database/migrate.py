@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from adapters.database.engine import database, engine
+from adapters.database.patience import Patience
 from hub.errors import Code, Fault, Misconfigured, Unavailable
 
 _TURN = 0x65434146  # "eCAF"
@@ -35,15 +36,16 @@ def scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(config)
 
 
-def upgrade(url: str, revision: str = "head") -> None:
+def upgrade(url: str, revision: str = "head", patience: Patience | None = None) -> None:
     """Bring the database at *url* to *revision*; does nothing if it is there already.
 
     A SQLite file must not be in use: its store holds it alone.  On PostgreSQL hubs may work
     meanwhile: a migration that meets them is undone whole and tried again, and while it waits for
     a table it holds nobody up for longer than `WAIT_SECONDS`.  Raises `Unavailable` where that did
-    not come to an end in `TRIES`.
+    not come to an end in `TRIES`, and the driver's own error where a server says nothing for longer
+    than *patience*.
     """
-    made = engine(database(url))
+    made = engine(database(url), patience=patience)
     if made.dialect.name == "sqlite":
 
         @event.listens_for(made, "begin")

@@ -18,7 +18,7 @@ from adapters.database.examining import audited, dossiers
 from adapters.database.keys import owner_of
 from adapters.database.migrate import upgrade
 from adapters.database.noticing import StoredNotices
-from adapters.database.patience import STATEMENTS
+from adapters.database.patience import STATEMENTS, Patience
 from adapters.database.rows import micros
 from adapters.database.searching import search
 from adapters.database.session import SqlSession
@@ -63,11 +63,12 @@ class SqlStore(StoredNotices, StoredWaits):
         """Open; raises `Misconfigured` if the database is not fit, `Unavailable` if it is not
         there.
 
-        *connections* counts for PostgreSQL only, and so does *patience*, the seconds that a
-        transaction may take before its connection is given up (twice a statement's).  More than
+        *connections* counts for PostgreSQL only, and so does *patience*, the seconds that an
+        answer may take before its connection is given up (twice a statement's).  More than
         *limit* waiting units are refused.
         """
-        where, patience = database(url), patience or STATEMENTS * statement_seconds
+        where = database(url)
+        self._patience = Patience(patience or STATEMENTS * statement_seconds)
         self._sql = statements(where.get_backend_name())
         self._lock = None if self._sql.postgresql else FileLock(where)
         self._limit = limit
@@ -77,14 +78,14 @@ class SqlStore(StoredNotices, StoredWaits):
         self._closed = False
         self._writers: list[Writer] = []
         try:
-            upgrade(url)
-            made = engine(where, statement_seconds)
+            upgrade(url, patience=self._patience)
+            made = engine(where, statement_seconds, self._patience)
             for number in range(connections if self._sql.postgresql else 1):
                 writer = Writer(
                     *(made, self._sql, vault, self._waiting),
                     group=group,
                     name=f"writer-{number}",
-                    patience=patience,
+                    patience=self._patience,
                 )
                 self._writers.append(writer)
             cursor = self._writers[0].cursor()
@@ -262,10 +263,15 @@ class SqlStore(StoredNotices, StoredWaits):
         return await self._submit(destroy, Needs(episodes=(episode_id,)), alone=True)
 
     async def close(self) -> None:
-        """Finish what was accepted and release everything; a second call does nothing."""
+        """Finish what was accepted and release everything; a second call does nothing.
+
+        A database that says nothing is waited for no longer than a stop allows (`patience`): what
+        was not committed then has not been, and nobody was told that it was.
+        """
         if self._closed:
             return
         self._closed = True
+        self._patience.close()
         for _ in self._writers:
             self._waiting.put(None)
         loop = asyncio.get_running_loop()

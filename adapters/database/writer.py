@@ -46,6 +46,8 @@ from hub.ports import Needs
 
 _TRIES = 5
 _RECONNECTS = 3
+_LOOK = 0.05
+"""Seconds between two looks whether what is waited for will still end."""
 # Who writes holds this lock with everybody else; who met a conflict twice, by itself.
 _BEGIN = "BEGIN; SELECT pg_advisory_xact_lock_shared(1667325542, 0)"
 _BEGIN_BY_ITSELF = "BEGIN; SELECT pg_advisory_xact_lock(1667325542, 0)"
@@ -102,11 +104,11 @@ class Writer:
         *,
         group: int,
         name: str,
-        patience: float,
+        patience: Patience,
     ) -> None:
         """Connect now, in the caller's thread, so that a wrong address is heard of at once.
 
-        *patience*: seconds for a transaction on PostgreSQL.
+        *patience* is that of the *engine*'s connections.
         """
         self._engine, self._sql, self._vault = engine, statements, vault
         self._waiting, self._group = waiting, group
@@ -116,7 +118,7 @@ class Writer:
         self._opened: Opened = Lru(_ROWS, _ROWS)
         self._connection: Connection | None = None
         self._cursor: Any = None
-        self._patience = Patience(patience)
+        self._patience = patience
         self.cursor()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
 
@@ -129,15 +131,20 @@ class Writer:
 
     def start(self) -> None:
         """Begin to serve."""
-        if self._sql.postgresql:
-            self._patience.start()
         self._thread.start()
 
     def join(self) -> None:
-        """Wait until all that was accepted is done; then let the connection go."""
-        self._thread.join()
-        self._patience.stop()
-        self.disconnect()
+        """Wait until all that was accepted is done; then let the connection go.
+
+        One that is being made to a server that says nothing is left to end with the process.
+        """
+        while self._thread.is_alive():
+            self._thread.join(_LOOK)
+            if self._patience.lost():
+                self._thread.join(_LOOK)
+                break
+        if not self._thread.is_alive():
+            self.disconnect()
 
     def disconnect(self) -> None:
         """Give up the connection, whatever state it is in."""
@@ -245,13 +252,6 @@ class Writer:
             cursor = self.cursor()
         except DBAPIError as fault:
             raise ConnectionLost from fault
-        self._patience.begin(cursor.connection, long=jobs[0].of_one_moment)
-        try:
-            self._in_one(cursor, jobs, careful=careful, by_itself=by_itself)
-        finally:
-            self._patience.end()
-
-    def _in_one(self, cursor: Any, jobs: Sequence[Job], *, careful: bool, by_itself: bool) -> None:
         keys = Keys(cursor, self._sql, self._vault, self._remembered)
         rows = Rows(keys, self._purposes, self._opened)
         session = SqlSession(cursor, self._sql, keys, rows, self._trees, careful=careful)

@@ -21,6 +21,7 @@ from hub.errors import Code, Conflict, Unavailable
 from hub.ports import Session
 from tests.contract.records import delivery, entry, head, version
 from tests.servers.postgres import PostgresServer, start_postgres
+from tests.servers.silence import silence
 
 
 @pytest.fixture(scope="module")
@@ -364,3 +365,22 @@ async def test_a_group_that_was_in_the_way_of_another_goes_on_one_by_one(
 
     assert await store.run(lambda s: s.episode("e1")) == head("e1")
     assert len(groups) == 2
+
+
+@pytest.mark.database
+async def test_a_stop_is_not_kept_by_a_silent_database(
+    server: PostgresServer, dsn: str, vault: FileVault
+) -> None:
+    """The store closes soon, and nobody is told of a success."""
+    with silence(server.port) as line:
+        url = dsn.replace(f":{server.port}/", f":{line.port}/")
+        store = SqlStore(url, vault, patience=600.0)
+        await store.run(lambda session: session.put_episode(head("e1")))
+        line.fall()
+        waiting = asyncio.ensure_future(store.run(lambda s: s.put_episode(head("e2"))))
+        assert await asyncio.to_thread(line.asked.wait, 30)
+
+        await asyncio.wait_for(store.close(), 30)
+
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(waiting, 30)
