@@ -2,7 +2,7 @@
 # if it is missing or the lock has changed (scripts/setup).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup check fix test demo demo-protocols bench bench-growth bench-mappings chaos conformance mutation requirements golden wheel lock clean
+.PHONY: help setup servers check fix test demo demo-protocols bench bench-growth bench-mappings chaos conformance mutation requirements golden wheel lock clean
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -19,8 +19,10 @@ setup: ## Make .venv with the locked dependencies (all others do this when neede
 demo: setup ## See it work: one family's episode through the hub, in under a minute
 	@$(BIN)/ecaf demo $(ARGS)
 
-test: setup ## The whole suite, with a real RabbitMQ and PostgreSQL (ARGS="-k consent" for a part)
+servers: ## Install the servers that tests start privately (all that need them do this)
 	@scripts/test-servers
+
+test: setup servers ## The whole suite, with a real RabbitMQ and PostgreSQL (ARGS="-k consent" for a part)
 	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
 check: setup ## Format, lint, types, arrows: what a change must pass besides the tests
@@ -39,8 +41,7 @@ demo-protocols: setup ## The same family, each system on a protocol of its own: 
 	@$(BIN)/python -m tests.servers --broker --mesh -- $(BIN)/ecaf scenario run tests/acceptance/scenarios/s1.yaml \
 		--protocols tests/acceptance/protocols/s1.yaml --broker {broker} --mesh {mesh} --out demo-protocols-out $(ARGS)
 
-bench: setup ## Measure beside the peers, in one run (tests/bench/README.md)
-	@scripts/test-servers
+bench: setup servers ## Measure beside the peers, in one run (tests/bench/README.md)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 bench-growth: setup ## What a message costs when store, partners or index are large (ARGS="--stored 1000000")
@@ -49,8 +50,7 @@ bench-growth: setup ## What a message costs when store, partners or index are la
 bench-mappings: setup ## What mappings cost, beside hand-made work (ARGS=--peers for others' mappings)
 	$(BIN)/python -m tests.bench.mappings $(ARGS)
 
-chaos: setup ## Kill, cut and empty things twenty times over; nothing may be lost
-	@scripts/test-servers
+chaos: setup servers ## Kill, cut and empty things twenty times over; nothing may be lost
 	$(PYTEST) -m slow --timeout=7200 -p no:logging tests/chaos tests/acceptance tests/contract $(ARGS)
 	ECAF_TEST_FAULTED=10000 $(PYTEST) --timeout=7200 -p no:logging tests/property/test_faulted_consent.py tests/property/test_statutory_under_faults.py
 
