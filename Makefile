@@ -42,6 +42,7 @@ demo-protocols: setup ## The same family, each system on a protocol of its own: 
 		--protocols tests/acceptance/protocols/s1.yaml --broker {broker} --mesh {mesh} --out demo-protocols-out $(ARGS)
 
 bench: setup servers ## Measure beside the peers, in one run (tests/bench/README.md)
+	@scripts/faststream
 	$(BIN)/python -m tests.bench $(ARGS)
 
 bench-growth: setup ## What a message costs when store, partners or index are large (ARGS="--stored 1000000")
@@ -73,5 +74,5 @@ lock: ## Choose versions anew from pyproject.toml and write the locks (ARGS=--up
 	scripts/lock $(ARGS)
 
 clean: ## Remove everything that was made here
-	rm -rf .venv .venv-mesh-sandbox .venv-schemathesis .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist demo-out demo-protocols-out
+	rm -rf .venv .venv-mesh-sandbox .venv-schemathesis .venv-faststream .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist demo-out demo-protocols-out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

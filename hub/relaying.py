@@ -6,6 +6,7 @@ P10).
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,6 +23,10 @@ PAGE: Final = 100
 AGAIN_AFTER: Final = 5.0
 """Seconds after which an id that is still due is put on the queue again: no longer than the wait
 before the second attempt, which would otherwise be late."""
+ON_THE_WAY: Final = 500
+"""How many of what is due a sweep looks at: what went a moment ago comes first and is passed over,
+so a backlog is topped up to so many every second.  More would not be carried within `AGAIN_AFTER`
+by a slow machine, and would go twice."""
 
 
 class HintSource:
@@ -42,6 +47,7 @@ class HintSource:
         self._clock = clock
         self._full = full
         self._published: dict[str, float] = {}
+        self._found: deque[str] = deque()
         self._swept = 0.0
         self.paused = False
 
@@ -53,14 +59,18 @@ class HintSource:
         now = time.monotonic()
         # Hints alone could come for ever: what a wiped queue lost, and what waits to be tried
         # again, is looked for all the same.
-        if not ids or now - self._swept >= SWEEP_SECONDS:
+        if not (ids or self._found) or now - self._swept >= SWEEP_SECONDS:
             self._swept = now
             self._published = {
                 known: at for known, at in self._published.items() if now - at < AGAIN_AFTER
             }
-            due = await self._store.due(self._clock.now(), limit, self._full())
-            known = self._published.keys() | set(ids)
-            ids += [delivery_id for delivery_id in due if delivery_id not in known]
+            due = await self._store.due(self._clock.now(), ON_THE_WAY, self._full())
+            self._found = deque(due)
+        known = self._published.keys() | set(ids)
+        while self._found and len(ids) < limit:
+            delivery_id = self._found.popleft()
+            if delivery_id not in known:
+                ids.append(delivery_id)
         return [
             Envelope(
                 message_id=delivery_id,

@@ -288,15 +288,22 @@ class Registry:
     partners: Mapping[str, Partner]
     credentials: Mapping[str, Credentials]
     coordinators: Mapping[str, Coordinator] = field(default_factory=dict)
+    # Looked up for every message: never by going through all partners.
     _by_service: Mapping[str, Partner] = field(init=False, repr=False, compare=False)
+    _by_organisation: Mapping[str, Sequence[str]] = field(init=False, repr=False, compare=False)
+    _index: Partner | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        by_service = {
-            service.ref: partner
-            for partner in self.partners.values()
-            for service in partner.services
-        }
+        by_service: dict[str, Partner] = {}
+        by_organisation: dict[str, list[str]] = {}
+        indexes = [one for one in self.partners.values() if one.delivering.channel == "index"]
+        for partner in self.partners.values():
+            for service in partner.services:
+                by_service[service.ref] = partner
+                by_organisation.setdefault(partner.organisation, []).append(service.ref)
         object.__setattr__(self, "_by_service", by_service)
+        object.__setattr__(self, "_by_organisation", by_organisation)
+        object.__setattr__(self, "_index", indexes[0] if indexes else None)
 
     def by_service(self, ref: str) -> Partner | None:
         """Return the partner that serves *ref*."""
@@ -305,8 +312,11 @@ class Registry:
     @property
     def index_partner(self) -> Partner | None:
         """The child index, if this hub keeps one."""
-        found = [p for p in self.partners.values() if p.delivering.channel == "index"]
-        return found[0] if found else None
+        return self._index
+
+    def services_of(self, organisation: str) -> Sequence[str]:
+        """Return the services of *organisation* that partners of this hub serve."""
+        return self._by_organisation.get(organisation, ())
 
     def with_api_keys(self) -> Sequence[str]:
         """Return the names of partners that may use API keys."""

@@ -63,12 +63,7 @@ def _service(registry: Registry, practitioner: Tree | None) -> str | None:
     named = service_of(practitioner)
     if named or not practitioner:
         return named
-    served = [
-        service.ref
-        for partner in registry.partners.values()
-        if partner.organisation == practitioner.get("organisation")
-        for service in partner.services
-    ]
+    served = registry.services_of(practitioner.get("organisation", ""))
     return served[0] if len(served) == 1 else None
 
 

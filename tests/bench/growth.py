@@ -32,6 +32,7 @@ from hub.domain.search import Search
 from hub.hub import Hub
 from hub.reaching import Carriers, Reached
 from hub.services.index import tokens
+from hub.serving import calm_collector
 from hub.settings import Settings
 from hub.worker import Workers
 from mappings.formats.json_strict import parse
@@ -244,6 +245,7 @@ async def _run(told: argparse.Namespace) -> None:
             )
             for one in (few, many, wide):
                 await one.open("now", told.episodes)
+            calm_collector()  # as `serve` does: else each message pays for what all three hold
             await compared((few, many, wide), told.messages, told.rounds)
             await looked(few, many)
             few.name, many.name = "1 child", f"{told.children} children"

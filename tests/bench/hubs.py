@@ -61,20 +61,20 @@ class InProcess:
     """The composed hub, called directly."""
 
     def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+        self.hub = hub
         self._sender: Partner = hub.registry.partners[SENDER]
 
     async def decide(self, episode_id: str, raw: bytes, key: str) -> None:
         """Record a consent decision."""
-        await self._hub.record_consent(self._sender, episode_id, raw, key)
+        await self.hub.record_consent(self._sender, episode_id, raw, key)
 
     async def submit(self, raw: bytes, key: str) -> None:
         """Have one message accepted."""
-        await self._hub.receive(self._sender, MESSAGE, raw, key)
+        await self.hub.receive(self._sender, MESSAGE, raw, key)
 
     async def states(self) -> Mapping[str, int]:
         """Return deliveries by state."""
-        return await self._hub.store.counts()
+        return await self.hub.store.counts()
 
     def cpu(self) -> Mapping[str, float]:
         """Return the processor seconds of the event loop's thread and of the writer's."""
@@ -201,14 +201,14 @@ class Course:
 @asynccontextmanager
 async def embedded(folder: Path, broker: str, database: str) -> AsyncIterator[Course]:
     """The hub with workers in memory: accept, commit, gate, render, publish in one process."""
-    site, _ = _site(folder)
+    site, _ = full_site(folder)
     registry = load_registry(site.folder)
     settings = Settings(config_dir=site.folder, vault_key_file=site.vault_key)
     vault = FileVault(site.vault_key)
     store = SqlStore(database, vault)
     both = translator(settings.canonical_url)
     hub = Hub(settings, registry, SystemClock(), store, vault, both, both, parse)
-    async with _transport(broker) as transport:
+    async with transport_to(broker) as transport:
         hub.transport = transport
         carriers = Carriers(hub)
         carriers.adopt(carriers.prepare(registry))
@@ -225,25 +225,25 @@ async def embedded(folder: Path, broker: str, database: str) -> AsyncIterator[Co
 @asynccontextmanager
 async def queued(folder: Path, broker: str, database: str) -> AsyncIterator[Course]:
     """The hub as `serve` composes it: what was accepted goes to its workers over a queue."""
-    site, _ = _site(folder)
+    site, _ = full_site(folder)
     settings = Settings(
         config_dir=site.folder,
         vault_key_file=site.vault_key,
         database_url=Secret(database),
         broker_url=Secret(broker),
     )
-    async with compose(settings) as hub, _transport(broker) as transport:
+    async with compose(settings) as hub, transport_to(broker) as transport:
         yield Course(InProcess(hub), transport)
 
 
 @asynccontextmanager
 async def served(folder: Path, broker: str, database: str) -> AsyncIterator[Course]:
     """A real `serve` behind its HTTP door, with the same queues."""
-    site, keys = _site(folder)
+    site, keys = full_site(folder)
     process = HubProcess(site, database, broker)
     await process.start()
     try:
-        async with _transport(broker) as transport:
+        async with transport_to(broker) as transport:
             way = OverHttp(process, keys[SENDER])
             await way.connect()
             try:
@@ -255,7 +255,7 @@ async def served(folder: Path, broker: str, database: str) -> AsyncIterator[Cour
 
 
 @asynccontextmanager
-async def _transport(broker: str) -> AsyncIterator[RabbitTransport]:
+async def transport_to(broker: str) -> AsyncIterator[RabbitTransport]:
     transport = RabbitTransport(broker)
     await transport.open()
     try:
@@ -269,7 +269,7 @@ async def _transport(broker: str) -> AsyncIterator[RabbitTransport]:
         await transport.close()
 
 
-def _site(folder: Path) -> tuple[Site, dict[str, str]]:
+def full_site(folder: Path) -> tuple[Site, dict[str, str]]:
     """Return a site whose recipient takes whole messages from a queue, and the API keys."""
     site, keys = make_site(folder / "site", PARTNERS)
     profile = site.profiles[RECIPIENT]
