@@ -52,7 +52,7 @@ bench-mappings: setup ## What mappings cost, beside hand-made work (ARGS=--peers
 	$(BIN)/python -m tests.bench.mappings $(ARGS)
 
 chaos: setup servers ## Kill, cut and empty things twenty times over; nothing may be lost
-	$(PYTEST) -m slow --timeout=7200 -p no:logging tests/chaos tests/acceptance tests/contract $(ARGS)
+	$(PYTEST) -m slow --timeout=7200 -p no:logging $(ARGS)
 	ECAF_TEST_FAULTED=10000 $(PYTEST) --timeout=7200 -p no:logging tests/property/test_faulted_consent.py tests/property/test_statutory_under_faults.py
 
 mutation: setup ## Change the consent core and the gate line by line: does a test notice? (ARGS="--changed-since main")

@@ -12,7 +12,7 @@ from adapters.database.store import SqlStore
 from adapters.database.vault import FileVault
 from tests.chaos.races import KINDS, Answered, Left, Race, races
 
-QUICK: Final = 500
+QUICK: Final = 225
 QUICK_POSTGRES: Final = 70
 MANY: Final = int(os.environ.get("ECAF_TEST_RACES") or 10_000)
 POSTGRES: Final = pytest.param("postgres", marks=pytest.mark.database)

@@ -1,7 +1,7 @@
 """Consent reads that fail, on every path out and with both registers: nothing leaves.
 
 `reliability.md` P22 (T).  Each trial takes one delivery of content through one path (first
-send, retry, fetch, view) while the decisions are read wrongly in one way; 500 trials for each store
+send, retry, fetch, view) while the decisions are read wrongly in one way; 250 trials for each store
 in the suite, 10,000 in the slow tier (``ECAF_TEST_FAULTED=10000``).  What is counted is bytes of
 content that any recipient got.
 """
@@ -32,7 +32,7 @@ from tests import builders as b
 from tests.contract.registered import Registered
 from tests.unit.services.world import PARTNERS, completion
 
-TRIALS: Final = int(os.environ.get("ECAF_TEST_FAULTED", "500"))
+TRIALS: Final = int(os.environ.get("ECAF_TEST_FAULTED", "250"))
 Tree = dict[str, Any]
 NOTHING: Final[Any] = None
 Picked = tuple[str, str | None, str | None]

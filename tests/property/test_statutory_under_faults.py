@@ -1,6 +1,6 @@
 """Disclosures by law while consent cannot be read: every one goes, and nothing else does.
 
-`domain.md` 4.6 rule 4, 7.1; `reliability.md` P22.  500 disclosures for each store in the suite,
+`domain.md` 4.6 rule 4, 7.1; `reliability.md` P22.  250 disclosures for each store in the suite,
 10,000 in the slow tier (``ECAF_TEST_FAULTED=10000``).  What is counted: disclosures that did not
 arrive, and bytes of anything else that any recipient got.
 """
