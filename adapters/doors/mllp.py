@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from adapters.doors.mllp_large import LargePlaces, sender_of
 from adapters.doors.mllp_senders import Known, Peer, Senders
 from adapters.mllp import answers
 from adapters.mllp.answers import TAKEN, Answerer, Verdict, verdict_on, wanted
@@ -65,9 +66,9 @@ class DoorLimits:
     So many *connections* may have a whole message answered at once; up to *waiting* in all are held
     open, of which who never said anything goes first to make room, and up to *per_address* from one
     place.  *strangers* bounds a message of who is not known yet.  *large* messages (of more than
-    64 KiB) are read and worked on at once at most; one below waits for its sender in nobody's way,
-    and *waiting* times 128 KiB is the most that half messages can fill.  A connection that has sent
-    something may rest for *rest_seconds*, any other for *idle_seconds*.
+    64 KiB) are read and worked on at once at most, *large_each* of one sender; one below waits for
+    its sender in nobody's way, and *waiting* times 128 KiB is the most that half messages can fill.
+    A connection that has sent something may rest for *rest_seconds*, any other for *idle_seconds*.
     """
 
     frame: FrameLimits = field(default_factory=FrameLimits)
@@ -77,6 +78,7 @@ class DoorLimits:
     per_address: int = 64
     at_once: int = 64
     large: int = 8
+    large_each: int = 2
     idle_seconds: float = 60.0
     rest_seconds: float = 600.0
     write_seconds: float = 10.0
@@ -98,7 +100,7 @@ class _Line:
     busy: bool = False
     used: bool = False
     heard: bool = False
-    large: bool = False
+    large: str | None = None
 
 
 class MllpDoor:
@@ -120,7 +122,7 @@ class MllpDoor:
         self._answerer = Answerer(hub.registry.hub)
         self._turns = asyncio.Semaphore(self._limits.at_once)
         self._seats = asyncio.Semaphore(self._limits.connections)
-        self._large = asyncio.Semaphore(self._limits.large)
+        self._large = LargePlaces(self._limits.large, self._limits.large_each)
         self._lines: dict[asyncio.Task[Any], _Line] = {}
         self._from: Counter[str] = Counter()
         self._server: asyncio.Server | None = None
@@ -253,10 +255,10 @@ class MllpDoor:
     async def _events(self, line: _Line) -> Sequence[Event] | None:
         """Return what came next of a message that was begun; ``None`` where nothing more will."""
         framer = line.framer
-        if framer.held > _CHUNK and not line.large:
+        if framer.held > _CHUNK and line.large is None:
             before = time.monotonic()
-            await self._large.acquire()
-            line.large = True
+            sender = sender_of(self._senders, line.peer, framer.begun)
+            line.large = await self._large.take(sender)
             framer.extend(time.monotonic() - before)
         patience = max((framer.deadline or 0.0) - time.monotonic(), 0.0)
         try:
@@ -269,9 +271,9 @@ class MllpDoor:
         return framer.feed(data, time.monotonic())
 
     def _release(self, line: _Line) -> None:
-        if line.large:
-            line.large = False
-            self._large.release()
+        if line.large is not None:
+            self._large.give(line.large)
+            line.large = None
 
     async def _take(self, line: _Line, event: Event) -> bool:
         """Answer one event; ``False`` where the connection must end."""

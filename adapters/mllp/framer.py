@@ -101,6 +101,11 @@ class Framer:
         return len(self._held)
 
     @property
+    def begun(self) -> bytes:
+        """The beginning of the message in hand."""
+        return bytes(self._held[:SHOWN])
+
+    @property
     def idle(self) -> bool:
         """Whether nothing was begun: the stream may end here."""
         return not (self._inside or self._ending or self._broken)

@@ -5,9 +5,10 @@ that is fetched.  So a delivery cannot have been received more often than there 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from adapters.database.session import SqlSession
 from adapters.database.store import SqlStore
@@ -17,8 +18,16 @@ from tests.chaos.ledger import Line
 DISCLOSURES = {"disclosure.intended", "disclosure.fetched"}
 
 
-async def undisclosed(lines: Iterable[Line], database: str, vault: Path) -> list[str]:
-    """Return what was received without a record in *database*, which no hub may be using."""
+async def undisclosed(
+    lines: Iterable[Line],
+    database: str,
+    vault: Path,
+    repeated: Mapping[str, int] = MappingProxyType({}),
+) -> list[str]:
+    """Return what was received without a record in *database*, which no hub may be using.
+
+    *repeated* says how often which delivery was sent once more by the network, and not by the hub.
+    """
     lines = list(lines)
     episodes = sorted({line["episode"] for line in lines if line["kind"] == "attempt"})
     store = SqlStore(database, FileVault(vault))
@@ -30,7 +39,10 @@ async def undisclosed(lines: Iterable[Line], database: str, vault: Path) -> list
         ]
     finally:
         await store.close()
-    recorded = Counter(row.delivery_id for row in rows if row.kind in DISCLOSURES)
+    recorded: Counter[str | None] = Counter(
+        row.delivery_id for row in rows if row.kind in DISCLOSURES
+    )
+    recorded.update(repeated)
     return unrecorded(lines, recorded)
 
 

@@ -1,7 +1,8 @@
 """A TCP proxy that does to connections what networks do, by a seed (`reliability.md` 2.1).
 
 One proxy stands before one server.  Every connection draws what will be done to it, and after how
-many bytes; what it draws is counted in `done`.  `calm` ends all of that.
+many bytes, and draws anew if that was not its end; what came up is counted in `done`.  All kinds
+are drawn before any is drawn again.  `calm` ends all of that.
 
 What a network never does is not done either: bytes that arrive other than they were sent.  TCP's
 sums and TLS see to that, and to who listens it is a connection that breaks; so ``corrupt`` is an
@@ -21,6 +22,8 @@ ANY: Final = ("delay", "cut", "reset", "half-open", "drip", "black hole")
 """What may happen to any stream."""
 HTTP: Final = (*ANY, "duplicate", "corrupt")
 """And to one of HTTP, whose requests can be told apart."""
+LINE: Final = (*ANY, "corrupt")
+"""What may yet happen to a connection that is under way."""
 _CHUNK: Final = 64 * 1024
 _GARBAGE: Final = b"\x00\xff no protocol of anybody's\r\n\r\n"
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -48,6 +51,9 @@ class FaultProxy:
     """After at most how many bytes of what a client says, or hears, its fault comes up."""
     port: int = 0
     done: Counter[str] = field(default_factory=Counter)
+    twice: Counter[str] = field(default_factory=Counter)
+    """How often the request with which ``webhook-id`` was sent once more than its sender did."""
+    _deck: list[str] = field(default_factory=list)
     _begun: bool = False
     _server: asyncio.Server | None = None
     _running: set[asyncio.Task[None]] = field(default_factory=set)
@@ -77,6 +83,22 @@ class FaultProxy:
                 task.cancel()
             await asyncio.wait(set(self._running), timeout=1.0)
 
+    def draw(self, among: tuple[str, ...]) -> str:
+        """Return the next fault that is one of *among*.
+
+        >>> proxy = FaultProxy(0, Random(1))
+        >>> sorted(proxy.draw(LINE) for _ in ANY) == sorted(ANY)
+        True
+        """
+        while True:
+            if not self._deck:
+                self._deck = self.random.sample(self.faults, len(self.faults))
+            for fault in self._deck:
+                if fault in among:
+                    self._deck.remove(fault)
+                    return fault
+            self._deck.clear()
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -92,7 +114,7 @@ class FaultProxy:
     async def _serve(self, near: Streams) -> None:
         owed = self.share > 0 and not self.done
         struck = self._begun and (owed or self.random.random() < self.share)
-        fault = self.random.choice(self.faults) if struck else None
+        fault = self.draw(self.faults) if struck else None
         far = await asyncio.open_connection("127.0.0.1", self.upstream)
         try:
             if fault == "duplicate":
@@ -114,6 +136,7 @@ class FaultProxy:
             finally:
                 other[1].transport.abort()
             self.done["duplicate"] += 1
+            self.twice[_named(head)] += 1
             far[1].write(request)
             near[1].write(await _answer(far[0]))
             await near[1].drain()
@@ -124,15 +147,14 @@ class _Line:
 
     def __init__(self, proxy: FaultProxy, near: Streams, far: Streams, fault: str | None) -> None:
         self._proxy, self._near, self._far = proxy, near, far
-        self._fault = fault
+        self._silent = False
+        self._meet(fault)
+
+    def _meet(self, fault: str | None) -> None:
+        """Say which way *fault* comes up, and after how many bytes."""
+        proxy, self._fault = self._proxy, fault
         # A fault of one direction: the request's, or the answer's.
         self._backwards = fault in {"cut", "corrupt"} or proxy.random.random() < 0.5
-        self._silent = False
-        self._draw()
-
-    def _draw(self) -> None:
-        """Say after how many bytes the fault comes up, or comes up again."""
-        proxy = self._proxy
         self._left = proxy.random.randrange(
             proxy.most_back if self._backwards else proxy.most_bytes
         )
@@ -171,7 +193,7 @@ class _Line:
         proxy.done[str(fault)] += 1
         if fault == "delay":
             await asyncio.sleep(proxy.random.uniform(0.2, 1.5))
-            self._draw()
+            self._meet(proxy.draw(LINE))
             sink[1].write(data)
             return False
         if fault == "drip":
@@ -180,7 +202,7 @@ class _Line:
                 await sink[1].drain()
                 await asyncio.sleep(0.02)
             sink[1].write(data[60:])
-            self._draw()
+            self._meet(proxy.draw(LINE))
             return False
         if fault == "corrupt":
             sink[1].write(_GARBAGE)
@@ -202,11 +224,19 @@ class _Line:
 
 
 def _length(head: bytes) -> int:
-    for line in head.lower().split(b"\r\n"):
+    return int(_header(head, b"content-length") or 0)
+
+
+def _named(head: bytes) -> str:
+    return _header(head, b"webhook-id").decode()
+
+
+def _header(head: bytes, wanted: bytes) -> bytes:
+    for line in head.split(b"\r\n"):
         name, _, value = line.partition(b":")
-        if name == b"content-length":
-            return int(value)
-    return 0
+        if name.lower() == wanted:
+            return value.strip()
+    return b""
 
 
 async def _answer(reader: asyncio.StreamReader) -> bytes:

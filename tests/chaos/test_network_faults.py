@@ -64,6 +64,7 @@ class Network:
         random = Random(f"{self._seed} {name}")
         proxy = FaultProxy(int(found[1]), random, faults, share)
         proxy.most_bytes = proxy.most_back = stretch
+        proxy.patience = 1.0  # its one client waits that long, and everybody behind it
         await proxy.open()
         self.proxies[name] = proxy
         return url.replace(found[0], f"127.0.0.1:{proxy.port}")
@@ -87,6 +88,11 @@ class Network:
     def unharmed(self) -> list[str]:
         """The proxies that were to do harm and did none."""
         return [name for name, proxy in self.proxies.items() if proxy.share and not proxy.done]
+
+    @property
+    def twice(self) -> Counter[str]:
+        """Which deliveries the network sent once more, how often."""
+        return sum((proxy.twice for proxy in self.proxies.values()), Counter[str]())
 
     @property
     def done(self) -> Counter[str]:
@@ -168,7 +174,9 @@ async def test_a_network_in_trouble_loses_doubles_and_reorders_nothing(
         rested = await run.settle(REST_SECONDS)
         verdict = run.verdict()
         # Beside the proxy, which needs the loop that a store keeps for itself while it is made.
-        unrecorded = await undisclosed(run.ledger.lines(), durable_url, run.site.vault_key)
+        unrecorded = await undisclosed(
+            run.ledger.lines(), durable_url, run.site.vault_key, network.twice
+        )
 
     faults = dict(sorted(network.done.items()))
     struck = {name: sum(proxy.done.values()) for name, proxy in network.proxies.items()}

@@ -477,7 +477,7 @@ async def test_few_large_messages_at_once(tmp_path: Path) -> None:
         one, other = await door.line(), await door.line()
         await one.send(framed(large)[:200_000])
         async with asyncio.timeout(30):
-            while not door.door._large.locked():  # noqa: ASYNC110 - the door has no event for it
+            while not door.door._large.taken:  # noqa: ASYNC110 - the door has no event for it
                 await asyncio.sleep(0.01)
         await other.send(framed(other_large))
         waiting = asyncio.create_task(other.ack(60))
@@ -487,6 +487,22 @@ async def test_few_large_messages_at_once(tmp_path: Path) -> None:
         await one.send(framed(large)[200_000:])
         first, second = await one.ack(), await waiting
         assert [ack.code for ack in (first, second) if ack] == ["AA", "AA"]
+
+
+async def test_one_sender_keeps_no_other_from_sending_large_messages(tmp_path: Path) -> None:
+    """Its half messages fill its share of the places, and not those of all."""
+    half = framed(referral("HALF") + b"ZXX|" + b"x" * 300_000 + b"\r")[:200_000]
+    whole = visit("WHOLE") + b"ZXX|" + b"x" * 300_000 + b"\r"
+    async with opened(tmp_path, limits=DoorLimits(large=2, large_each=1)) as door:
+        for _ in range(3):
+            await (await door.line()).send(half)
+        async with asyncio.timeout(30):
+            lines = door.door._lines
+            while sum(one.framer.held > 65_536 for one in lines.values()) < 3:  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.01)
+
+        assert door.door._large.taken == 1
+        assert (await door.say(whole)).code == "AA"
 
 
 async def test_an_idle_connection_ends(tmp_path: Path) -> None:
