@@ -90,6 +90,7 @@ def _unix_socket(path: Path, group: str | None = None) -> socket.socket:
         bound.bind(str(path))
     finally:
         os.umask(old)
+    bound.listen(_BACKLOG)  # at once: who begins meanwhile must not take it for a dead one's
     if group is not None:
         try:
             shutil.chown(path, group=group)
@@ -283,8 +284,8 @@ async def _serving(
             _release(bound, address)
 
 
-WORKERS: Final = ".worker"
-"""What the name of a worker's socket ends in, so that both roles may have one environment."""
+WORKERS: Final = (".worker", *(f".worker{number}" for number in range(2, 10)))
+"""What the names of workers' sockets end in, so that all roles may have one environment."""
 
 
 @contextlib.asynccontextmanager
@@ -293,16 +294,19 @@ async def operated(
 ) -> AsyncIterator[Sequence[Served]]:
     """Serve *operator* alone, at ``ECAF_OPERATOR_SOCKET`` and ``.worker``, while the block runs.
 
-    Nothing where the setting is not there, and nothing where another worker of this environment
-    has the place: it works all the same, and says so.
+    Where other workers of this environment are there before it, at ``.worker2`` and so on; beyond
+    ``.worker9`` not at all, nor where the setting is not there: it works all the same, and the
+    former is said.
     """
     if settings.operator_socket is None:
         yield ()
         return
-    place = settings.operator_socket.with_name(settings.operator_socket.name + WORKERS)
-    try:
-        bound = _unix_socket(place)
-    except Misconfigured:
+    for ending in WORKERS:
+        place = settings.operator_socket.with_name(settings.operator_socket.name + ending)
+        with contextlib.suppress(Misconfigured):
+            bound = _unix_socket(place)
+            break
+    else:
         log.warning("operator.taken")
         yield ()
         return

@@ -299,26 +299,32 @@ async def test_a_mismatched_certificate_does_not_start(tmp_path: Path) -> None:
 
 
 async def test_a_worker_has_an_operators_socket_of_its_own(tmp_path: Path) -> None:
-    """Beside that of the role api, in one environment; a second worker goes without, and works."""
+    """Beside that of the role api, in one environment, and others beside the first; a tenth goes
+    without, and works.
+    """
     hub = small_hub()
     hub.settings = replace(hub.settings, operator_socket=tmp_path / "operator.sock")
     app = create_operator_app(hub)
 
-    async with (
-        operated(app, hub.settings, support_contact="s") as served,
-        operated(app, hub.settings, support_contact="s") as second,
-    ):
+    async with contextlib.AsyncExitStack() as stack:
+        served = []
+        for _ in range(10):
+            worker = operated(app, hub.settings, support_contact="s")
+            served.append([one.address for one in await stack.enter_async_context(worker)])
         modes = modes_in(tmp_path)
-        transport = httpx.AsyncHTTPTransport(uds=served[0].address.removeprefix("unix:"))
-        async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
-            found = (await client.get("/admin/summary")).status_code
+        found = []
+        for address in (served[0][0], served[8][0]):
+            transport = httpx.AsyncHTTPTransport(uds=address.removeprefix("unix:"))
+            async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
+                found.append((await client.get("/admin/summary")).status_code)
     async with operated(
         app, replace(hub.settings, operator_socket=None), support_contact="s"
     ) as no:
         assert not no
 
-    assert (found, modes, len(second)) == (200, ["0o600"], 0)
-    assert served[0].address == f"unix:{tmp_path}/operator.sock.worker"
+    assert (found, modes) == ([200, 200], ["0o600"] * 9)
+    first = f"unix:{tmp_path}/operator.sock.worker"
+    assert served == [[first], *([f"{first}{number}"] for number in range(2, 10)), []]
     assert not modes_in(tmp_path)
 
 
