@@ -119,27 +119,26 @@ class FaultProxy:
         try:
             if fault == "duplicate":
                 await self._twice(near, far)
-                return
+                fault = self.draw(LINE)
             await _Line(self, near, far, fault).run()
         finally:
             far[1].transport.abort()
 
     async def _twice(self, near: Streams, far: Streams) -> None:
-        """Pass on each request twice, as a network that lost the first answer makes a client do."""
-        while True:
-            head = await near[0].readuntil(b"\r\n\r\n")
-            request = head + await near[0].readexactly(_length(head))
-            other = await asyncio.open_connection("127.0.0.1", self.upstream)
-            try:
-                other[1].write(request)
-                await _answer(other[0])
-            finally:
-                other[1].transport.abort()
-            self.done["duplicate"] += 1
-            self.twice[_named(head)] += 1
-            far[1].write(request)
-            near[1].write(await _answer(far[0]))
-            await near[1].drain()
+        """Pass on one request twice, as a network that lost the first answer makes a client do."""
+        head = await near[0].readuntil(b"\r\n\r\n")
+        request = head + await near[0].readexactly(_length(head))
+        other = await asyncio.open_connection("127.0.0.1", self.upstream)
+        try:
+            other[1].write(request)
+            await _answer(other[0])
+        finally:
+            other[1].transport.abort()
+        self.done["duplicate"] += 1
+        self.twice[_named(head)] += 1
+        far[1].write(request)
+        near[1].write(await _answer(far[0]))
+        await near[1].drain()
 
 
 class _Line:

@@ -37,12 +37,15 @@ from adapters.destinations.webhook import WebhookDestination
 from adapters.notifications.child_index import ChildIndexDestination
 from adapters.partners.profiles import load_registry
 from hub import bootstrap, serving
+from hub.services.dispatch import Dispatcher
 from messaging.rabbit_consume import RabbitSubscription
 from messaging.rabbit_publish import RabbitPublisher
 
 SABOTAGED = Path(__file__).with_name("sabotaged_hub.py")
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+GATE = "gate: "
+"""What the points of a transaction begin with in which a gate decides."""
 _TABLE = re.compile(r"\b(?:INTO|FROM|UPDATE|TABLE|INDEX|ON)\s+\"?(\w+)", re.IGNORECASE)
 
 
@@ -68,6 +71,8 @@ class Points:
         self._handle = os.open(file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
         self._deadly = deadly
         self._counts: Counter[str] = Counter()
+        self.deciding = False
+        """Whether a gate decides in the transaction that is under way."""
         self._lock = threading.Lock()  # the store writes in a thread of its own
 
     def reach(self, name: str) -> None:
@@ -86,12 +91,17 @@ class Counting:
         self._cursor, self._points = cursor, points
 
     def execute(self, statement: str, *parameters: Any) -> Any:
-        """Execute; a commit is a point before and after."""
+        """Execute; a commit is a point before and after, and what a gate's transaction does says
+        so.
+        """
         name = said(statement)
-        self._points.reach(name)
+        if name.startswith("BEGIN"):
+            self._points.deciding = False
+        gate = GATE if self._points.deciding else ""
+        self._points.reach(gate + name)
         result = self._cursor.execute(statement, *parameters)
         if name == "COMMIT":
-            self._points.reach("after COMMIT")
+            self._points.reach(f"{gate}after COMMIT")
         return result
 
     def __getattr__(self, name: str) -> Any:
@@ -112,6 +122,7 @@ def said(statement: str) -> str:
 
 def install(points: Points) -> None:
     """Put the counting round the hub's statements, sends, publishes, answers and renames."""
+    _put(Dispatcher, "_start", _deciding(vars(Dispatcher)["_start"], points))
     cursor = Writer.cursor
     _put(Writer, "cursor", lambda self: Counting(cursor(self), points))
 
@@ -150,6 +161,15 @@ def _around(where: Any, method: str, points: Points, label: Callable[[Any], str]
         return result
 
     _put(where, method, counted)
+
+
+def _deciding(real: Callable[..., Any], points: Points) -> Callable[..., Any]:
+    def start(*args: Any, **kwargs: Any) -> Any:
+        points.deciding = True  # in the writer's thread, and until its next transaction
+        points.reach(f"{GATE}begins")
+        return real(*args, **kwargs)
+
+    return start
 
 
 def _renaming(real: Callable[..., None], points: Points) -> Callable[..., None]:
