@@ -346,6 +346,10 @@ async def _with_broker(
     opening = asyncio.create_task(_open(transport))
     stack.callback(opening.cancel)
     await asyncio.wait({opening}, timeout=BROKER_SECONDS)
+    if hub.settings.database_url.reveal().startswith("sqlite"):
+        # Nobody shares its work, so none of it goes round by the broker, or stands while that does.
+        await _embedded(hub, stack, traces)
+        return
     hub.source = HintSource(hub.hints, hub.store, hub.clock, hub.rooms.full)
     hub.relay = Relay(hub.source, MeasuredPublisher(transport.publisher, hub.metrics))
     hub.hints.on_offer = hub.relay.wake

@@ -1,8 +1,9 @@
 """The working side of the hub: takes offered deliveries and carries each to its end.
 
-Embedded, offers go from the commit to the workers in memory; with a broker they go over the work
-queue. Either way the table of deliveries is the truth: what is offered is a hint, and a sweep of
-the store finds whatever a lost hint, a crash or a wiped broker left behind (`reliability.md` P10).
+On SQLite, offers go from the commit to the workers in memory; where several processes may share the
+work (PostgreSQL with a broker), over the work queue.  Either way the table of deliveries is the
+truth: what is offered is a hint, and a sweep of the store finds whatever a lost hint, a crash or a
+wiped broker left behind (`reliability.md` P10).
 """
 
 import asyncio

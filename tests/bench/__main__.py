@@ -33,9 +33,10 @@ from tests.servers.rabbitmq import start_rabbitmq
 WAYS = {
     "sqlite": ("in process, SQLite FULL", embedded),
     "postgresql": ("in process, PostgreSQL", embedded),
-    "queues": ("over work queues, SQLite FULL", queued),
-    "http": ("over HTTP and queues, SQLite FULL", served),
+    "queues": ("over work queues, PostgreSQL", queued),
+    "http": ("over HTTP, SQLite FULL", served),
 }
+ON_POSTGRESQL: Final = frozenset({"postgresql", "queues"})
 Measured = Callable[[argparse.Namespace, str], Awaitable[list[Figure]]]
 
 
@@ -47,13 +48,13 @@ def _sizes(told: argparse.Namespace, messages: int) -> dict[str, int]:
 async def _drain(told: argparse.Namespace, broker: str) -> list[Figure]:
     sizes = _sizes(told, 1_000)
     figures = await drained("in process", in_memory, broker, **sizes)
-    return figures + await drained("as served", as_served, broker, **sizes)
+    return figures + await drained("as served, SQLite", as_served, broker, **sizes)
 
 
 async def _idle(told: argparse.Namespace, broker: str) -> list[Figure]:
     sizes = _sizes(told, 100)
     figures = await idle("in process", embedded, broker, **sizes)
-    return figures + await idle("as served", queued, broker, **sizes)
+    return figures + await idle("as served, SQLite", queued, broker, **sizes)
 
 
 async def _accept(told: argparse.Namespace, broker: str) -> list[Figure]:
@@ -103,10 +104,10 @@ def _with_servers(
     races, figures, said = [], [], []
     with ExitStack() as stack:
         broker = stack.enter_context(start_rabbitmq()).url
-        made = stack.enter_context(databases()) if "postgresql" in ways else None
+        made = stack.enter_context(databases()) if ON_POSTGRESQL & set(ways) else None
         for way in ways:
             if way in WAYS:
-                database = made.create() if made is not None and way == "postgresql" else ""
+                database = made.create() if made is not None and way in ON_POSTGRESQL else ""
                 races.append(uvloop.run(_race(told, way, broker, database)))
             elif way in FIGURES:
                 figures += uvloop.run(_figures(told, way, broker))

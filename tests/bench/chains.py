@@ -9,8 +9,6 @@ process, and the broker is in none.
 """
 
 import asyncio
-import json
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -28,62 +26,15 @@ from messaging.channel import Disposition
 from messaging.envelope import Envelope
 from messaging.rabbit import RabbitTransport
 from tests.bench.bare import IN_FLIGHT
+from tests.bench.faststream_peer import PATIENCE, faststream
 from tests.bench.figure import Figure, check, told
 from tests.bench.hubs import queued, transport_to
 from tests.bench.load import Watch
 from tests.bench.story import RECIPIENT, update
 
-ROOT: Final = Path(__file__).resolve().parent.parent.parent
-PYTHON: Final = ROOT / ".venv-faststream/bin/python"
 EPISODES: Final = 200
 IN: Final = "caf.out.CHAIN-IN"
 OUT: Final = "caf.out.CHAIN-OUT"
-PATIENCE: Final = 60.0
-
-
-class FastStream:
-    """The peer's process."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        """Talk to *process*."""
-        self._process = process
-
-    async def exchange(self, count: int) -> float:
-        """Return the processor seconds of that many exchanges."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"%d\n" % count)
-        said = json.loads(await self.line())
-        check("FastStream's exchanges", said["arrived"], count)
-        return float(said["cpu"])
-
-    async def line(self) -> str:
-        """Return what it says next."""
-        assert self._process.stdout is not None
-        async with asyncio.timeout(PATIENCE):
-            said = (await self._process.stdout.readline()).decode()
-        if not said:
-            raise RuntimeError("FastStream's process has ended")
-        return said
-
-
-@asynccontextmanager
-async def faststream(broker: str, body: Path) -> AsyncIterator[FastStream]:
-    """Start the peer; `scripts/faststream` makes its environment."""
-    script = Path(__file__).with_name("faststream_chain.py")
-    process = await asyncio.create_subprocess_exec(
-        *(str(PYTHON), str(script), broker, str(body), str(IN_FLIGHT)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=sys.stderr,
-    )
-    try:
-        one = FastStream(process)
-        await one.line()
-        yield one
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
 
 
 class Chain:
