@@ -5,6 +5,7 @@ and partners' overlays in ``overlays/<partner>/<format name>/`` of its configura
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -56,32 +57,39 @@ class Format:
         return self
 
     @cached_property
-    def _made(self) -> tuple[Written, Compiled]:
-        written = self._load()
-        compiled = Compiled(written, self.wire.shape)
-        check(written, compiled.plans, self.wire.shape)
-        return written, compiled
+    def _read(self) -> Written:
+        return self._load()
+
+    @cached_property
+    def _made(self) -> Compiled:
+        compiled = Compiled(self._read, self.wire.shape)
+        check(self._read, compiled.plans, self.wire.shape)
+        return compiled
 
     @cached_property
     def written(self) -> Written:
         """The mapping as written; raises `Misconfigured` if it cannot be loaded."""
-        return self._first_used()[0]
+        with _first_used():
+            return self._read
 
     @cached_property
     def compiled(self) -> Compiled:
-        """The mapping ready to run; raises `Misconfigured` if it cannot be loaded."""
-        return self._first_used()[1]
-
-    def _first_used(self) -> tuple[Written, Compiled]:
-        try:
+        """The mapping ready to run, checked; raises `Misconfigured` if it cannot be."""
+        with _first_used():
             return self._made
-        except PositionedErrors as wrong:
-            raise misconfigured(wrong) from wrong
 
     @cached_property
     def recording(self) -> Compiled:
         """The same mapping compiled with leaves that record where their values came from."""
         return Compiled(self.written, self.wire.shape, Tracer())
+
+
+@contextmanager
+def _first_used() -> Iterator[None]:
+    try:
+        yield
+    except PositionedErrors as wrong:
+        raise misconfigured(wrong) from wrong
 
 
 @dataclass(frozen=True, slots=True)

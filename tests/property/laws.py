@@ -30,8 +30,8 @@ TIMES: Final = float(os.environ.get("ECAF_TEST_LAWS_TIMES", "1"))
 """How many times as many examples as usual: the slow tier asks for twenty."""
 
 FORMATS: Final = translator().catalogue.formats
-WRITTEN: Final = sorted(name for name, one in FORMATS.items() if one.written.direction != "in")
-READ: Final = sorted(name for name, one in FORMATS.items() if one.written.direction != "out")
+WRITTEN: Final = sorted(name for name, one in FORMATS.items() if one.head.direction != "in")
+READ: Final = sorted(name for name, one in FORMATS.items() if one.head.direction != "out")
 BOTH: Final = sorted(set(WRITTEN) & set(READ))
 
 
