@@ -162,15 +162,16 @@ class Deliveries(Transaction):
             self._deliveries.setdefault(name, None)
 
     def _keep_deliveries(self, rows: Sequence[Row]) -> None:
-        for position, name, *rest in rows:
-            known = self._of.setdefault(rest[2], {})
+        read = self._rows.delivery
+        for row in rows:
+            name, episode = row[1], row[4]
+            known = self._of.setdefault(episode, {})
             if self._deliveries.get(name) is None:
-                shreds = self._shreds[rest[2]]
-                found = self._rows.known(self._rows.delivery, (name, *rest), shreds)
+                found = self._rows.known(read, row[1:], self._shreds[episode])
                 self._deliveries[name] = found
-                self._sealed[name] = (found, bytes(rest[7]))
+                self._sealed[name] = (found, row[9])
             if known.get(name, _LAST) == _LAST:
-                known[name] = position
+                known[name] = row[0]
 
     def _delivery_rows(self, deliveries: Mapping[str, Delivery]) -> list[Row]:
         made = []
@@ -181,7 +182,7 @@ class Deliveries(Transaction):
                 stored.facts is delivery.facts and stored.focus is delivery.focus
             ):
                 content = self._rows.content(delivery, shreds)
-            made.append(self._rows.delivery_row(delivery, content, shreds))
+            made.append(self._rows.delivery_row(delivery, bytes(content), shreds))
         return made
 
     def _load_lanes(self, episode_id: str) -> None:

@@ -28,8 +28,9 @@ from hub.errors import Code, Missing
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
-Opened = Lru[tuple[str, int, Row], Any]
-"""Rows opened before, by kind, the episode's count of destroyed keys, and the very row."""
+Opened = Lru[tuple[str, Any, Any], tuple[int, Row, Any]]
+"""Rows opened before, by kind and their first two cells, which name them: the episode's count of
+destroyed keys, the row as it was, and what it holds."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -99,11 +100,13 @@ class Rows:
 
     def known(self, read: Callable[[Row, int], T], row: Row, shreds: int) -> T:
         """Return what *read* makes of *row*, opened once as long as not a byte of it changes."""
-        name = read.__name__, shreds, row
-        found: T | None = self._opened.get(name)
-        if found is None:
-            found = read(row, shreds)
-            self._opened.put(name, found)
+        name = read.__name__, row[0], row[1]
+        before = self._opened.get(name)
+        if before is not None and before[0] == shreds and before[1] == row:
+            found: T = before[2]
+            return found
+        found = read(row, shreds)
+        self._opened.put(name, (shreds, row, found))
         return found
 
     def inbox_row(self, e: InboxEntry) -> Row:
