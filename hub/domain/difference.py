@@ -140,6 +140,19 @@ def derive(
     return tuple(derived for derived in found if derived is not None)
 
 
+def led(
+    changes: Sequence[Derived], before: Tree | None, after: Tree, was: Regions, now: Regions
+) -> Sequence[Derived]:
+    """Return *changes* with N3 as the regions before and after the step say it: of all that is
+    derived, only who is responsible depends on them.
+    """
+    if before is None:
+        return changes
+    lead = _responsible(before, after, was, now)
+    others = tuple(change for change in changes if change.code != "N3")
+    return others if lead is None else (*others, lead)
+
+
 def together(raised: Iterable[str], derived: Iterable[Derived]) -> Sequence[Derived]:
     """Join what a step raised with what the difference shows: each code once, most urgent first.
 

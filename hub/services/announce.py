@@ -142,7 +142,7 @@ def _content(
     if "N6" in move.notifications:
         had = owed(session, head.episode_id, {i.service for i in found.involvements} - joined)
         wrote = {i.service for i in found.involvements if i.partner in _writers(found)} - joined
-        tellings.append(Telling("N6", to=tuple(sorted(had.keys() | wrote))))
+        tellings.append(Telling("N6", to=tuple(sorted(had | wrote))))
     change = move.changes.get("N9")
     asked = change is not None and change.paths == ("plan.service_request",)
     if "N9" in move.notifications and not (asked and move.event in REQUESTS):
@@ -179,7 +179,7 @@ def _transfer(
         tellings.append(Telling("N11", ("accepted",), facts, to=(offering,)))
     services = agreements.services(now)
     had = owed(session, head.episode_id, {*services, *(i.service for i in found.involvements)})
-    newly = tuple(sorted(services - had.keys()))
+    newly = tuple(sorted(services - had))
     # The sender accepted without having seen any content: it is owed its part too.
     tellings.append(Telling("N7", to=newly, to_sender=True))
     kept = found.head is not None and (found.head.facts or {}).get("kept_back")

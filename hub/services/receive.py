@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from hub.domain.circumstances import circumstances
-from hub.domain.consent import Agreements
-from hub.domain.difference import derive
+from hub.domain.difference import derive, led
 from hub.domain.events import Event
 from hub.domain.exchange import EpisodeHead, State, Tree, Version
 from hub.domain.lifecycle import Step, step
@@ -22,6 +20,7 @@ from hub.errors import Code, Conflict, Fault, Withheld
 from hub.ports import Digester, Session
 from hub.services.accept import Accepted, Incoming, Refused
 from hub.services.advance import indexed, joining, left_behind, new_head
+from hub.services.agreements import Agreed
 from hub.services.announce import Move, tellings
 from hub.services.audit import row
 from hub.services.brokering import OVERSEEING, administrative, brokering, oversteps
@@ -93,7 +92,8 @@ class Receiver:
         check_covered(
             session, incoming.partner, found.head, found.head.home_authority, incoming.now
         )
-        if not self._may_keep(found, incoming.now, sent, event):
+        agreed = Agreed(found.decisions)
+        if not self._may_keep(found, agreed, incoming.now, sent, event):
             return self._refuse(session, incoming)
         administrates = is_administrator(incoming.partner, incoming.user)
         if administrates:
@@ -139,14 +139,16 @@ class Receiver:
         check_lead(session, self.registry, before, merged, incoming.now)
         if administrates and {change.code for change in derive(before, merged)} - {"N4"}:
             raise Conflict(Code.NOT_OWNER, "an administrator changes contact details only")
-        move = self._move(found.head, found, incoming, message, before, merged, held)
+        move = self._move(found.head, agreed, incoming, message, before, merged, held)
         parts = (incoming.partner, incoming.message_id, kept, incoming.now)
         told = untouched(found.head, self.registry, *parts)
         if told is not None:
             session.add_alert(told)
-        return self._commit(session, incoming, message, found.head, found, move, warnings)
+        return self._commit(session, incoming, message, found.head, found, agreed, move, warnings)
 
-    def _may_keep(self, found: Standing, now: datetime, sent: Tree, event: object) -> bool:
+    def _may_keep(
+        self, found: Standing, agreed: Agreed, now: datetime, sent: Tree, event: object
+    ) -> bool:
         """Return whether storage consent lets the hub keep this (`domain.md` 4.4, store only).
 
         An episode whose storing has lapsed can still be ended, by what says no more than that.
@@ -156,8 +158,7 @@ class Receiver:
         known, adults = people(found.tree)
         named = (subject["subject_id"] for subject in sent.get("subjects", ()))
         children = tuple(dict.fromkeys((*known, *named)))
-        shown = circumstances(found.tree)
-        agreements = Agreements(found.decisions, children, adults, known=shown)
+        agreements = agreed.among(children, adults, found.tree)
         ends = event in ENDING and not sent.keys() - {"episode_id", "closure"}
         return bool(children) and all(
             cell.permitted or (ends and cell.reason is Code.CONSENT_EXPIRED)
@@ -213,7 +214,7 @@ class Receiver:
     def _move(
         self,
         head: EpisodeHead,
-        found: Standing,
+        agreed: Agreed,
         incoming: Incoming,
         message: Tree,
         before: Tree,
@@ -225,15 +226,16 @@ class Receiver:
         event = message.get("event")
         old = before if head.version else None
         children, adults = people(merged)
+        changed = derive(old, merged)
         evidence = Evidence(
             partner=incoming.partner,
             registry=self.registry,
             roles=held,
             before=before,
             after=merged,
-            agreements=Agreements(found.decisions, children, adults, known=circumstances(merged)),
+            agreements=agreed.among(children, adults, merged),
             children=children,
-            changed=frozenset(change.code for change in derive(old, merged)),
+            changed=frozenset(change.code for change in changed),
             detail=message.get("event_detail", {}),
             head_facts=head.facts or {},
             now=incoming.now,
@@ -242,7 +244,7 @@ class Receiver:
         steps = self._steps(was, event, facts)
         regions = steps[-1].regions
         after = derived(merged, before, regions, incoming.now)
-        changes = {change.code: change for change in derive(old, after, was=was, now=regions)}
+        changes = {change.code: change for change in led(changed, old, after, was, regions)}
         raised = {code for taken in steps for code in taken.notifications}
         # N3, N4 and N5 tell a difference: without one there is nothing to tell.
         told = raised - ({"N3", "N4", "N5"} - changes.keys())
@@ -275,6 +277,7 @@ class Receiver:
         message: Tree,
         stored: EpisodeHead,
         found: Standing,
+        agreed: Agreed,
         move: Move,
         warnings: Sequence[Fault],
     ) -> Accepted:
@@ -282,8 +285,7 @@ class Receiver:
         changed = move.after != move.before or stored.version == 0
         version = stored.version + 1 if changed else stored.version
         children, adults = people(move.after)
-        shown = circumstances(move.after)
-        agreements = Agreements(found.decisions, children, adults, known=shown)
+        agreements = agreed.among(children, adults, move.after)
         head = new_head(self.registry, stored, move, incoming, version)
         if head.lead != "VACANT":
             head = filled(head)

@@ -1,6 +1,7 @@
 """The difference between versions: what a bare episode says."""
 
 import copy
+from itertools import product
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ from hub.domain.difference import (
     DEMOGRAPHIC,
     derive,
     lead_state,
+    led,
     responsible_practitioner,
     together,
 )
-from hub.domain.lifecycle import Regions
+from hub.domain.lifecycle import Lead, Regions
 from hub.domain.notifications import N5_INDEX_PATHS, N5_TEAM_PATHS
 from tests import builders
 
@@ -281,3 +283,20 @@ def test_one_list_without_duplicates(episode: dict[str, Any]) -> None:
 
     assert [item.code for item in told] == ["N10", "N5"]
     assert told[1].paths == (f"{CHILD}.gender",)
+
+
+def test_only_the_lead_depends_on_the_regions(episode: dict[str, Any]) -> None:
+    """What was derived without the regions, and then told them, is what they would have given."""
+    after = copy.deepcopy(episode)
+    after["conclusions"]["conclusions"] = "Other words."
+    after["subjects"][0]["family_name"] = "Other"
+    after["services"]["lead_professional"] = builders.practitioner(practitioner_id="p-new")
+    regions = [Regions(lead=lead) for lead in Lead]
+
+    for was, now in product(regions, regions):
+        whole = derive(episode, after, was=was, now=now)
+        told = led(derive(episode, after), episode, after, was, now)
+        assert {one.code: one for one in told} == {one.code: one for one in whole}
+        assert len(told) == len(whole)
+    first = derive(None, after)
+    assert led(first, None, after, regions[0], regions[1]) == first
