@@ -192,7 +192,7 @@ class Services:
     lp_state: str | None = leaf("code", "ADM", codes="lp-state")
     lp_from: str | None = leaf("partial_date", "ADM")
     lp_to: str | None = leaf("partial_date", "ADM")
-    lp_change_reason: str | None = leaf("code", "LOC", codes="CL-20")
+    lp_change_reason: str | None = leaf("code", "ADM", codes="CL-20")
     universal_service: UniversalServices | None = group(sensitivity="BAS", source="P2")
     other_service: tuple[OtherService, ...] = group(
         sensitivity="ADD", many=True, sensitive_by="service_type", source="P2 P11"

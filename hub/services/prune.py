@@ -217,9 +217,11 @@ class _Code:
         bit, section = needed(leaf.sensitivity), ascii(leaf.section)
         if bit == NEVER or leaf.about == "unknown":
             return None
+        restricted = restricted_codes(leaf.codes)
+        lawful = f" and v not in {self._bind(restricted)}" if restricted else ""
         if bit == FREE:
             if not _names_person(leaf):
-                return ""
+                return lawful
             person = f"here.permits.person(v, {section})"
             if leaf.about == "item":
                 return f" and {person}"
@@ -227,11 +229,7 @@ class _Code:
             return f" and here.permits.shared({section}) & {person} & {SECTION}"
         rule = rule_of(leaf)
         number = numbers()[rule] if rule else None
-        kept = f" and (a[{number}] or a[{number}] is None and here.ask({number}))"
-        restricted = restricted_codes(leaf.codes)
-        if restricted:
-            return f" and v not in {self._bind(restricted)}{kept}"
-        return kept
+        return f"{lawful} and (a[{number}] or a[{number}] is None and here.ask({number}))"
 
 
 def _begins(children: Mapping[str, Node], path: str) -> list[str]:

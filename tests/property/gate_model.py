@@ -211,6 +211,8 @@ class Policy:
             return value if agreed else None
         if leaf.sensitivity & {"RES", "LOC"} or leaf.about == "unknown":
             return None
+        if leaf.codes and not leaf.many and attribute(leaf.codes, value, "restricted") == "RES":
+            return None
         if leaf.sensitivity & {"ADM", "IDX"} or (leaf.section == BY_ELEMENT and leaf.key):
             return value
         return value if self.agreed(leaf, value, place) else None

@@ -221,6 +221,22 @@ def test_a_move_to_a_refuge_is_told_as_an_address_that_went() -> None:
     assert refuge == none
 
 
+@pytest.mark.parametrize(("reason", "told"), [("MOVED", "MOVED"), ("ACCEND", None), (None, None)])
+def test_why_the_lead_changed_goes_with_content(reason: str | None, told: str | None) -> None:
+    """Never in N3 (`domain.md` 1.5), and that somebody's access was ended (S8) to nobody: that
+    looks like no reason at all.
+    """
+    tree = b.episode()
+    tree["services"].pop("lp_change_reason")
+    if reason:
+        tree["services"]["lp_change_reason"] = reason
+
+    seen = {kind: release(case(tree), request(kind)).tree["episode"] for kind in ("N7", "N3")}
+
+    assert seen["N7"]["services"].get("lp_change_reason") == told
+    assert "services" not in seen["N3"]
+
+
 def test_contact_details_are_those_of_who_changed_them() -> None:
     """N4 shows the practitioner's own block wherever they work, and nothing of the child."""
     shown = release(case(), request("N4", "HOU-A/HOUS", focus=("p-visit",))).tree["episode"]
