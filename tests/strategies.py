@@ -17,6 +17,7 @@ from hub.domain.codes import code_list
 from hub.domain.dates import after
 from hub.domain.dictionary import Leaf, Node, episode_tree, leaves
 from hub.domain.fields import Form
+from hub.domain.messages import message_tree
 
 Tree = dict[str, Any]
 
@@ -296,6 +297,12 @@ def _refer(tree: Tree, subjects: list[str], adults: list[str], outcomes: list[st
 def episodes(*, full: bool = False) -> st.SearchStrategy[Tree]:
     """Return whole, lawful episodes; *full* ones say everything that can be said of one family."""
     return _group(episode_tree(), full=full).map(_settle)
+
+
+@cache
+def decisions(*, full: bool = False) -> st.SearchStrategy[Tree]:
+    """Return consent decisions of any state by anybody; *full* ones say all that one can say."""
+    return _group(message_tree()["consent_decision"].children, full=full)
 
 
 @st.composite

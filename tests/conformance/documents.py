@@ -12,7 +12,7 @@ from hub.errors import HubError
 from hub.services.released import rehearse
 from mappings.commands import translator
 from mappings.engine.cases import find
-from tests.conformance.families import families, tellings
+from tests.conformance.families import consents, families, tellings
 from tests.conformance.parts import parts
 
 CATALOGUE: Final = Path(__file__).parents[2] / "mappings" / "catalogue"
@@ -24,8 +24,14 @@ MOST_TRIES: Final = 3
 """Messages that are drawn for each document that is wanted."""
 
 TELLINGS: Final = 5
-"""One message that tells something beside content is drawn for so many that carry an episode, and
-of other formats than `WHOLE` so much less is judged."""
+"""One message that tells something beside content, and one decision of the family, is drawn for so
+many that carry an episode, and of other formats than `WHOLE` so much less is judged."""
+
+CONSENT: Final = "fhir-r4/consent"
+"""The format that holds a decision of the family and no episode: judged as often as `TELLINGS`."""
+
+DECIDING: Final = ("fhir-r4/episode", CONSENT)
+"""Formats that a decision is written in: in a message, and by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +96,17 @@ def made(kinds: Sequence[str], count: int, seed: int, folder: Path) -> Made:
     collected = Made([], Counter(), Counter())
     documents: list[Document] = []
     drawn = chain(
-        islice(tellings(seed), count // TELLINGS), islice(families(seed), MOST_TRIES * count)
+        islice(tellings(seed), count // TELLINGS),
+        islice(consents(seed), count // TELLINGS),
+        islice(families(seed), MOST_TRIES * count),
     )
     for number, message in enumerate(drawn):
         if all(collected.rendered(name) >= count for name in wanted):
             break
         for name in names:
             if collected.rendered(name) >= (count if name in WHOLE else count // TELLINGS):
+                continue
+            if not (name in DECIDING if "consent_decision" in message else name != CONSENT):
                 continue
             collected.tried[name] += 1
             try:
@@ -119,6 +129,8 @@ def missing(kinds: Sequence[str], count: int, whole: Sequence[Document], made: M
             continue
         if name in WHOLE and made.rendered(name) < count:
             found.append(f"{name} rendered {made.rendered(name)} messages instead of {count}")
+        if name == CONSENT and made.rendered(name) < count // TELLINGS * 4 // 5:
+            found.append(f"{name} wrote {made.rendered(name)} decisions of {count // TELLINGS}")
         if not any(f"/{name}" in document.name for document in [*whole, *made.documents]):
             found.append(f"{name} is not judged at all")
     return found

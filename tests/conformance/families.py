@@ -13,9 +13,10 @@ from typing import Any, Final
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from tests import builders
 from tests.property.families import CODED_FAMILIES, coded, message, notices
 from tests.property.families import families as hostile
-from tests.strategies import cuts, episodes, redactions
+from tests.strategies import cuts, decisions, episodes, redactions
 
 Tree = dict[str, Any]
 
@@ -44,6 +45,14 @@ def families(first_seed: int) -> Iterator[Tree]:
 def tellings(first_seed: int) -> Iterator[Tree]:
     """Yield messages in which the hub tells something beside content, without end."""
     yield from _different(_turns((notices,), first_seed))
+
+
+def consents(first_seed: int) -> Iterator[Tree]:
+    """Yield messages that carry a decision of the family and nothing else, without end."""
+    drawn = _turns((decisions, lambda: decisions(full=True)), first_seed)
+    for number, record in enumerate(_different(drawn), start=1):
+        header = builders.header(message_id=f"d{number}", message_type="N10")
+        yield {"message": header, "consent_decision": record}
 
 
 def _different(*drawn: Iterator[Tree]) -> Iterator[Tree]:
