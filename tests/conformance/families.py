@@ -52,7 +52,15 @@ def consents(first_seed: int) -> Iterator[Tree]:
     drawn = _turns((decisions, lambda: decisions(full=True)), first_seed)
     for number, record in enumerate(_different(drawn), start=1):
         header = builders.header(message_id=f"d{number}", message_type="N10")
-        yield {"message": header, "consent_decision": record}
+        yield {"message": header, "consent_decision": _lawful(record, header["episode_id"])}
+
+
+def _lawful(record: Tree, episode_id: str) -> Tree:
+    """Return a decision about this episode, no part of whose scope ends before it begins."""
+    for item in (*record.get("scope_includes", ()), *record.get("scope_excludes", ())):
+        if "from" in item and "to" in item:
+            item["from"], item["to"] = sorted((item["from"], item["to"]))
+    return {**record, "episode_id": episode_id}
 
 
 def _different(*drawn: Iterator[Tree]) -> Iterator[Tree]:
