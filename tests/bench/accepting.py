@@ -8,8 +8,8 @@ that each is checked to have been accepted once.  The echo authenticates nobody.
 
 import asyncio
 import tempfile
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -41,13 +41,11 @@ async def accepting(broker: str, *, rounds: int, messages: int) -> list[Figure]:
         for process, key in ((hub, keys[SENDER]), (plain, "none")):
             await process.start()
             stack.push_async_callback(process.stop)
-            way = OverHttp(process, key)
-            await way.connect()
-            stack.push_async_callback(way.close)
-            ways.append(way)
+            ways.append(OverHttp(process, key))
         course = Course(ways[0], await stack.enter_async_context(transport_to(broker)))
         episodes = [f"e{number}" for number in range(EPISODES)]
-        await course.open(episodes)
+        async with connected(ways[0]):
+            await course.open(episodes)
         await course.emptied()
         for number in range(rounds + 1):
             first = number * messages
@@ -85,14 +83,25 @@ async def told_to(hub: HubProcess, what: str) -> None:
         (await client.post(f"http://operator/admin/{what}")).raise_for_status()
 
 
+@asynccontextmanager
+async def connected(way: OverHttp) -> AsyncIterator[None]:
+    """Open the connections for as long as they are used: a server closes what is idle."""
+    await way.connect()
+    try:
+        yield
+    finally:
+        await way.close()
+
+
 async def sent(way: OverHttp, raws: Sequence[bytes], first: int) -> float:
     """Have each of *raws* answered 202; return the server's processor seconds."""
-    began = way.cpu()["serve"]
     turns = asyncio.Semaphore(CONNECTIONS)
 
     async def one(number: int, raw: bytes) -> None:
         async with turns:
             await way.submit(raw, f"a{number}")
 
-    await asyncio.gather(*(one(number, raw) for number, raw in enumerate(raws, first)))
-    return way.cpu()["serve"] - began
+    async with connected(way):
+        began = way.cpu()["serve"]
+        await asyncio.gather(*(one(number, raw) for number, raw in enumerate(raws, first)))
+        return way.cpu()["serve"] - began

@@ -11,8 +11,10 @@ import json
 import resource
 import tempfile
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,7 @@ import yaml
 
 from adapters.destinations.amqp import queue_of
 from hub.bootstrap import compose
+from hub.errors import Unavailable
 from hub.hub import Hub
 from hub.secrets import Secret
 from hub.serving import calm_collector
@@ -90,7 +93,7 @@ class Family:
 
     async def _say(self, raw: bytes) -> None:
         self._sent += 1
-        await self._way.submit(raw, f"{self._name}-{self._sent}")
+        await patient(partial(self._way.submit, raw, f"{self._name}-{self._sent}"))
 
     async def _decide(self) -> None:
         scope = [
@@ -98,7 +101,18 @@ class Family:
         ]
         for record in decisions(self._name):
             told = json.dumps({**record, "scope_includes": scope}).encode()
-            await self._way.decide(self._name, told, record["consent_decision_id"])
+            await patient(
+                partial(self._way.decide, self._name, told, record["consent_decision_id"])
+            )
+
+
+async def patient(attempt: Callable[[], Awaitable[None]]) -> None:
+    """Do it again under the same key while the hub has more than it can carry, as senders do."""
+    while True:
+        try:
+            return await attempt()
+        except Unavailable:
+            await asyncio.sleep(0.5)
 
 
 def site_of(folder: Path) -> Settings:
