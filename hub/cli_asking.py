@@ -125,8 +125,18 @@ def steps_of(told: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def pairs(one: Mapping[str, Any]) -> str:
-    """Return what a step says beside its own columns."""
-    return " ".join(f"{name}={_flat(value)}" for name, value in one.items() if name not in OWN)
+    """Return what a step says beside its own columns; nothing of what is empty."""
+    said = {name: _flat(value) for name, value in one.items() if name not in OWN}
+    return " ".join(f"{name}={value}" for name, value in said.items() if value)
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words.
+
+    >>> counted(1, "lane"), counted(2, "lane")
+    ('1 lane', '2 lanes')
+    """
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _flat(value: Any) -> str:

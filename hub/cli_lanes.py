@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import orjson
 import typer
 
-from hub.cli_asking import Json, Site, asked, day, say, show, table
+from hub.cli_asking import Json, Site, asked, counted, day, say, show, table
 from hub.cli_errors import misused
 from hub.cli_operator import Socket
 from hub.domain.exchange import State
@@ -145,7 +145,7 @@ def lanes(
         )
     show(shown)
     more = ", and more: --limit" if found["more"] else ""
-    say(f"{len(found['lanes'])} lanes with something on them{more}")
+    say(f"{counted(len(found['lanes']), 'lane')} with something on{more}")
 
 
 def _one(shown: Mapping[str, Any] | None) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from hub.cli_asking import Json, Site, asked, day, say, show, steps_of, table
+from hub.cli_asking import Json, Site, asked, counted, day, say, show, steps_of, table
 from hub.cli_operator import Socket
 from hub.services.quarantine import REASONS, Action
 
@@ -75,8 +75,9 @@ def quarantine_show(
     if as_json:
         return
     say(
-        f"{one['message_type']} to {one['service']} about {one['episode_id']}: {one['reason']} at "
-        f"the stage {one['stage']}, {one['attempts']} attempts, since {day(one['since'])}"
+        f"{one['message_type']} to {one['service']} about {one['episode_id']}: {one['reason']} "
+        f"at the stage {one['stage']}, {counted(one['attempts'], 'attempt')}, "
+        f"since {day(one['since'])}"
     )
     say(f"  owner: {one['owner']}, due {day(one['due_at'])}")
     for fault in one["evidence"].get("faults", ()):
@@ -91,6 +92,7 @@ def quarantine_show(
     for action in one["actions"]:
         two = " --second REF" if action == Action.SKIP else ""
         say(f"    ecaf quarantine {action} {delivery} --reason CODE --by REF{two}")
+    say(f"    CODE: {', '.join(REASONS)}; REF: a staff reference, never a name")
 
 
 @quarantine.command()

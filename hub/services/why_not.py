@@ -6,7 +6,7 @@ Codes, ids and dates; never a value of the family.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from hub.services.registers import Registers
 from hub.services.share import INDEX_SERVICE
 from hub.services.trace import at
 
+RESUME: Final = "curl -X POST --unix-socket $ECAF_OPERATOR_SOCKET http://hub/admin/resume"
 RESTED: Final = "rested"
 """What the circuit breaker's word is known by (`adapters.destinations.breaker`)."""
 
@@ -82,6 +83,9 @@ def why_not(
 
 
 def _answer(episode_id: str, service: str, stopped: Cause | None, last: Delivery | None) -> Tree:
+    if stopped and last and last.state is State.SUPPRESSED and "because" in stopped.about:
+        # What a lapse stopped has ended: mending the profile alone sends nothing of it.
+        stopped = replace(stopped, mend=f"{stopped.mend}; then ecaf replay {last.delivery_id}")
     return {
         "episode_id": episode_id,
         "service": service,
@@ -231,7 +235,7 @@ def _lane(
     about: dict[str, Any] = {"delivery": one.delivery_id, "message_type": one.message_type}
     behind = next((other for other in lane if holds(other, one)), None)
     if one.state is State.PENDING and behind is not None:
-        return _held(behind, about)
+        return _held(behind, partner, about)
     if one.state is State.QUARANTINED:
         return Cause(
             "QUARANTINED",
@@ -251,7 +255,7 @@ def _lane(
     return _pending(session, partner, one, about, now, paused=paused)
 
 
-def _held(behind: Delivery, about: Mapping[str, Any]) -> Cause:
+def _held(behind: Delivery, partner: Partner, about: Mapping[str, Any]) -> Cause:
     told = {**about, "held_by": behind.delivery_id, "state": behind.state.value}
     if behind.state is State.QUARANTINED:
         return Cause(
@@ -264,7 +268,8 @@ def _held(behind: Delivery, about: Mapping[str, Any]) -> Cause:
         return Cause(
             "RECALL_UNACKNOWLEDGED",
             "content waits until the recipient acknowledges the change of consent (N10)",
-            f"the recipient: POST /deliveries/{behind.delivery_id}/ack; ecaf alerts list",
+            f"the recipient: POST /deliveries/{behind.delivery_id}/ack; "
+            f"its support: {partner.support_contact}; ecaf alerts list",
             told,
         )
     return Cause(
@@ -302,7 +307,8 @@ def _handed_over(
     return Cause(
         "NOT_ACKNOWLEDGED",
         "the recipient has it and has not acknowledged it yet",
-        f"the recipient: POST /deliveries/{one.delivery_id}/ack",
+        f"the recipient: POST /deliveries/{one.delivery_id}/ack; "
+        f"its support: {partner.support_contact}",
         about,
     )
 
@@ -340,7 +346,7 @@ def _pending(
             {**about, "reason": one.reason},
         )
     if paused:
-        return Cause("PAUSED", "dispatch is paused", "POST /admin/resume on the socket", about)
+        return Cause("PAUSED", "dispatch is paused: nothing new is sent", RESUME, about)
     if due is not None and now < due:
         return Cause(
             one.reason or "WAITING",

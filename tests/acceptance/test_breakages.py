@@ -281,6 +281,8 @@ async def test_each_breakage_is_named_by_a_command(tmp_path: Path) -> None:
         assert stopped["code"] == broken.names, (name, stopped)
         assert broken.about.items() <= stopped["about"].items(), (name, stopped)
         assert stopped["mend"], name
+        # What a lapse stopped has ended, and goes again only if it is replayed.
+        assert ("ecaf replay" in stopped["mend"]) is ("because" in stopped["about"]), name
         assert said[name].exit_code == 1
     assert json.loads(said["nobody"].output)["stopped_by"]["code"] == "NO_PARTNER"
     assert json.loads(said["never"].output)["stopped_by"]["code"] == "E_NOT_FOUND"
@@ -290,6 +292,7 @@ async def test_each_breakage_is_named_by_a_command(tmp_path: Path) -> None:
     aside = {one["partner"]: one for one in json.loads(said["set aside"].output)["quarantine"]}
     assert (aside["B10-A"]["stage"], aside["B11-A"]["stage"]) == ("send", "receiver")
     assert "(422)" in said["evidence"].output
+    assert "PARTNER_MENDED" in said["evidence"].output
     assert "delivery.quarantined" in said["late"].output
     assert "disclosure.intended" in said["trace"].output
     assert json.loads(said["paused"].output)["stopped_by"]["code"] == "PAUSED"

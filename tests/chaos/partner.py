@@ -42,6 +42,15 @@ def mark(episode: str, version: int) -> str:
     return f"Mark {episode} v{version}."
 
 
+class Left(aio_pika.Connection):
+    """A connection that whoever uses it closes: one that was never made needs no closing, which
+    aio-pika begins when the collector finds it, after hundreds of refusals and in whatever thread.
+    """
+
+    def __del__(self) -> None:
+        """Leave it."""
+
+
 class Partner:
     """One partner system; *url* is where it listens if it is called."""
 
@@ -222,7 +231,7 @@ class Partner:
     async def _read_queue(self, url: str) -> None:
         while True:
             try:
-                connection = await aio_pika.connect(url, timeout=5)
+                connection = await aio_pika.connect(url, timeout=5, connection_class=Left)
                 async with connection:
                     channel = await connection.channel()
                     queue = await channel.get_queue(f"caf.out.{self.name}", ensure=True)

@@ -178,7 +178,8 @@ async def test_what_waits_to_be_fetched(world: World) -> None:
 
     assert waits["code"] == "NOT_FETCHED"
     assert (expired["code"], expired["about"]["expired_on"]) == ("KEY_EXPIRED", "2026-08-01")
-    assert (await cause(world))["code"] == "NOT_ACKNOWLEDGED"
+    found = await cause(world)
+    assert (found["code"], "its support: " in found["mend"]) == ("NOT_ACKNOWLEDGED", True)
 
 
 async def refetched(world: World) -> World:
@@ -193,7 +194,8 @@ async def test_a_paused_hub_and_one_without_workers(world: World) -> None:
     await world.post("SCH-A", b.wire({"event": "assessment.updated",
         "episode": part(conclusions={"need_level": "L4"})}))  # fmt: skip
 
-    assert (await cause(world, paused=True))["code"] == "PAUSED"
+    paused = await cause(world, paused=True)
+    assert (paused["code"], "curl " in paused["mend"]) == ("PAUSED", True)
     assert (await cause(world))["code"] == "DUE"
 
 
@@ -231,6 +233,7 @@ async def test_a_recall_that_nobody_acknowledges_holds_content(world: World) -> 
 
     assert found["code"] == "RECALL_UNACKNOWLEDGED"
     assert found["about"]["held_by"] in found["mend"]
+    assert "its support: " in found["mend"]
 
 
 async def test_where_nothing_was_addressed_to_it(world: World) -> None:
