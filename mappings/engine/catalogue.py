@@ -23,6 +23,7 @@ from mappings.engine.model import Head, Written
 from mappings.engine.overlays import read_overlay
 from mappings.engine.tables import Shelf
 from mappings.engine.trace import Tracer
+from mappings.engine.unsaid import Unsaid
 from mappings.engine.wire import Wire
 
 NOTICES: Final = "notification"
@@ -77,6 +78,11 @@ class Format:
         """The mapping ready to run, checked; raises `Misconfigured` if it cannot be."""
         with _first_used():
             return self._made
+
+    @cached_property
+    def reasons(self) -> Unsaid:
+        """Why it leaves unsaid what it does."""
+        return Unsaid(self.written)
 
     @cached_property
     def recording(self) -> Compiled:

@@ -9,6 +9,7 @@ from mappings.engine.model import Entry, Rule, When, Written
 from mappings.engine.narrative_labels import told
 from mappings.engine.paths import SELF, Path
 from mappings.engine.places import conditions
+from mappings.engine.rules import every_rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +113,11 @@ def slice_keys(rule: Rule) -> Iterator[str]:
     """Yield the leaves that the conditions of a canonical slice name."""
     if rule.caf is not None and rule.covers is not None:
         yield from conditions(rule.caf, rule.covers)
+
+
+def choosing(written: Written) -> frozenset[str]:
+    """Return the leaves that say which rule an item falls under (``elements[element=1.1]``)."""
+    entries = (written.envelope, *written.entries.values())
+    return frozenset(
+        key for entry in entries for rule in every_rule(entry.rules) for key in slice_keys(rule)
+    )

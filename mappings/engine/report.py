@@ -16,7 +16,7 @@ from mappings.engine.canonical import all_leaves
 from mappings.engine.catalogue import Format
 from mappings.engine.marks import Mark, Origin
 from mappings.engine.model import Rule, Written
-from mappings.engine.placement import Placed, placed, slice_keys
+from mappings.engine.placement import Placed, choosing, placed
 from mappings.engine.rendering import Notes
 from mappings.engine.rules import every_rule
 from mappings.engine.trace import origins, place_of, unwrapped, wrapped
@@ -102,7 +102,7 @@ def report(
     said |= {twin for origin, others in twins.items() if origin in said for twin in others}
     rows = [
         *_said(marks, twins, format_.written.direction),
-        *_unsaid(held, said, notes, format_.written),
+        *_unsaid(held, said, notes, format_.reasons),
         *(Row("withheld", path, None, reason=why) for path, why in withheld),
         *(Row("invented", None, path) for path in constants if not STRUCTURE.search(path)),
     ]
@@ -196,11 +196,9 @@ def _derived(mark: Mark, direction: str) -> Outcome:
     return "lost" if mark.rule.only == "out" and direction != "out" else "normalised"
 
 
-def _unsaid(held: Any, said: set[str | None], notes: Notes, written: Written) -> Iterator[Row]:
+def _unsaid(held: Any, said: set[str | None], notes: Notes, reasons: Unsaid) -> Iterator[Row]:
     """Yield a row for every leaf of the input that stands nowhere in the output."""
-    keys = _slice_keys(written)
     untabled = dict(notes.untabled)
-    reasons = Unsaid(written)
     leaves = all_leaves()
     for origin in origins(held):
         if origin.path in said:
@@ -208,7 +206,7 @@ def _unsaid(held: Any, said: set[str | None], notes: Notes, written: Written) ->
         shown = generic(origin.path)
         leaf = leaves.get(shown)
         item = origin.path.rpartition(".")[0]
-        if shown in keys and any(path and path.startswith(f"{item}.") for path in said):
+        if shown in reasons.choosing and any(path and path.startswith(f"{item}.") for path in said):
             yield Row(
                 "kept",
                 origin.path,
@@ -222,20 +220,12 @@ def _unsaid(held: Any, said: set[str | None], notes: Notes, written: Written) ->
         yield Row("lost", origin.path, None, why.rule, why.code, why.reason, section)
 
 
-def _slice_keys(written: Written) -> frozenset[str]:
-    """Return the leaves that say which rule an item falls under (``elements[element=1.1]``)."""
-    entries = (written.envelope, *written.entries.values())
-    return frozenset(
-        key for entry in entries for rule in every_rule(entry.rules) for key in slice_keys(rule)
-    )
-
-
 def deciding(written: Written) -> frozenset[str]:
     """Return the leaves whose values decide what becomes of others: slices and conditions."""
     entries = (written.envelope, *written.entries.values())
     conditions = [when for entry in entries for when in entry.when]
     conditions += [w for entry in entries for rule in every_rule(entry.rules) for w in rule.when]
-    return _slice_keys(written) | {key for when in conditions for key in when.keys}
+    return choosing(written) | {key for when in conditions for key in when.keys}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mappings.engine.model import Rule, Written
-from mappings.engine.placement import Placed, placed, under
+from mappings.engine.placement import Placed, choosing, placed, under
 
 NO_RULE: Final = "no rule names it"
 MOST: Final = 3
@@ -29,6 +29,7 @@ class Unsaid:
     def __init__(self, written: Written) -> None:
         """Look up which rules name which leaf."""
         self._written = written
+        self.choosing = choosing(written)
         self._rules: dict[str, list[Placed]] = {}
         for one in placed(written):
             if one.rule.only != "in":
