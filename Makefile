@@ -65,7 +65,7 @@ requirements: setup ## The requirements with their proofs, and the open ones
 	@$(BIN)/python -m tests.acceptance.requirements $(ARGS)
 
 golden: setup ## Rewrite the expected outputs of the mapping cases; review the difference like code
-	ECAF_TEST_GOLDEN=write $(PYTEST) tests/golden $(ARGS)
+	$(BIN)/ecaf test --write $(ARGS)
 
 wheel: setup ## Build dist/*.whl
 	$(BIN)/python -m build --wheel --no-isolation

@@ -5,6 +5,7 @@ Wire bytes and canonical JSON go to standard output alone; everything said about
 standard error.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ from mappings.commands_print import (
     save,
     show_rows,
 )
-from mappings.engine.cases import Case, Verdict, find, of_overlays, run
+from mappings.engine.cases import Case, Verdict, find, of_overlays, plain, run
 from mappings.engine.catalogue import HOME, Format
 from mappings.engine.report import Row, report
 from mappings.engine.report_reading import read_report
@@ -148,12 +149,13 @@ def test_command(  # the command is called test
     partner: str = "",  # noqa: PT028
     site: Path | None = None,  # noqa: PT028
     as_json: bool = False,  # noqa: PT028
+    write: bool = False,  # noqa: PT028
 ) -> int:
     """Run the cases beside the mappings and overlays, and show what differs.
 
     *path* is a folder (the cases below it), the name of a format, or the first part of the names of
-    several (``fhir-r4``); *partner* runs the cases of
-    this partner's overlays only.
+    several (``fhir-r4``); *partner* runs the cases of this partner's overlays only.  *write* makes
+    of what differs the new expectation, but for errors: those a person writes.
     """
     try:
         cases = _cases(path, partner, site)
@@ -163,6 +165,10 @@ def test_command(  # the command is called test
     for case in cases:
         began = perf_counter()
         verdict = _run(case, site)
+        if write and verdict.result is not None:
+            _expect(verdict, site)
+            typer.echo(f"written {case.name}", err=True)
+            verdict = _run(case, site)
         verdicts.append(verdict)
         if not as_json:
             spent = (perf_counter() - began) * 1000
@@ -213,6 +219,17 @@ def _run(case: Case, site: Path | None) -> Verdict:
         return translator(site).mapping(name, case.partner).wire.parse(raw)
 
     return run(case, render, read, document)
+
+
+def _expect(verdict: Verdict, site: Path | None) -> None:
+    """Write what a case comes to as what it expects."""
+    case = verdict.case
+    (expected,) = case.folder.glob("expected.*")
+    body = json.dumps(plain(verdict.result), indent=1, ensure_ascii=False).encode() + b"\n"
+    if case.outward and expected.suffix != ".json":
+        tree = rehearse(parse((case.folder / "input.json").read_bytes()))
+        body = translator(site).render(case.format, tree, partner=case.partner).body
+    expected.write_bytes(body)
 
 
 def _summary(verdicts: Sequence[Verdict]) -> None:

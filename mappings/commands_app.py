@@ -114,6 +114,7 @@ def spec(
     epilog="\b\nExamples:\n  ecaf test                        every case of every mapping\n"
     "  ecaf test fhir-r4                all mappings whose name begins so\n"
     "  ecaf test county/1 --site .      one mapping of a site\n"
+    "  ecaf test county/1 --site . --write   take what it says now: review that as code\n"
     "  ecaf test --partner SCH-A --site .",
 )
 def run_cases(
@@ -124,6 +125,10 @@ def run_cases(
     partner: Annotated[str, typer.Option(help="Only the cases of this partner's overlays.")] = "",
     site: Site = None,
     as_json: Json = False,
+    write: Annotated[
+        bool,
+        typer.Option("--write", help="Make of what differs the new expectation (not of errors)."),
+    ] = False,
 ) -> None:
     """Run the cases beside the mappings and overlays, and show what differs.
 
@@ -132,7 +137,7 @@ def run_cases(
     """
     from mappings.commands import test_command
 
-    raise typer.Exit(test_command(path, partner=partner, site=site, as_json=as_json))
+    raise typer.Exit(test_command(path, partner=partner, site=site, as_json=as_json, write=write))
 
 
 @app.command(

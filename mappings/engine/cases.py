@@ -48,10 +48,14 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of a case; *difference* is empty if it passed."""
+    """What came of a case; *difference* is empty if it passed.
+
+    *result* is what came where something else was expected, and an error neither came nor was.
+    """
 
     case: Case
     difference: str
+    result: Any = None
 
 
 def find(folder: Path, within: Path | None = None) -> Iterator[Case]:
@@ -94,7 +98,8 @@ def run(case: Case, render: Run, read: Run, parse: Parse) -> Verdict:
         wanted = parse(case.format, raw) if case.outward else json.loads(raw)
     except (HubError, ValueError) as wrong:
         return Verdict(case, f"{expected.name} cannot be read: {wrong}")
-    return Verdict(case, difference(wanted, result))
+    found = difference(wanted, result)
+    return Verdict(case, found, result if found else None)
 
 
 def _refused(case: Case, error: HubError) -> str:

@@ -1,6 +1,7 @@
 """Every case beside a mapping, run as an integration engineer would run it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import orjson
@@ -93,6 +94,30 @@ def test_the_command_runs_one_folder(capsys: pytest.CaptureFixture[str]) -> None
 def test_the_command_fails_where_there_are_no_cases(tmp_path: Path) -> None:
     """Nothing run is no success."""
     assert run_test_command(tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "case", "other"),
+    [
+        ("fhir-r4/notice", "read-attendance/expected.json", b"{}"),
+        ("caf-xml/1", "housing-cut/expected.xml", None),
+    ],
+)
+def test_a_new_expectation_is_what_the_mapping_says(
+    name: str, case: str, other: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--write` makes a spoilt expectation whole again, read or rendered; errors stay."""
+    home = tmp_path / "catalogue" / name
+    shutil.copytree(HOME / name, home)
+    monkeypatch.setattr("mappings.commands.HOME", tmp_path)
+    errors = {file: file.read_text() for file in home.glob("cases/*/error.txt")}
+    spoilt = home / "cases" / case
+    spoilt.write_bytes(other or (home / "cases/unborn/expected.xml").read_bytes())
+
+    assert run_test_command() == 1
+    assert run_test_command(write=True) == 0
+    assert run_test_command() == 0
+    assert {file: file.read_text() for file in errors} == errors
 
 
 def test_cases_hold_test_people_only() -> None:
