@@ -78,7 +78,8 @@ class SqlStore(StoredNotices, StoredWaits):
         self._closed = False
         self._writers: list[Writer] = []
         try:
-            upgrade(url, patience=self._patience)
+            # Its statements have a limit of their own, as the server is told it (`engine`).
+            upgrade(url, patience=self._patience if patience else None)
             made = engine(where, statement_seconds, self._patience)
             for number in range(connections if self._sql.postgresql else 1):
                 writer = Writer(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -77,17 +78,18 @@ def _unix_socket(path: Path, group: str | None = None) -> socket.socket:
     """Return a socket at *path*, mode 0600 from its first moment, or 0660 for *group*."""
     if path.exists():
         if not stat.S_ISSOCK(path.stat().st_mode) or _answers(path):
-            raise Misconfigured(
-                Code.CONFIGURATION,
-                f"{path} is in use",
-                [Fault(Code.CONFIGURATION, path=str(path), remedy="stop whoever listens there")],
-            )
+            raise _taken(path)
         # Left behind by a process that was killed.
         path.unlink()
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     old = os.umask(0o177)
     try:
         bound.bind(str(path))
+    except OSError as error:
+        bound.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise _taken(path) from None  # by who began in the same moment
     finally:
         os.umask(old)
     bound.listen(_BACKLOG)  # at once: who begins meanwhile must not take it for a dead one's
@@ -104,6 +106,14 @@ def _unix_socket(path: Path, group: str | None = None) -> socket.socket:
             ) from error
         path.chmod(0o660)
     return bound
+
+
+def _taken(path: Path) -> Misconfigured:
+    return Misconfigured(
+        Code.CONFIGURATION,
+        f"{path} is in use",
+        [Fault(Code.CONFIGURATION, path=str(path), remedy="stop whoever listens there")],
+    )
 
 
 def _answers(path: Path) -> bool:

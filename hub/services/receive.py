@@ -118,12 +118,13 @@ class Receiver:
         elif held == OVERSEEING:
             merged = administrative(before, sent, incoming.now.date())
         else:
+            writes = writable(held, event)
             merged = merge(
                 before,
                 sent,
                 deletes=tuple(message.get("message", {}).get("deletes", ())),
-                writable=writable(held, event),
-                given=sight(session, found, incoming, held),
+                writable=writes,
+                given=sight(session, found, incoming, held, writes),
                 untouched=kept,
                 at="/episode",
             )

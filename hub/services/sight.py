@@ -31,6 +31,8 @@ WROTE_ALL: Final = frozenset({"originator", "assessor"})
 KEEPS: Final = WROTE_ALL | {"lead", "receiving_authority"}
 TOLD: Final = ("/services/lead_professional/", "/services/lp_")
 """What the whole team is told of whoever leads (N3): the next lead takes the last one's place."""
+WHY: Final = "/services/lp_change_reason"
+"""Of these what N3 never says: who writes it takes its place, too, and nobody else guesses it."""
 GOVERNS: Final = ("/shielding", "/contact_restriction")
 """What nobody is shown, and who answers for the episode sets and lifts (`domain.md` A10)."""
 REMEMBERED: Final = 200
@@ -40,10 +42,14 @@ PURPOSES: Final = ("ASSESS", "PLAN")
 
 
 def sight(
-    session: Session, found: Standing, incoming: Incoming, held: frozenset[str]
+    session: Session,
+    found: Standing,
+    incoming: Incoming,
+    held: frozenset[str],
+    writes: Callable[[Leaf], bool],
 ) -> Callable[[Leaf, str], bool] | None:
-    """Return whether a sender with these roles knows a stored leaf, by its JSON pointer in the
-    stored episode; None for those who know it all.
+    """Return whether a sender with these roles, who *writes* these leaves, knows a stored one, by
+    its JSON pointer in the stored episode; None for those who know it all.
     """
     if held & WROTE_ALL or found.head is None or not found.head.version:
         return None
@@ -54,7 +60,9 @@ def sight(
     keeps = bool(held & KEEPS)
 
     def known(leaf: Leaf, pointer: str) -> bool:
-        if pointer.startswith(TOLD) or (keeps and _governs(leaf, pointer)):
+        if pointer.startswith(TOLD) and (pointer != WHY or writes(leaf)):
+            return True
+        if keeps and _governs(leaf, pointer):
             return True
         return was_given(leaf, pointer) or wrote(pointer)
 

@@ -328,6 +328,16 @@ async def test_a_worker_has_an_operators_socket_of_its_own(tmp_path: Path) -> No
     assert not modes_in(tmp_path)
 
 
+async def test_a_place_that_is_lost_at_the_last_moment_is_taken(tmp_path: Path) -> None:
+    """Two workers that begin together find none there, and one of them is refused the name."""
+    hub = small_hub()
+    hub.settings = replace(hub.settings, operator_socket=tmp_path / "operator.sock")
+    (tmp_path / "operator.sock.worker").symlink_to("nowhere")  # not there, and in the way
+
+    async with operated(create_operator_app(hub), hub.settings, support_contact="s") as served:
+        assert [one.address for one in served] == [f"unix:{tmp_path}/operator.sock.worker2"]
+
+
 async def test_unix_sockets_are_private_and_leave_nothing(tmp_path: Path) -> None:
     """Door and operator on sockets that only their owner may open; gone after the stop."""
     hub = small_hub(listen=Listen(unix=tmp_path / "hub.sock"))

@@ -1,5 +1,6 @@
 """What the store asks of a database before it trusts it."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -9,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import psycopg
 import pytest
@@ -255,4 +257,22 @@ def test_a_migration_waits_its_turn_among_hubs_at_work(
     assert len(before) == 1
     assert len(waits) == 2
     assert differences(url) == []
+    postgres.drop(dsn)
+
+
+@pytest.mark.database
+def test_a_start_waits_longer_for_a_migration_than_for_a_statement(
+    postgres: Databases, vault: FileVault
+) -> None:
+    """Who begins while another hub migrates waits for it, however short its statements may be."""
+    dsn = postgres.create()
+    with psycopg.connect(dsn) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (migrating._TURN,))
+        done = Timer(3, other.rollback)  # twice a statement's second, and one
+        done.start()
+
+        store = SqlStore(sqlalchemy_url(dsn), vault, statement_seconds=1)
+
+        done.join()
+    asyncio.run(store.close())
     postgres.drop(dsn)

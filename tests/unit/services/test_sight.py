@@ -9,7 +9,7 @@ import pytest
 from hub.domain.dictionary import episode_tree
 from hub.domain.merge import _leaves
 from hub.domain.rules import pointer
-from hub.errors import HubError
+from hub.errors import Code, HubError
 from tests import builders as b
 from tests.unit.services.world import (
     CANONICAL,
@@ -153,6 +153,26 @@ async def test_a_shielded_place_stays_where_the_lead_does_not_know_it() -> None:
     assert world.tree["subjects"][0]["shielding"] == "whereabouts"
     assert world.tree["subjects"][0]["address"] == place
     assert touched(world)
+
+
+async def test_guessing_why_the_lead_changed_tells_the_team_nothing() -> None:
+    """That access was ended (ACCEND) looks like no reason (S8), to who tries codes as well; who
+    names the next lead says why in its place, and what one was shown may come back.
+    """
+    world = await led()
+    await world.send("SCH-A", episode=part(services={"lp_change_reason": "ACCEND"}))
+    for guess in ("ACCEND", "MOVED"):
+        with pytest.raises(HubError) as refused:
+            await world.send("HV-A", episode=part(services={"lp_change_reason": guess}))
+        assert refused.value.code is Code.NOT_OWNER
+
+    named = appointment("p-next")
+    named["services"]["lp_change_reason"] = "LEFTRL"
+    await world.send("HV-A", "lead_professional.changed", episode=named)
+    assert world.tree["services"]["lp_change_reason"] == "LEFTRL"
+    back = await world.send("HV-A", episode=part(services={"lp_change_reason": "LEFTRL"}))
+    assert back.status == 202
+    assert not touched(world)
 
 
 @pytest.mark.parametrize("seed", range(2, 10))
