@@ -11,7 +11,7 @@ from hub.domain.carriage import Outcome, Parcel
 from hub.errors import Code, Rejected, Unavailable
 from messaging.channel import Publisher
 from messaging.envelope import MAX_BODY_BYTES, Envelope
-from messaging.errors import TransportError, TransportUnavailable, Unroutable
+from messaging.errors import NotConnected, TransportError, TransportUnavailable, Unroutable
 
 QUEUE_PREFIX: Final = "caf.out."
 _FULL_QUEUE_WAIT: Final = 30.0
@@ -58,6 +58,9 @@ class AmqpDestination:
         except Unroutable:
             # The partner's queue is the hub's to declare; until it is, the message is still good.
             raise Unavailable(Code.TOPOLOGY, "the partner's queue does not exist") from None
+        except NotConnected:
+            # Nothing left: a recall must not tell the partner of what it never got.
+            raise Unavailable(Code.UNAVAILABLE, "the broker is not connected") from None
         except TransportUnavailable as error:
             unavailable = Unavailable(Code.OUTCOME_UNKNOWN, "the broker did not confirm")
             if type(error) is not TransportUnavailable:

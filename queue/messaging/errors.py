@@ -4,6 +4,7 @@
     ├─ Unroutable             no such channel: nothing was stored, and trying again will not help
     ├─ TopologyMismatch       the broker holds it with other arguments: the operator's to settle
     └─ TransportUnavailable   try again later; the outcome is unknown unless a subclass says more
+        ├─ NotConnected       there was no connection to say it over: nothing was stored
         └─ ChannelFull        the channel is at its limit: nothing was stored
 
 Texts name channels, exchanges and error classes only. They never quote a body, a header or the
@@ -31,6 +32,10 @@ class TransportUnavailable(TransportError):
     After a publish the outcome is *unknown*: the message may or may not be stored.
     Publish again under the same message id, and let the receiver recognise the double.
     """
+
+
+class NotConnected(TransportUnavailable):
+    """There was no connection when it was to be published; nothing left, nothing was stored."""
 
 
 class ChannelFull(TransportUnavailable):

@@ -13,7 +13,13 @@ from pamqp.commands import Basic
 from pamqp.common import FieldValue
 
 from messaging.envelope import Envelope
-from messaging.errors import ChannelFull, TransportError, TransportUnavailable, Unroutable
+from messaging.errors import (
+    ChannelFull,
+    NotConnected,
+    TransportError,
+    TransportUnavailable,
+    Unroutable,
+)
 from messaging.rabbit_link import Link, answer_within, was_cancelled
 from messaging.topology import Topology
 
@@ -87,10 +93,13 @@ class RabbitPublisher:
             await earlier.wait()
         done = self._underway[envelope.message_id] = asyncio.Event()
         try:
-            transport = self._link.connection.transport
+            try:
+                transport = self._link.connection.transport
+            except TransportUnavailable:
+                transport = None
             channel = self._channel
             if transport is None or channel is None:
-                raise TransportUnavailable("the broker is not connected")
+                raise NotConnected("the broker is not connected")
             await transport.ready()  # waits while the broker has blocked us
             await channel.basic_publish(
                 envelope.body,

@@ -4,8 +4,13 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
+from adapters.destinations.amqp import AmqpDestination
 from hub.bootstrap import compose
+from hub.domain.carriage import Parcel
 from hub.domain.exchange import State
+from hub.errors import Code, Unavailable
 from hub.scenarios.processes import free_port
 from hub.secrets import Secret
 from hub.settings import Settings
@@ -34,3 +39,13 @@ async def test_partners_who_fetch_are_served_while_the_broker_is_away(tmp_path: 
                 await asyncio.sleep(0.02)
 
         assert (await hub.readiness())["parts"]["broker"] == "down"
+
+        assert hub.transport is not None
+        queue = AmqpDestination(
+            RECIPIENT, hub.transport.publisher, public_url="https://hub.example"
+        )
+        parcel = Parcel("d-1", "N7", RECIPIENT, 1, False, "", b"{}", True, "e1", 1, False)
+        with pytest.raises(Unavailable) as refused:
+            await queue.send(parcel)
+        # Nothing left: a recall would tell a partner of what it never got.
+        assert refused.value.code is Code.UNAVAILABLE
