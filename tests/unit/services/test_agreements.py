@@ -20,5 +20,6 @@ def test_the_same_people_are_read_once_and_others_anew() -> None:
 
     assert agreed.among(*people(reworded), reworded) is first
     others = [agreed.among(*people(one), one) for one in (older, without)]
-    others.append(agreed.among(("s9",), people(tree)[1], tree))
-    assert len({id(one) for one in (first, *others)}) == 4
+    children, adults = people(tree)
+    others += [agreed.among(("s9",), adults, tree), agreed.among(children, ("c9",), tree)]
+    assert len({id(one) for one in (first, *others)}) == 5
