@@ -65,14 +65,14 @@ def permits(tree: Tree, answers: Says) -> Permits:
     )
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(strategies.episodes() | strategies.episodes(full=True), says)
 def test_exactly_what_the_policy_permits_comes_out(tree: dict[str, Any], answers: Says) -> None:
     """Nothing that a second, plain reading of the rules forbids, and everything that it permits."""
     assert thaw(prune(tree, permits(tree, answers))) == Policy(tree, answers).shown()
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(strategies.episodes(full=True), says, st.sets(st.sampled_from(SECTIONS), min_size=1))
 def test_an_extract_is_the_named_part_of_what_may_be_seen(
     tree: dict[str, Any], answers: Says, named: set[str]
@@ -92,7 +92,7 @@ def test_an_extract_is_the_named_part_of_what_may_be_seen(
     assert thaw(prune(of_sections(tree, named), allowed)) == seen
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(strategies.episodes(), says)
 def test_cutting_twice_cuts_no_more(tree: dict[str, Any], answers: Says) -> None:
     """What was cut is already what may be seen."""
@@ -102,7 +102,7 @@ def test_cutting_twice_cuts_no_more(tree: dict[str, Any], answers: Says) -> None
     assert prune(once, allowed) == once
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(strategies.episodes(full=True), says)
 def test_what_never_leaves_never_leaves(tree: dict[str, Any], answers: Says) -> None:
     """No restricted or local leaf, no leaf that nobody can decide about, no sensitive service."""
@@ -116,7 +116,7 @@ def test_what_never_leaves_never_leaves(tree: dict[str, Any], answers: Says) -> 
             assert code_list("CL-11").codes[kind].attributes["sensitive"] != "yes", where
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(strategies.episodes(full=True), says, st.data())
 def test_nobody_who_did_not_decide_is_told_of(
     tree: dict[str, Any], answers: Says, data: st.DataObject

@@ -384,7 +384,7 @@ def test_a_postcode_is_found_with_letters_and_digits_confused(text: str) -> None
     assert Places((tree,)).named_in(f"They are at {text}.")
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(strategies.episodes(full=True))
 def test_without_a_shield_nothing_is_touched(tree: dict[str, Any]) -> None:
     """The very object comes back, and a code that nobody knows shields in full."""
@@ -397,7 +397,7 @@ def test_without_a_shield_nothing_is_touched(tree: dict[str, Any]) -> None:
     assert shield_of(tree) == "full"
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(strategies.episodes(full=True))
 def test_sheltering_twice_shelters_no_more(tree: dict[str, Any]) -> None:
     """What is kept back leaves a tree in which there is nothing more to keep back."""
