@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import gc
+import os
 import resource
 import signal
 import sys
@@ -52,7 +53,7 @@ def run(environ: Mapping[str, str], role: str) -> None:
     Until the hub is composed either signal ends the process at once: nothing has been accepted, and
     a database that says nothing must not keep who wants to stop it.
     """
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    ending_at_once(os.getpid())
     settings = Settings.from_environ(environ)
     configure(settings.log_level)
     leave_no_dump()
@@ -62,6 +63,18 @@ def run(environ: Mapping[str, str], role: str) -> None:
     refuse_unfit_senders(settings, registry)
     chosen: Role = "api" if role == "api" else "worker" if role == "worker" else "all"
     uvloop.run(_serve(settings, chosen))
+
+
+def ending_at_once(process: int) -> None:
+    """Let SIGTERM and SIGINT end this *process* without more ado; in a container it is number 1,
+    which is not ended by what it has no handler for.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end if process == 1 else signal.SIG_DFL)
+
+
+def _end(number: int, _frame: object) -> None:
+    os._exit(128 + number)
 
 
 def leave_no_dump() -> None:

@@ -73,3 +73,15 @@ async def test_what_is_open_or_was_given_last_is_enough(state: State, ledger: bo
 
     assert await asked(*both, ledger=ledger, told=read) == {HERE, ELSEWHERE}
     assert not read
+
+
+async def test_nobody_is_owed_anything_who_was_not_asked_about() -> None:
+    """Who left the team has open deliveries, too."""
+    store = MemoryStore()
+
+    def ask(session: Session) -> frozenset[str]:
+        session.put_delivery(delivery(state=State.PENDING))
+        session.put_delivery(delivery("d2", 2, service=ELSEWHERE, state=State.PENDING))
+        return owed(session, "e1", {HERE})
+
+    assert await store.run(ask) == {HERE}
