@@ -4,12 +4,22 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import pytest
+
 from adapters.clock import StoppedClock
+from hub import relaying
 from hub.ports import Store
 from hub.relaying import ON_THE_WAY, HintSource
 from hub.worker import Hints
 
 BATCH = 200
+
+
+@pytest.fixture(autouse=True)
+def _slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a test is kept from the processor, it is one moment for the source."""
+    monkeypatch.setattr(relaying, "AGAIN_AFTER", 600.0)
+    monkeypatch.setattr(relaying, "SWEEP_SECONDS", 600.0)
 
 
 class Waiting:
@@ -50,6 +60,7 @@ async def test_what_went_a_moment_ago_does_not_hide_what_waits_behind_it() -> No
     gone = [name for _ in range(4) for name in await carried(one)]
 
     assert gone == store.ids
+    assert store.asked == 2  # at the beginning, and when all that it found had gone
 
 
 async def test_a_long_backlog_is_not_put_on_the_queue_whole() -> None:
