@@ -317,7 +317,7 @@ def _carriers(hub: Hub, stack: AsyncExitStack, traces: Traces | None) -> Carrier
     carriers.adopt(carriers.prepare(hub.registry))
     if hub.activation is not None:
         hub.activation.carriers = carriers
-    hub.isolation, hub.rooms.reaches = carriers.isolation, carriers.reaches
+    hub.isolation = carriers.isolation
     return carriers
 
 

@@ -46,15 +46,13 @@ class Rooms:
         self._suspect: set[str] = set()
         self._waiting: dict[str, OrderedDict[str, None]] = {}
         self._parked: dict[str, str] = {}
-        self.reaches: Callable[[str], bool] = lambda _partner: True
-        """Whether anything can be sent to a partner: not over a broker of ours that is away."""
 
     def enter(self, partner: str, delivery_id: str, *, urgent: bool) -> bool:
         """Return whether there is room; if there is none, the delivery is remembered."""
         with self._lock:
             if delivery_id in self._inside:
                 return True
-            if not (self.reaches(partner) if urgent else self._room(partner)):
+            if not urgent and not self._room(partner):
                 if len(self._parked) < MOST_WAITING:
                     self._waiting.setdefault(partner, OrderedDict())[delivery_id] = None
                     self._parked[delivery_id] = partner
@@ -135,8 +133,7 @@ class Rooms:
                 del self._waiting[partner]
 
     def _room(self, partner: str) -> bool:
-        few = partner not in self._suspect or self._under_way[partner] < FEW
-        return few and self.reaches(partner)
+        return partner not in self._suspect or self._under_way[partner] < FEW
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,6 @@ from hub.isolation import Isolation
 from hub.ports import Destination
 from hub.secrets import read_secret
 from hub.tracing import Traces, traced
-from messaging.channel import Transport
 
 
 class Closing(Protocol):
@@ -42,15 +41,12 @@ class Closing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """One partner's destination, what it was made from, what must be closed in the end, and the
-    broker of ours that it goes *over*.
-    """
+    """One partner's destination, what it was made from, and what must be closed in the end."""
 
     destination: Destination
     made_from: bytes
     closing: Closing | None = None
     breaker: Breaker | None = None
-    over: Transport | None = None
 
 
 @dataclass
@@ -112,13 +108,6 @@ class Carriers:
         """Return what carries to the partner of this name."""
         return self._reached[name].destination
 
-    def reaches(self, name: str) -> bool:
-        """Return whether there is a way to the partner now: what goes over our own broker waits,
-        unclaimed and with no attempt counted, while that is away or takes nothing.
-        """
-        reached = self._reached.get(name)
-        return reached is None or reached.over is None or reached.over.state == "up"
-
     def breakers(self) -> Mapping[str, bool]:
         """Return of each partner whose destination has a breaker whether it is open."""
         found = ((name, one.breaker) for name, one in self._reached.items())
@@ -164,9 +153,10 @@ class Carriers:
             case "amqp":
                 if self.hub.transport is None:
                     raise unserved(partner, "the channel amqp needs ECAF_BROKER_URL")
-                over = self.hub.transport
-                queue = AmqpDestination(partner.name, over.publisher, public_url=public)
-                return Reached(queue, made_from, over=over)
+                publisher = self.hub.transport.publisher
+                return Reached(
+                    AmqpDestination(partner.name, publisher, public_url=public), made_from
+                )
             case "pull":
                 return Reached(PullDestination(), made_from)
             case "mllp":

@@ -305,11 +305,9 @@ class World:
         try:
             answer = await self._control.post(url, content=json.dumps(told or {}).encode())
         except httpx.HTTPError as trouble:
-            double = self.doubles[name]
-            await asyncio.sleep(0.2)  # one that has just ended has its status in a moment
-            state = "does not answer" if double.alive else f"has ended with {double.status}"
+            tail = self.doubles[name].tail()
             raise Trouble(
-                f"the double of {name} {state} ({type(trouble).__name__})\n{double.tail()}"
+                f"the double of {name} is gone ({type(trouble).__name__})\n{tail}"
             ) from None
         answer.raise_for_status()
         return answer.json()

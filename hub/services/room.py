@@ -8,7 +8,7 @@ class Room(Protocol):
 
     def enter(self, partner: str, delivery_id: str, *, urgent: bool) -> bool:
         """Return whether this delivery may be started; it is then counted until it ends.  For what
-        is *urgent* (a withdrawal, a recall) there is always room, if there is a way at all.
+        is *urgent* (a withdrawal, a recall) there is always room.
 
         Asked inside a unit of work, in its thread, and more than once if that is run again.
         """

@@ -97,7 +97,7 @@ class Transport(Protocol):
 
     @property
     def state(self) -> State:
-        """Whether publishing has a chance now; a publish says itself how it went."""
+        """Whether publishing has a chance now; for readiness, not for deciding to publish."""
 
     @property
     def publisher(self) -> Publisher:

@@ -49,22 +49,6 @@ def test_who_fails_has_few_under_way_and_others_have_room() -> None:
     assert rooms.enter("BAD", "recall", urgent=True), "a recall waits for no room"
 
 
-def test_what_there_is_no_way_for_waits_and_a_recall_too() -> None:
-    """Not claimed, not counted, passed over by the sweep; free as soon as there is a way."""
-    ways: set[str] = set()
-    rooms = Rooms()
-    rooms.reaches = ways.__contains__
-
-    assert not rooms.enter("QUEUE", "d1", urgent=False)
-    assert not rooms.enter("QUEUE", "recall", urgent=True)
-    assert rooms.waits("d1")
-    assert rooms.full() == {"QUEUE"}
-    ways.add("QUEUE")
-    assert rooms.full() == frozenset()
-    assert rooms.enter("QUEUE", "recall", urgent=True)
-    assert rooms.enter("QUEUE", "d1", urgent=False)
-
-
 def test_when_one_has_ended_the_next_is_tried() -> None:
     """As many as there is room for, oldest first; all of them once the partner does well."""
     rooms = Rooms()
