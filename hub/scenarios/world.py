@@ -202,6 +202,12 @@ class World:
                 [sys.executable, "-m", "hub.cli", "serve"], self._environ(), self.out / "hub.log"
             )
         await self.hub.start()
+        await self._ready()
+
+    async def _ready(self) -> None:
+        """Wait until the hub says that it is, with its broker if that is not stopped."""
+        if self.hub is None:
+            return
         verify = ssl.create_default_context(cafile=self.site.ca) if self.site.ca else _NOBODY
         deadline = time.monotonic() + START_SECONDS
         async with httpx.AsyncClient(trust_env=False, verify=verify, timeout=2) as client:
@@ -210,19 +216,13 @@ class World:
                     raise Trouble(f"the hub ended at its start:\n{self.hub.tail()}")
                 try:
                     answer = await client.get(f"{self.address}/readyz")
-                    if answer.status_code == 200 or (
-                        self.broker_down and answer.status_code == 503
-                    ):
+                    away = answer.json().get("parts", {}).get("broker") == "down"
+                    if answer.status_code == HTTPStatus.OK and (self.paused or not away):
                         return
                 except httpx.HTTPError:
                     pass
                 await asyncio.sleep(0.05)
         raise Trouble(f"the hub did not become ready:\n{self.hub.tail()}")
-
-    @property
-    def broker_down(self) -> bool:
-        """Whether the scenario has stopped the broker."""
-        return self.paused
 
     async def kill_hub(self) -> None:
         """Kill -9."""
@@ -246,6 +246,8 @@ class World:
         self.paused = stops
         if self.proxy is not None:
             await (self.proxy.close() if stops else self.proxy.open())
+            if not stops:  # time that passes before the hub has found it again changes nothing
+                await self._ready()
             done = "cut and refused" if stops else "let through"
             return f"the broker {what}: connections are {done}"
         await self.operator("POST", "/admin/pause" if stops else "/admin/resume")
@@ -305,9 +307,11 @@ class World:
         try:
             answer = await self._control.post(url, content=json.dumps(told or {}).encode())
         except httpx.HTTPError as trouble:
-            tail = self.doubles[name].tail()
+            double = self.doubles[name]
+            await asyncio.sleep(0.2)  # one that has just ended has its status in a moment
+            state = "does not answer" if double.alive else f"has ended with {double.status}"
             raise Trouble(
-                f"the double of {name} is gone ({type(trouble).__name__})\n{tail}"
+                f"the double of {name} {state} ({type(trouble).__name__})\n{double.tail()}"
             ) from None
         answer.raise_for_status()
         return answer.json()
